@@ -1,0 +1,6 @@
+"""Learning from scarce, noisily labelled, impure, imbalanced and grouped data.
+
+All public names can be imported from here.
+"""
+
+__version__ = "0.1.0"

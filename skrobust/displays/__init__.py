@@ -1,0 +1,1 @@
+"""Plots: computed in ``from_*``, drawn in ``plot``."""

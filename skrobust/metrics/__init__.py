@@ -1,0 +1,1 @@
+"""Group-wise (patient-wise) scores and ready scorers."""

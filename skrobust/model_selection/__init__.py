@@ -1,0 +1,1 @@
+"""Comparing many estimators on the same grouped folds."""

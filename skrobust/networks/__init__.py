@@ -1,0 +1,1 @@
+"""Plain torch modules: sizes in, no scikit-learn."""

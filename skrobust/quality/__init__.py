@@ -1,0 +1,1 @@
+"""Distillers: which rows to trust."""

@@ -1,0 +1,1 @@
+"""Steps with ``fit_resample``: training rows change, test rows never."""

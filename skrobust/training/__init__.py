@@ -1,0 +1,1 @@
+"""The training loop; the only folder that imports skorch."""

@@ -1,0 +1,84 @@
+"""Checks and codes of ``groups``, the patient of every row."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import column_or_1d
+
+
+def check_groups(groups: ArrayLike, n_samples: int) -> NDArray:
+    """Return ``groups`` as a 1-d array with one entry per row.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_samples,)
+        Group (patient) of every row; integers or strings.
+    n_samples : int
+        Number of rows that the groups must match.
+
+    Returns
+    -------
+    groups : ndarray of shape (n_samples,)
+        The checked groups.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, or a group is missing (None or NaN).
+
+    Examples
+    --------
+    >>> from skrobust.utils.groups import check_groups
+    >>> check_groups(["p1", "p1", "p2"], 3)
+    array(['p1', 'p1', 'p2'], dtype='<U2')
+    """
+    groups = column_or_1d(groups)
+    if len(groups) != n_samples:
+        raise ValueError(
+            f"groups has {len(groups)} entries but X has {n_samples} rows. Give one group per row "
+            "of X. In a pipeline this happens when a sampler earlier in the pipeline changed the "
+            "rows: put the step that needs groups before that sampler."
+        )
+    if groups.dtype.kind == "f" and np.isnan(groups).any():
+        raise ValueError("groups contains NaN. Every row needs a group; drop or name the others.")
+    if groups.dtype.kind == "O" and any(g is None or g != g for g in groups):
+        raise ValueError(
+            "groups contains missing values (None or NaN). Every row needs a group; drop or name "
+            "the others."
+        )
+    return groups
+
+
+def group_means(values: NDArray, groups: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Average rows of ``values`` over each group.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples, n_columns)
+        What to average.
+    groups : ndarray of shape (n_samples,)
+        Group of every row.
+
+    Returns
+    -------
+    unique_groups : ndarray of shape (n_groups,)
+        The groups, sorted.
+    means : ndarray of shape (n_groups, n_columns), float64
+        Mean of the rows of each group.
+    codes : ndarray of shape (n_samples,)
+        Position of every row's group in `unique_groups`, so that ``means[codes]`` spreads
+        the means back over the rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust.utils.groups import group_means
+    >>> _, means, codes = group_means(np.array([[0.0], [1.0], [4.0]]), np.array(["a", "a", "b"]))
+    >>> means[codes].ravel()
+    array([0.5, 0.5, 4. ])
+    """
+    unique_groups, codes, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(unique_groups), values.shape[1]))
+    np.add.at(sums, codes, values)
+    return unique_groups, sums / counts[:, None], codes

@@ -1,0 +1,25 @@
+"""The one import point for private names of scikit-learn and imbalanced-learn.
+
+When one of them moves, this file is the only one to mend.
+"""
+
+from imblearn.utils._validation import ArraysTransformer
+from sklearn.base import _fit_context as fit_context
+from sklearn.metrics._scorer import _BaseScorer as BaseScorer
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils.multiclass import (
+    _check_partial_fit_first_call as check_partial_fit_first_call,
+)
+from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+
+__all__ = [
+    "ArraysTransformer",
+    "BaseScorer",
+    "HasMethods",
+    "Interval",
+    "Options",
+    "StrOptions",
+    "check_partial_fit_first_call",
+    "check_sample_weight",
+    "fit_context",
+]
