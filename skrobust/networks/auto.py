@@ -1,0 +1,44 @@
+"""The network that suits the shape of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from .conv_net import ConvNet
+from .resnet1d import ResNet1d
+
+
+def auto_module(input_shape: Sequence[int]) -> tuple[type[nn.Module], dict[str, Any]]:
+    """Return a small network class and its sizes for rows of a shape.
+
+    Signals get a :class:`ResNet1d` with a quarter of the paper's weights or less (width 8, 4
+    blocks, kernels of at most 16 points and a quarter of the signal, dropout 0.2), images a
+    :class:`ConvNet` of width 16, volumes one of width 8. The full networks of the papers cost
+    20 times as much and are had by parameters.
+
+    Parameters
+    ----------
+    input_shape : sequence of int
+        ``(n_features,)`` or ``(channels, *spatial)``.
+
+    Returns
+    -------
+    module : type
+        Subclass of :class:`torch.nn.Module`.
+    params : dict
+        Arguments for it, beside ``input_shape`` and ``n_outputs``.
+
+    Examples
+    --------
+    >>> from skrobust.networks import auto_module
+    >>> auto_module((288,))[1]
+    {'width': 8, 'n_blocks': 4, 'kernel_size': 16, 'dropout': 0.2}
+    """
+    n_spatial = max(len(input_shape) - 1, 1)
+    if n_spatial == 1:
+        kernel_size = min(16, max(3, input_shape[-1] // 4))
+        return ResNet1d, {"width": 8, "n_blocks": 4, "kernel_size": kernel_size, "dropout": 0.2}
+    return ConvNet, {"width": 16 if n_spatial == 2 else 8}

@@ -1,0 +1,199 @@
+"""The skorch net inside every estimator that trains a network."""
+
+from __future__ import annotations
+
+import io
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EpochTimer, PrintLog
+from torch import Tensor
+from torch.utils.data import Dataset
+from tqdm.auto import tqdm
+
+from .batches import Batches, Rows
+from .seeding import OwnRandomness
+
+_PER_BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+
+class EpochProgressBar(Callback):
+    """One tqdm bar over the epochs, with the latest losses."""
+
+    def on_train_begin(self, net, **kwargs):
+        """Open the bar."""
+        self.bar_ = tqdm(total=net.max_epochs, unit="epoch", leave=True)
+
+    def on_epoch_end(self, net, **kwargs):
+        """Advance the bar."""
+        row = net.history[-1]
+        self.bar_.set_postfix(
+            {k: f"{row[k]:.4f}" for k in ("train_loss", "valid_loss") if k in row}
+        )
+        self.bar_.update()
+
+    def on_train_end(self, net, **kwargs):
+        """Close the bar, and forget it: open bars cannot be pickled."""
+        self.bar_.close()
+        del self.bar_
+
+
+class TensorNet(NeuralNet):
+    """A skorch net whose data are :class:`Rows` and whose randomness is its own.
+
+    It does what :class:`skorch.NeuralNet` does, with three differences: batches are slices of
+    whole tensors; nothing draws from a global generator; and an epoch is a plain loop unless a
+    callback wants to see every batch.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        See :class:`skorch.NeuralNet`. ``verbose=1`` shows a progress bar, 2 skorch's table.
+    seed : int
+        Fixes initialisation, order of rows and dropout.
+    precision : {"float32", "bfloat16"}
+        Precision of the forward pass.
+    probe : Tensor
+        Two rows, run through a new module to see that they fit (and to size lazy layers).
+    n_outputs : int
+        Columns that the module must return.
+    """
+
+    def __init__(self, *args, seed, precision, probe, n_outputs, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.seed = seed
+        self.precision = precision
+        self.probe = probe
+        self.n_outputs = n_outputs
+
+    @property
+    def _default_callbacks(self):
+        shown = {0: [], 1: [("progress", EpochProgressBar())], 2: [("print_log", PrintLog())]}
+        return [("epoch_timer", EpochTimer()), *shown[min(int(self.verbose), 2)]]
+
+    def initialize_module(self):
+        """Build the module from the net's own randomness and run two rows through it."""
+        self.randomness_ = OwnRandomness(self.seed)
+        with self.randomness_:
+            super().initialize_module()
+        name = type(self.module_).__name__
+        shape = tuple(self.probe.shape)
+        self.module_.to(self.device).eval()
+        try:
+            with torch.no_grad():
+                out = self.module_(self.probe.to(self.device))
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            raise ValueError(
+                f"the network {name} cannot take a batch of shape {shape}: {error}. Set "
+                "input_shape=(channels, *spatial) to the shape of a row, or change the network."
+            ) from error
+        if not isinstance(out, Tensor) or out.shape != (len(self.probe), self.n_outputs):
+            got = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
+            raise ValueError(
+                f"the network {name} must return a tensor of shape (batch, {self.n_outputs}), one "
+                f"unnormalised score per class, but returned {got} for a batch of shape {shape}."
+            )
+        return self
+
+    def get_iterator(self, dataset: Dataset, training: bool = False) -> Batches:
+        """Return whole-batch slices; shuffled for training."""
+        generator = self.randomness_.generator() if training else None
+        size = self.batch_size if training else prediction_batch_size(dataset.input_shape)
+        return Batches(dataset, size, generator)
+
+    def infer(self, x, **fit_params):
+        """Run the module on a batch; metadata of `fit` stays out of it."""
+        randomness = self.randomness_ if self.module_.training else nullcontext()
+        kind = torch.device(self.device).type
+        half = self.precision == "bfloat16"
+        with randomness, torch.autocast(kind, torch.bfloat16, enabled=half):
+            out = self.module_(x)
+        return out.float() if half else out
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """Loop over the batches once and record the mean loss per row."""
+        if iterator is None:
+            return
+        if self._callbacks_see_batches():
+            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+            batches = self.history[-1]["batches"]
+            sizes = [b[f"{prefix}_batch_size"] for b in batches if f"{prefix}_loss" in b]
+            losses = [b[f"{prefix}_loss"] for b in batches if f"{prefix}_loss" in b]
+            self._record_loss(prefix, float(np.average(losses, weights=sizes)))
+            return
+        self.module_.train(training)
+        step = self._quick_step if training else self._quick_validation
+        total, n_rows = 0.0, 0
+        for x, y in iterator:
+            total += step(x, y) * len(x)
+            n_rows += len(x)
+        self._record_loss(prefix, float(total) / n_rows)
+
+    def _callbacks_see_batches(self) -> bool:
+        return any(
+            getattr(type(callback), hook) is not getattr(Callback, hook)
+            for _, callback in self.callbacks_
+            for hook in _PER_BATCH_HOOKS
+        )
+
+    def _quick_step(self, x: Tensor, y: Tensor) -> Tensor:
+        first_loss = []
+
+        def closure():
+            self.optimizer_.zero_grad()
+            loss = self.criterion_(self.infer(x), y)
+            loss.backward()
+            first_loss.append(loss.detach())
+            return loss
+
+        self.optimizer_.step(closure)
+        return first_loss[0]
+
+    def _quick_validation(self, x: Tensor, y: Tensor) -> Tensor:
+        with torch.no_grad():
+            return self.criterion_(self.infer(x), y)
+
+    def _record_loss(self, prefix: str, loss: float) -> None:
+        name = f"{prefix}_loss"
+        earlier = [row[name] for row in self.history[:-1] if name in row]
+        self.history.record(name, loss)
+        self.history.record(f"{name}_best", loss < min(earlier, default=np.inf))
+
+    def outputs(self, rows: Rows) -> NDArray:
+        """Return the module's outputs for all rows, in evaluation mode, as float32."""
+        self.module_.eval()
+        with torch.inference_mode():
+            batches = [self.infer(x).cpu() for x, _ in self.get_iterator(rows)]
+        return torch.cat(batches).numpy()
+
+    def predict(self, X):
+        """Return class codes, for skorch's scoring callbacks."""
+        return self.predict_proba(X).argmax(1)
+
+    def dump(self) -> bytes:
+        """Return weights, optimizer and randomness as bytes that hold tensors only."""
+        buffer = io.BytesIO()
+        torch.save(
+            {
+                "module": self.module_.state_dict(),
+                "optimizer": self.optimizer_.state_dict(),
+                "randomness": self.randomness_.state_dict(),
+            },
+            buffer,
+        )
+        return buffer.getvalue()
+
+    def load(self, dumped: bytes) -> None:
+        """Take up the state that `dump` returned; tensors only, no code is run."""
+        state = torch.load(io.BytesIO(dumped), map_location=self.device, weights_only=True)
+        self.module_.load_state_dict(state["module"])
+        self.optimizer_.load_state_dict(state["optimizer"])
+        self.randomness_.load_state_dict(state["randomness"])
+
+
+def prediction_batch_size(input_shape) -> int:
+    """Return how many rows to predict at once: about 2**16 numbers, at least 32 rows."""
+    return max(32, 2**16 // int(np.prod(input_shape)))
