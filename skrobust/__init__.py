@@ -3,4 +3,8 @@
 All public names can be imported from here.
 """
 
+from .classifiers import NetClassifier
+
 __version__ = "0.1.0"
+
+__all__ = ["NetClassifier"]

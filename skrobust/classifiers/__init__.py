@@ -1,1 +1,5 @@
 """Steps that predict."""
+
+from .net_classifier import NetClassifier
+
+__all__ = ["NetClassifier"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import warnings
 from collections.abc import Iterator, Sequence
 
@@ -26,6 +27,15 @@ def as_tensor(array: NDArray) -> Tensor:
         return torch.from_numpy(array)
 
 
+def is_memory_mapped(array: NDArray | None) -> bool:
+    """Tell whether an array, or the array that it is a view of, lies in a file."""
+    while array is not None:
+        if isinstance(array, np.memmap | mmap.mmap):
+            return True
+        array = getattr(array, "base", None)
+    return False
+
+
 class Rows(Dataset):
     """A dataset that is indexed by whole batches.
 
@@ -41,7 +51,8 @@ class Rows(Dataset):
     input_shape : sequence of int
         Shape of one row in a batch.
     device : str, default="cpu"
-        Where the batches live. Off the CPU, the rows are moved there once, as a whole.
+        Where the batches live. Off the CPU, the rows are moved there once, as a
+        whole, unless they are memory-mapped.
     """
 
     def __init__(
@@ -49,7 +60,7 @@ class Rows(Dataset):
     ):
         self.X = as_tensor(X)
         self.y = None if y is None else torch.from_numpy(y).to(device)
-        if device != "cpu" and not isinstance(X, np.memmap):
+        if device != "cpu" and not is_memory_mapped(X):
             self.X = self.X.to(device)
         self.input_shape = tuple(input_shape)
         self.device = device

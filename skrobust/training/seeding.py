@@ -1,69 +1,40 @@
-"""Randomness from a torch generator of one's own, never from torch's global one."""
+"""Randomness from generators of one's own, never from torch's global one."""
 
 from __future__ import annotations
+
+from functools import cache
 
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
-from torch.overrides import TorchFunctionMode
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-_IN_PLACE = {
-    torch.Tensor.bernoulli_,
-    torch.Tensor.cauchy_,
-    torch.Tensor.exponential_,
-    torch.Tensor.geometric_,
-    torch.Tensor.log_normal_,
-    torch.Tensor.normal_,
-    torch.Tensor.random_,
-    torch.Tensor.uniform_,
-}
-_FACTORIES = {
-    torch.bernoulli,
-    torch.multinomial,
-    torch.normal,
-    torch.poisson,
-    torch.rand,
-    torch.randint,
-    torch.randn,
-    torch.randperm,
-}
-_LIKE = {
-    torch.rand_like: torch.rand,
-    torch.randn_like: torch.randn,
-}
-_CHANNEL_DROPOUT = {
-    torch.nn.functional.dropout1d: 1,
-    torch.nn.functional.dropout2d: 2,
-    torch.nn.functional.dropout3d: 3,
+_aten = torch.ops.aten
+_OVERLOADS_WITH_GENERATOR = {
+    "default": "generator",
+    "low": "low_generator",
+    "Tensor": "Tensor_generator",
+    "low_dtype": "low_generator_dtype",
 }
 
 
-def _mask(shape, p, like, generator):
-    keep = torch.empty(shape, dtype=like.dtype, device=like.device)
-    return keep.bernoulli_(1 - p, generator=generator).div_(1 - p)
+class OwnRandomness(TorchDispatchMode):
+    """Inside this context, torch's random operations draw from generators of this object.
 
-
-def _dropout(generator_of, x, p=0.5, training=True, inplace=False, n_spatial=None):
-    if not training or p == 0:
-        return x
-    if p == 1:
-        return x * 0
-    shape = x.shape if n_spatial is None else x.shape[: x.ndim - n_spatial] + (1,) * n_spatial
-    mask = _mask(shape, p, x, generator_of(x.device))
-    return x.mul_(mask) if inplace else x * mask
-
-
-class OwnRandomness(TorchFunctionMode):
-    """Inside this context, torch's random functions draw from generators of this object.
-
-    Weight initialisation, dropout and the random tensor functions are redirected, for the
-    modules of users too, and only in the thread that entered the context. The global
-    generators of torch, numpy and Python are neither read nor moved.
+    Weight initialisation, dropout and random tensors are redirected, for the modules of users
+    too, and only in the thread that entered the context. The global generators of torch, numpy
+    and Python are neither read nor moved.
 
     Parameters
     ----------
     seed : int
         Fixes all that is drawn.
+
+    Attributes
+    ----------
+    drawn : bool
+        Whether anything was redirected; callers may reset it.
 
     Examples
     --------
@@ -82,34 +53,32 @@ class OwnRandomness(TorchFunctionMode):
         super().__init__()
         self.seed = seed
         self.generators: dict[str, torch.Generator] = {}
+        self.drawn = False
 
     def generator(self, device: torch.device | str = "cpu") -> torch.Generator:
         """Return the generator of a device, made at the first call."""
-        device = torch.device(device)
-        if str(device) not in self.generators:
-            self.generators[str(device)] = torch.Generator(device).manual_seed(self.seed)
-        return self.generators[str(device)]
+        name = str(device)
+        if name not in self.generators:
+            self.generators[name] = torch.Generator(name).manual_seed(self.seed)
+        return self.generators[name]
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        if func is torch.nn.functional.dropout:
-            return _dropout(self.generator, *args, **kwargs)
-        if func in _CHANNEL_DROPOUT:
-            return _dropout(self.generator, *args, **kwargs, n_spatial=_CHANNEL_DROPOUT[func])
-        if func in _LIKE:
-            like, *rest = args
-            kwargs = {"dtype": like.dtype, "device": like.device, **kwargs}
-            func, args = _LIKE[func], (like.shape, *rest)
+        if func is _aten.native_dropout.default:
+            self.drawn = True
+            x, p = args[:2]
+            keep = torch.empty_like(x, dtype=torch.bool)
+            keep.bernoulli_(1 - p, generator=self.generator(x.device))
+            return x * keep / (1 - p), keep
+        overload = _overload_with_generator(func)
+        if overload is None:
+            return func(*args, **kwargs)
         if kwargs.get("generator") is None:
-            if func in _IN_PLACE:
-                kwargs = {**kwargs, "generator": self.generator(args[0].device)}
-            elif func in _FACTORIES:
-                device = next(
-                    (a.device for a in args if isinstance(a, torch.Tensor)),
-                    kwargs.get("device") or "cpu",
-                )
-                kwargs = {**kwargs, "generator": self.generator(device)}
-        return func(*args, **kwargs)
+            self.drawn = True
+            devices = [a.device for a in args if isinstance(a, Tensor)]
+            device = devices[0] if devices else kwargs.get("device") or "cpu"
+            kwargs = {**kwargs, "generator": self.generator(device)}
+        return overload(*args, **kwargs)
 
     def state_dict(self) -> dict:
         """Return the seed and the state of every generator."""
@@ -122,6 +91,50 @@ class OwnRandomness(TorchFunctionMode):
         for device, values in state["generators"].items():
             if torch.device(device).type == "cpu" or torch.cuda.is_available():
                 self.generator(device).set_state(values.cpu())
+
+
+@cache
+def _overload_with_generator(func):
+    """Return the variant of a random operation that takes a generator; None for other ones."""
+    if any(argument.name == "generator" for argument in func._schema.arguments):
+        return func
+    packet, name = func.overloadpacket, _OVERLOADS_WITH_GENERATOR.get(func._overloadname)
+    return getattr(packet, name) if name in packet.overloads() else None
+
+
+class OwnDropout(nn.Dropout):
+    """Dropout that draws from a given :class:`OwnRandomness`, without its context's cost.
+
+    Parameters
+    ----------
+    p : float
+        Share of the activations that are set to zero.
+    randomness : OwnRandomness
+        Where the draws come from.
+    """
+
+    def __init__(self, p: float, randomness: OwnRandomness):
+        super().__init__(p)
+        self.randomness = randomness
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop activations in training mode."""
+        if not self.training or self.p == 0:
+            return x
+        if self.p == 1:
+            return x * 0
+        mask = torch.empty_like(x)
+        mask.bernoulli_(1 - self.p, generator=self.randomness.generator(x.device))
+        return x * mask.div_(1 - self.p)
+
+
+def replace_dropout(module: nn.Module, randomness: OwnRandomness) -> None:
+    """Put :class:`OwnDropout` in the place of every plain ``nn.Dropout`` inside a module."""
+    for name, child in module.named_children():
+        if type(child) is nn.Dropout:
+            setattr(module, name, OwnDropout(child.p, randomness))
+        else:
+            replace_dropout(child, randomness)
 
 
 def draw_seed(random_state) -> int:

@@ -1,0 +1,417 @@
+"""The plain network as a classifier."""
+
+from __future__ import annotations
+
+from numbers import Real
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import softmax
+from sklearn.base import ClassifierMixin
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+from torch.nn import functional as F
+
+from ..base import NetEstimator
+from ..networks import PooledHead, ResNet1d
+from ..training import Rows, validation_split
+from ..utils.sklearn_private import (
+    Interval,
+    StrOptions,
+    check_partial_fit_first_call,
+    check_sample_weight,
+    fit_context,
+)
+from ..utils.targets import check_class_mass, class_mass_weight, is_class_mass, one_hot
+
+
+class NetClassifier(ClassifierMixin, NetEstimator):
+    """Neural network classifier for signals, images, volumes and tables.
+
+    A scikit-learn classifier around a skorch net: the plain network of the papers, the final
+    step of a pipeline, and the default `estimator` of the methods.
+
+    Parameters
+    ----------
+    module : "auto", type or torch.nn.Module, default="auto"
+        The network. "auto" takes a small :class:`~skrobust.networks.ResNet1d` for signals and a
+        :class:`~skrobust.networks.ConvNet` for images and volumes
+        (:func:`~skrobust.networks.auto_module`). A class is called with ``module__*`` and, where
+        it takes arguments of these names, ``input_shape`` and ``n_outputs`` (the number of
+        classes); it must return one score per class, without softmax. A module instance is
+        copied and trained on from its present weights.
+    max_epochs : int, default=20
+        Passes over the training rows in `fit`.
+    lr : float, default=0.001
+        Learning rate.
+    batch_size : int, default=32
+        Rows per training step.
+    optimizer : type, default=torch.optim.Adam
+        A torch optimizer class. Adam, AdamW and SGD are run fused, unless
+        ``optimizer__fused=False``.
+    input_shape : tuple of int, default=None
+        ``(channels, *spatial)``: how to see rows of a two-dimensional X. By default rows keep
+        their shape, and the networks here see a plain row as a one-channel signal.
+    class_weight : dict or "balanced", default=None
+        Weights of the classes, as in scikit-learn.
+    validation_fraction : float in (0, 0.5], default=None
+        Share of the training rows to hold out for the validation loss (for early stopping by a
+        callback). Disjoint in groups when groups are given, stratified otherwise. None trains
+        on all rows.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Precision of the convolutions and matrix products. "bfloat16" is about 1.5 times faster
+        on processors that have it, and rounds to 3 digits.
+    device : str, default="cpu"
+        "cpu", "cuda", or "auto" for CUDA where there is a GPU.
+    callbacks : list, default=None
+        skorch callbacks: early stopping, schedules, checkpoints, progress bars. They are copied.
+    verbose : int, default=0
+        1 shows a progress bar over epochs, 2 skorch's table of losses.
+    random_state : int, RandomState instance or None, default=None
+        Fixes initialisation, dropout and the order of rows. With an int, no global random
+        generator is read or moved and two fits agree bit for bit on one machine and number of
+        threads. None takes a seed from numpy's global generator, as scikit-learn does.
+    **kwargs : dict
+        ``module__<argument>`` and ``optimizer__<argument>``, for example ``module__width=8``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    net_ : skorch.NeuralNet
+        The fitted net; ``net_.module_`` is the torch module.
+    history_ : skorch.history.History
+        Losses and times per epoch.
+    input_shape_ : tuple of int
+        Shape of one row as the network sees it.
+    n_features_in_ : int
+        Size of the second axis of X.
+    feature_names_in_ : ndarray of str
+        Column names, when X has them.
+    paper_params : dict
+        Class attribute: the network and training of the paper. Its number of epochs is not
+        printed; 20 stands here.
+
+    See Also
+    --------
+    skrobust.DistillMixAugmenter : Selects and mixes training rows before this classifier.
+
+    Notes
+    -----
+    Targets may be class mass, a float array ``(n_samples, n_classes)`` whose rows are soft labels
+    times sample weights (:class:`~skrobust.utils.targets.ClassMass`). The loss is cross entropy
+    with respect to it, divided by the mean row mass of the training rows, so that weight k counts
+    like k copies of a row. Rows without mass are left out.
+
+    References
+    ----------
+    Lu et al., "Human-expert-level brain tumor detection using deep learning with data
+    distillation and augmentation", 2020, section 4.3 and Table 1.
+
+    Examples
+    --------
+    >>> from skrobust import NetClassifier, make_mr_spectra
+    >>> X, y, patient = make_mr_spectra(n_patients=8, random_state=0, return_X_y_groups=True)
+    >>> clf = NetClassifier(max_epochs=3, module__width=4, random_state=0).fit(X, y)
+    >>> clf.predict_proba(X[:2]).shape
+    (2, 2)
+    """
+
+    __metadata_request__fit = {"groups": True, "X_val": True, "y_val": True}
+
+    _parameter_constraints: dict = {
+        **NetEstimator._parameter_constraints,
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "validation_fraction": [Interval(Real, 0, 0.5, closed="right"), None],
+    }
+
+    paper_params = {
+        "module": ResNet1d,
+        "module__width": 16,
+        "module__n_blocks": 8,
+        "module__kernel_size": 32,
+        "module__dropout": 0.55,
+        "lr": 1e-3,
+        "batch_size": 32,
+        "max_epochs": 20,
+    }
+
+    def __init__(
+        self,
+        module="auto",
+        *,
+        max_epochs=20,
+        lr=1e-3,
+        batch_size=32,
+        optimizer=torch.optim.Adam,
+        input_shape=None,
+        class_weight=None,
+        validation_fraction=None,
+        precision="float32",
+        device="cpu",
+        callbacks=None,
+        verbose=0,
+        random_state=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.module = module
+        self.max_epochs = max_epochs
+        self.lr = lr
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.input_shape = input_shape
+        self.class_weight = class_weight
+        self.validation_fraction = validation_fraction
+        self.precision = precision
+        self.device = device
+        self.callbacks = callbacks
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> NetClassifier:
+        """Train a new network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Training rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels of any type, or class mass.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+        groups : array-like of shape (n_samples,), default=None
+            Group (patient) of every row; keeps the held-out rows of `validation_fraction`
+            group-disjoint, and is not looked at otherwise.
+        X_val, y_val : array-like, default=None
+            Validation rows and labels, instead of `validation_fraction`. Inside a
+            cross-validation prefer `validation_fraction`: scikit-learn cuts an X_val that has
+            as many rows as X.
+
+        Returns
+        -------
+        self : NetClassifier
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If the input is malformed, there is only one class, or the network does not fit it.
+        """
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val go together, but only one of them was given.")
+        X, classes, target = self._check_targets(X, y, sample_weight)
+        net = self._start_net(X, len(classes), nn.CrossEntropyLoss)
+        valid = None
+        if X_val is not None:
+            X_val = self._check_X(X_val, reset=False)
+            valid = self._rows(net, X_val, _encode(column_or_1d(y_val), classes, "y_val"))
+        elif self.validation_fraction is not None:
+            labels = target if target.ndim == 1 else target.argmax(1)
+            train, held = validation_split(labels, self.validation_fraction, groups, net.seed)
+            valid = self._rows(net, X[held], target[held])
+            X, target = X[train], target[train]
+        net.run_epochs(self._rows(net, X, target), self.max_epochs, valid)
+        self.classes_, self.net_ = classes, net
+        return self
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> NetClassifier:
+        """Train for one epoch, going on from the present weights.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Training rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels, or class mass.
+        classes : array-like of shape (n_classes,), default=None
+            All class labels; needed at the first call, except with class mass.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, relative to each other within this call.
+
+        Returns
+        -------
+        self : NetClassifier
+            The classifier after the epoch.
+
+        Raises
+        ------
+        ValueError
+            If `classes` is missing at the first call, labels are unknown, or
+            ``class_weight="balanced"``, which one part of the data cannot tell.
+        """
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' does not work with partial_fit. Compute the weights with "
+                "sklearn.utils.compute_class_weight and give them as a dict."
+            )
+        first = not hasattr(self, "net_")
+        if classes is None and first and is_class_mass(y):
+            classes = check_class_mass(y)[1]
+        check_partial_fit_first_call(self, classes)
+        X, _, target = self._check_targets(X, y, sample_weight, self.classes_, reset=first)
+        if first:
+            self.net_ = self._start_net(X, len(self.classes_), nn.CrossEntropyLoss)
+        self.net_.run_epochs(self._rows(self.net_, X, target), 1)
+        return self
+
+    def predict_proba(self, X: ArrayLike) -> NDArray:
+        """Return class probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Rows.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes), float32
+            Softmax of the network's outputs, columns as in `classes_`.
+        """
+        return softmax(self._outputs(X), axis=1)
+
+    def decision_function(self, X: ArrayLike) -> NDArray:
+        """Return the network's outputs before the softmax.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Rows.
+
+        Returns
+        -------
+        decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Scores per class; for two classes the second minus the first.
+        """
+        outputs = self._outputs(X)
+        return outputs[:, 1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """Return the most probable class of every row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Rows.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            Predicted labels.
+        """
+        outputs = self._outputs(X)
+        return self.classes_[outputs.argmax(1)]
+
+    def class_activation_map(self, X: ArrayLike, target: ArrayLike | None = None) -> NDArray:
+        """Return how much every position speaks for a class (section 4.4 of the paper).
+
+        The map is the sum of the last feature maps, weighted by the linear layer's weights for
+        the class, interpolated linearly to the length (height, width, depth) of the input. Its
+        mean before the interpolation, plus the class's bias, is the class's score.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Rows.
+        target : array-like of shape (n_samples,), default=None
+            Class label to explain for every row; by default the predicted one.
+
+        Returns
+        -------
+        maps : ndarray of shape (n_samples, *spatial), float32
+            Class activation maps.
+
+        Raises
+        ------
+        ValueError
+            If the network has no global average pooling before one linear layer.
+        """
+        check_is_fitted(self)
+        module = self.net_.module_
+        if not (hasattr(module, "feature_maps") and isinstance(module.head, PooledHead)):
+            raise ValueError(
+                f"{type(module).__name__} has no class activation maps: they need feature_maps() "
+                "and a PooledHead, as ResNet1d and ConvNet have."
+            )
+        X = self._check_X(X, reset=False)
+        predicted = target is None
+        codes = None if predicted else _encode(column_or_1d(target), self.classes_, "target")
+        rows = Rows(X, codes, self.input_shape_, self.net_.device)
+        spatial = self.input_shape_[1:] or self.input_shape_
+        mode = {1: "linear", 2: "bilinear", 3: "trilinear"}[len(spatial)]
+        maps = []
+        module.eval()
+        with torch.no_grad():
+            for x, chosen in self.net_.get_iterator(rows):
+                features = module.feature_maps(x)
+                if predicted:
+                    chosen = module.head(features).argmax(1)
+                chosen_maps = module.head.activation_maps(features)[range(len(x)), chosen]
+                resized = F.interpolate(chosen_maps[:, None], size=spatial, mode=mode)
+                maps.append(resized[:, 0].cpu())
+        return torch.cat(maps).numpy()
+
+    def _check_targets(self, X, y, sample_weight, classes=None, *, reset=True):
+        """Return X, the classes, and class codes or (for weights and soft labels) class mass."""
+        if is_class_mass(y):
+            X = self._check_X(X, reset=reset)
+            target, mass_classes = check_class_mass(y, len(X))
+            classes = mass_classes if classes is None else classes
+            if len(classes) != target.shape[1]:
+                raise ValueError(
+                    f"y has {target.shape[1]} columns of class mass, but there are {len(classes)} "
+                    f"classes: {classes}."
+                )
+        else:
+            X, y = self._check_X(X, y, reset=reset)
+            check_classification_targets(y)
+            classes = np.unique(y) if classes is None else classes
+            target = _encode(y, classes, "y")
+        if len(classes) < 2:
+            raise ValueError(
+                f"NetClassifier needs rows of at least 2 classes, but y has one class: {classes}."
+            )
+        if sample_weight is None and self.class_weight is None:
+            return X, classes, target
+        mass = one_hot(target, len(classes)) if target.ndim == 1 else target
+        if self.class_weight is not None:
+            mass = mass * class_mass_weight(self.class_weight, classes, mass)
+        if sample_weight is not None:
+            mass = mass * check_sample_weight(sample_weight, X, ensure_non_negative=True)[:, None]
+        return X, classes, mass
+
+    def _rows(self, net, X: NDArray, target: NDArray) -> Rows:
+        """Return training rows; mass is scaled to a mean of 1 and rows without any left out."""
+        if target.ndim == 2:
+            row_mass = target.sum(1)
+            if not row_mass.all():
+                X, target, row_mass = X[row_mass > 0], target[row_mass > 0], row_mass[row_mass > 0]
+            target = (target / row_mass.mean()).astype(np.float32)
+        return Rows(X, target, self.input_shape_, net.device)
+
+
+def _encode(labels: NDArray, classes: NDArray, name: str) -> NDArray:
+    """Return the position of every label among the sorted classes."""
+    unknown = np.setdiff1d(labels, classes)
+    if len(unknown):
+        raise ValueError(f"{name} has labels {unknown} that are not among the classes {classes}.")
+    return np.searchsorted(classes, labels).astype(np.int64)

@@ -1,0 +1,148 @@
+"""Class mass: soft labels and sample weights in one array."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_array
+from sklearn.utils.class_weight import compute_class_weight
+
+
+class ClassMass(np.ndarray):
+    """Float array ``(n_samples, n_classes)`` that remembers what its columns mean.
+
+    Entry ``[i, c]`` is the weight with which row i belongs to class c; the sum of a row is its
+    sample weight. It is an ordinary array everywhere else; slices keep `classes`.
+
+    Parameters
+    ----------
+    mass : array-like of shape (n_samples, n_classes)
+        The weights, not negative.
+    classes : array-like of shape (n_classes,)
+        Label of every column.
+
+    Examples
+    --------
+    >>> from skrobust.utils.targets import ClassMass
+    >>> y = ClassMass([[0.9, 0.1], [0.0, 2.0]], classes=["healthy", "tumour"])
+    >>> y[:1].classes
+    array(['healthy', 'tumour'], dtype='<U7')
+    """
+
+    classes: NDArray | None
+
+    def __new__(cls, mass: ArrayLike, classes: ArrayLike):
+        """Make a view of `mass` that carries `classes`."""
+        array = np.asarray(mass, dtype=np.float64).view(cls)
+        array.classes = np.asarray(classes)
+        if array.ndim != 2 or array.shape[1] != len(array.classes):
+            raise ValueError(
+                f"mass of shape {array.shape} needs one column per class, of which there are "
+                f"{len(array.classes)}."
+            )
+        return array
+
+    def __array_finalize__(self, parent):
+        self.classes = getattr(parent, "classes", None)
+
+    def __reduce__(self):
+        return ClassMass, (np.asarray(self), self.classes)
+
+
+def is_class_mass(y) -> bool:
+    """Tell whether `y` is two-dimensional with at least two columns."""
+    shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
+    return len(shape) == 2 and shape[1] > 1
+
+
+def check_class_mass(y: ArrayLike, n_samples: int | None = None) -> tuple[NDArray, NDArray]:
+    """Check class mass and find its classes.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples, n_classes)
+        Class mass. The classes are its ``classes`` (:class:`ClassMass`), its columns
+        (DataFrame), or ``0 .. n_classes - 1``. Integer columns must be one-hot.
+    n_samples : int, default=None
+        Rows that there must be; not checked when None.
+
+    Returns
+    -------
+    mass : ndarray of shape (n_samples, n_classes), float64
+        The checked mass.
+    classes : ndarray of shape (n_classes,)
+        Label of every column.
+
+    Raises
+    ------
+    ValueError
+        If entries are negative or not finite, all are zero, the length is wrong, or integer
+        columns are not one-hot (multilabel targets).
+    """
+    classes = getattr(y, "classes", None)
+    if classes is None:
+        classes = getattr(y, "columns", None)
+    mass = check_array(y, dtype="numeric", input_name="y")
+    if mass.dtype.kind in "iub" and not (mass.sum(1) == 1).all():
+        raise ValueError(
+            "Multilabel and multioutput targets are not supported. Class mass, one column per "
+            "class, is a float array, or one-hot integers."
+        )
+    mass = mass.astype(np.float64, copy=False)
+    classes = np.arange(mass.shape[1]) if classes is None else np.asarray(classes)
+    if n_samples is not None and len(mass) != n_samples:
+        raise ValueError(f"y has {len(mass)} rows of class mass but X has {n_samples} rows.")
+    if (mass < 0).any():
+        raise ValueError(
+            "class mass (two-dimensional y) must not be negative: entry [i, c] is the weight of "
+            "row i in class c."
+        )
+    if not mass.any():
+        raise ValueError("class mass (two-dimensional y) is zero everywhere: nothing to learn.")
+    return mass, classes
+
+
+def one_hot(codes: NDArray, n_classes: int, weight: NDArray | None = None) -> NDArray:
+    """Return class mass of hard labels.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples,)
+        Class of every row, from 0.
+    n_classes : int
+        Number of columns.
+    weight : ndarray of shape (n_samples,), default=None
+        Sample weight; 1 when None.
+
+    Returns
+    -------
+    mass : ndarray of shape (n_samples, n_classes)
+        The weight in the row's class, 0 elsewhere.
+    """
+    mass = np.zeros((len(codes), n_classes))
+    mass[np.arange(len(codes)), codes] = 1.0 if weight is None else weight
+    return mass
+
+
+def class_mass_weight(class_weight, classes: NDArray, mass: NDArray) -> NDArray:
+    """Return the weight of every class for targets given as class mass.
+
+    Parameters
+    ----------
+    class_weight : dict or "balanced"
+        As in scikit-learn; "balanced" is total mass / (n_classes * mass of the class).
+    classes : ndarray of shape (n_classes,)
+        Labels of the columns.
+    mass : ndarray of shape (n_samples, n_classes)
+        The targets.
+
+    Returns
+    -------
+    weight : ndarray of shape (n_classes,)
+        One weight per column.
+    """
+    if class_weight == "balanced":
+        totals = mass.sum(0)
+        weight = totals.sum() / (len(classes) * np.where(totals > 0, totals, np.inf))
+        return np.where(totals > 0, weight, 1.0)
+    return compute_class_weight(class_weight, classes=classes, y=classes)
