@@ -62,7 +62,7 @@ def add_rician_noise(
     X = check_noise_input(X, scale)
     if (X < 0).any():
         raise ValueError(
-            f"X has negative numbers, down to {np.nanmin(X)}, but Rician noise is that of magnitudes. "
+            f"X has negative numbers, down to {np.nanmin(X)}; Rician noise is that of magnitudes. "
             "Add it before centring or scaling, or use add_gaussian_noise."
         )
     real, imaginary = check_random_state(random_state).normal(scale=scale, size=(2, *X.shape))

@@ -6,6 +6,8 @@ When one of them moves, this file is the only one to mend.
 from imblearn.utils._validation import ArraysTransformer
 from sklearn.base import _fit_context as fit_context
 from sklearn.metrics._scorer import _BaseScorer as BaseScorer
+from sklearn.utils import _safe_indexing as safe_indexing
+from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call as check_partial_fit_first_call,
@@ -19,7 +21,9 @@ __all__ = [
     "Interval",
     "Options",
     "StrOptions",
+    "check_matplotlib_support",
     "check_partial_fit_first_call",
     "check_sample_weight",
     "fit_context",
+    "safe_indexing",
 ]
