@@ -3,8 +3,21 @@
 All public names can be imported from here.
 """
 
-from .classifiers import NetClassifier
+from . import classifiers, datasets, metrics, networks, quality, samplers
+from .classifiers import *  # noqa: F403
+from .datasets import *  # noqa: F403
+from .metrics import *  # noqa: F403
+from .networks import *  # noqa: F403
+from .quality import *  # noqa: F403
+from .samplers import *  # noqa: F403
 
 __version__ = "0.1.0"
 
-__all__ = ["NetClassifier"]
+__all__ = [
+    *classifiers.__all__,
+    *datasets.__all__,
+    *metrics.__all__,
+    *networks.__all__,
+    *quality.__all__,
+    *samplers.__all__,
+]

@@ -43,7 +43,7 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         it takes arguments of these names, ``input_shape`` and ``n_outputs`` (the number of
         classes); it must return one score per class, without softmax. A module instance is
         copied and trained on from its present weights.
-    max_epochs : int, default=20
+    max_epochs : int, default=50
         Passes over the training rows in `fit`.
     lr : float, default=0.001
         Learning rate.
@@ -143,7 +143,7 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         self,
         module="auto",
         *,
-        max_epochs=20,
+        max_epochs=50,
         lr=1e-3,
         batch_size=32,
         optimizer=torch.optim.Adam,

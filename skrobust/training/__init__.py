@@ -2,7 +2,7 @@
 
 from .batches import Batches, Rows, as_tensor
 from .device import resolve_device
-from .net import TensorNet
+from .net import TensorNet, is_skorch_net
 from .seeding import OwnRandomness, draw_seed
 from .splits import validation_split
 
@@ -13,6 +13,7 @@ __all__ = [
     "TensorNet",
     "as_tensor",
     "draw_seed",
+    "is_skorch_net",
     "resolve_device",
     "validation_split",
 ]

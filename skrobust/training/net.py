@@ -212,3 +212,8 @@ class TensorNet(NeuralNet):
 def prediction_batch_size(input_shape) -> int:
     """Return how many rows to predict at once: about 2**16 numbers, at least 32 rows."""
     return max(32, 2**16 // int(np.prod(input_shape)))
+
+
+def is_skorch_net(estimator) -> bool:
+    """Tell whether an estimator is a net of skorch itself."""
+    return isinstance(estimator, NeuralNet)

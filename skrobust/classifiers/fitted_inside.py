@@ -1,0 +1,112 @@
+"""Predictions by the classifier that a meta-classifier has fitted."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin, MetaEstimatorMixin
+from sklearn.utils import assert_all_finite, column_or_1d, get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+
+def _estimator_has(method: str):
+    def check(self):
+        getattr(getattr(self, "estimator_", self.estimator), method)
+        return True
+
+    return check
+
+
+def check_labels(y: ArrayLike) -> ArrayLike:
+    """Return `y`, flattened with scikit-learn's warning if it is a column; refuse NaN.
+
+    Parameters
+    ----------
+    y : array-like
+        Labels.
+
+    Returns
+    -------
+    y : array-like
+        The same object unless it was a column.
+    """
+    if y is not None and getattr(y, "dtype", np.dtype(object)).kind == "f":
+        assert_all_finite(y, input_name="y")
+    shape = getattr(y, "shape", ())
+    return column_or_1d(y, warn=True) if len(shape) == 2 and shape[1] == 1 else y
+
+
+class FittedInsideMixin(MetaEstimatorMixin, ClassifierMixin):
+    """Adds the prediction methods of ``estimator_`` to a meta-classifier."""
+
+    @property
+    def classes_(self) -> NDArray:
+        """Class labels."""
+        return self.estimator_.classes_
+
+    @property
+    def n_features_in_(self) -> int:
+        """Size of the second axis of X."""
+        return self.estimator_.n_features_in_
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """Return the predicted class of every row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Rows.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            Predictions of ``estimator_``.
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict(X)
+
+    @available_if(_estimator_has("predict_proba"))
+    def predict_proba(self, X: ArrayLike) -> NDArray:
+        """Return class probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Rows.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            Class probabilities by ``estimator_``.
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict_proba(X)
+
+    @available_if(_estimator_has("decision_function"))
+    def decision_function(self, X: ArrayLike) -> NDArray:
+        """Return decision scores.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Rows.
+
+        Returns
+        -------
+        decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Scores by ``estimator_``.
+        """
+        check_is_fitted(self)
+        return self.estimator_.decision_function(X)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "estimator_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        inside = get_tags(self.estimator)
+        tags.classifier_tags = inside.classifier_tags
+        tags.input_tags = inside.input_tags
+        return tags
+
