@@ -206,18 +206,16 @@ class ClassActivationDisplay:
         self.figure_ = self.ax_.flat[0].figure
         return self
 
-    def _title(self, row: int) -> str:
-        return f"{self.names[row]}: map for class {self.labels[row]}"
-
     def _plot_signals(self, plt: Any, ax: Axes | Sequence[Axes] | None, channel: int) -> None:
         n = len(self.rows)
-        if ax is None:
+        own = ax is None
+        if own:
             size = (7.5, 0.9 + 1.9 * n)
             _, ax = plt.subplots(n, sharex=True, figsize=size, layout="constrained")
         axes = given_axes(ax, self.names)
         self.ax_ = np.array(axes, dtype=object)
         axis = np.arange(self.maps.shape[1]) if self.axis is None else self.axis
-        limits = self.maps.min(), self.maps.max()
+        limits = min(0.0, self.maps.min()), max(0.0, self.maps.max())
         for i in range(n):
             color = color_of(int(np.searchsorted(self.classes, self.labels[i])))
             lines, map_line = draw_signal_map(
@@ -228,26 +226,35 @@ class ClassActivationDisplay:
             if self.peaks:
                 texts = mark_peaks(axes[i], self.peaks, axis, named=i == 0)
                 self.peak_texts_ += texts
-            axes[i].set_title(self._title(i), loc="left", fontsize="medium", color=color)
-        axes[0].legend(loc="upper right", fontsize="small", framealpha=0.9)
+            title = f"{self.names[i]}: map for class {self.labels[i]}"
+            box = {"color": "white", "alpha": 0.8, "pad": 1}
+            place = {"transform": axes[i].transAxes, "va": "top"}
+            axes[i].text(0.01, 0.97, title, color=color, bbox=box, **place)
+        if own:
+            handles, labels = axes[0].get_legend_handles_labels()
+            place = {"loc": "outside lower center", "ncols": len(labels), "frameon": False}
+            axes[0].figure.legend(handles, labels, **place)
+        else:
+            axes[0].legend(loc="upper right", fontsize="small")
         label = "Point" if self.axis is None else "Position"
         axes[-1].set_xlabel(self.axis_label or label)
 
     def _plot_images(self, plt: Any, ax: Sequence[Axes] | None, channel: int) -> None:
         n = len(self.rows)
-        own = ax is None
-        if own:
+        if ax is None:
             size = (6.2, 0.3 + 2.8 * n)
             _, ax = plt.subplots(n, 2, figsize=size, layout="constrained")
         axes = given_axes(ax, [f"{name}, {part}" for name in self.names for part in ("row", "map")])
         self.ax_ = np.array(axes, dtype=object).reshape(n, 2)
         low, high = self.maps.min(), self.maps.max()
         for i, (plain, over) in enumerate(self.ax_):
-            for panel in (plain, over):
-                panel.imshow(self.rows[i, channel], cmap="gray")
-                panel.set(xticks=[], yticks=[])
-            overlay = over.imshow(self.maps[i], cmap="viridis", alpha=0.55, vmin=low, vmax=high)
+            plain.imshow(self.rows[i, channel], cmap="gray")
+            # a paler image below leaves the colours of the map readable
+            over.imshow(self.rows[i, channel], cmap="gray", alpha=0.5)
+            overlay = over.imshow(self.maps[i], cmap="viridis", alpha=0.6, vmin=low, vmax=high)
             self.images_.append(overlay)
-            plain.set_title(self._title(i), loc="left", fontsize="medium")
+            for panel, title in ((plain, self.names[i]), (over, f"map, class {self.labels[i]}")):
+                panel.set(xticks=[], yticks=[])
+                panel.set_title(title, loc="left", fontsize="medium")
         label = "Class activation (arbitrary units)"
         self.ax_[0, 0].figure.colorbar(self.images_[0], ax=self.ax_[:, 1].tolist(), label=label)

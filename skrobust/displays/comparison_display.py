@@ -191,6 +191,7 @@ class ComparisonDisplay:
         ]
         self.ax_.set_yticks(range(len(names)), labels)
         self.ax_.set_ylim(len(names) - 0.4, -0.6)
+        self.ax_.locator_params(axis="x", nbins=6)
         self.ax_.grid(axis="x", color="0.9")
         self.ax_.set_axisbelow(True)
         self.ax_.set_xlabel(f"{self.metric} ({n_splits} folds as dots, mean ± sd)")
@@ -214,7 +215,8 @@ class ComparisonDisplay:
             )
             self.difference_texts_.append(self.ax_.text(1.02, names.index(name), text, **aside))
         self.ax_.text(1.02, names.index(self.baseline), "baseline", color="0.35", **aside)
-        self.ax_.set_title(f"paired difference to {self.baseline}", loc="right", fontsize="small")
+        head = f"paired difference to {self.baseline}"
+        self.ax_.text(1.02, 1.02, head, transform=self.ax_.transAxes, va="bottom", fontsize="small")
 
 
 def _sd(values: Series) -> float:

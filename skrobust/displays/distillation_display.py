@@ -219,30 +219,35 @@ class DistillationDisplay:
         return self
 
     def _plot_projection(self, ax: Axes) -> None:
-        size = np.clip(4000 / len(self.codes), 5, 30)
+        from matplotlib.transforms import ScaledTranslation
+
+        size = np.clip(6000 / len(self.codes), 8, 30)
         self.scatters_ = []
         for only_kept in (False, True):
             for code, name in enumerate(self.class_names):
                 rows = (self.codes == code) & (self.kept | (not only_kept))
-                color = color_of(code) if only_kept else lighten(color_of(code), 0.7)
-                label = f"{name}, {'kept' if only_kept else 'all'} ({rows.sum()})"
+                color = color_of(code) if only_kept else lighten(color_of(code), 0.65)
+                total = (self.codes == code).sum()
+                label = f"{name}: {rows.sum()} of {total} kept" if only_kept else None
                 points = ax.scatter(
                     *self.projected[rows].T, s=size, color=color, label=label,
                     marker=marker_of(code), linewidths=0, rasterized=True,
                 )  # fmt: skip
                 self.scatters_.append(points)
         ax.set(xlabel=f"{self.projection_name} 1", ylabel=f"{self.projection_name} 2")
-        ax.set_title("A  All and kept rows", loc="left")
+        ax.set_title("A  All rows (light), kept rows (dark)", loc="left")
+        below = ax.transAxes + ScaledTranslation(0, -0.45, ax.figure.dpi_scale_trans)
         ax.legend(
-            loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, markerscale=1.5, frameon=False
-        )
+            loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below, ncols=2,
+            markerscale=1.5, frameon=False,
+        )  # fmt: skip
 
     def _plot_histograms(self, axes: list[Axes], bins: int, density: bool) -> None:
         edges = np.histogram_bin_edges(self.distances, bins)
         self.histograms_, self.median_lines_ = [], []
         for code, (ax, name) in enumerate(zip(axes, self.class_names, strict=True)):
             dark = color_of(code)
-            colors = (lighten(dark, 0.7), dark)
+            colors = (lighten(dark, 0.65), dark)
             for values, color, median, which in zip(
                 self._class_distances(code), colors, self.medians[code], ("all", "kept"),
                 strict=True,
@@ -251,10 +256,8 @@ class DistillationDisplay:
                 *_, bars = ax.hist(values, edges, color=color, density=shape, alpha=0.85)
                 self.histograms_.append(bars)
                 if not np.isnan(median):
-                    # light on light would vanish: the median of all rows is drawn half dark
-                    shade = lighten(dark, 0.35) if which == "all" else "black"
-                    label = f"median, {which}: {median:.3g}"
-                    line = ax.axvline(median, color=shade, ls="--", lw=1.6, label=label)
+                    style = {"color": "black", "ls": ":" if which == "all" else "--", "lw": 1.6}
+                    line = ax.axvline(median, label=f"median, {which}: {median:.3g}", **style)
                     self.median_lines_.append(line)
             ax.set_ylabel("Density" if density else "Rows")
             ax.set_title(f"{'B  ' if code == 0 else ''}{name}", loc="left")

@@ -36,7 +36,7 @@ def draw_signal_map(
     activation : ndarray of shape (length,)
         The map.
     limits : tuple of (float, float)
-        Values of the map at the lower and upper edge of its strip.
+        Values of the map at the lower and upper edge of its strip; 0 lies between them.
     color : str
         Hexadecimal colour of the class.
 
@@ -58,12 +58,11 @@ def draw_signal_map(
         lines += ax.plot(axis, values, color=lighten(color, share), lw=1.3)
     lines[0].set_label("signal")
     (map_line,) = ax.plot(axis, strip, color="0.25", ls="--", lw=1.2, label="map (scaled)")
-    ax.fill_between(axis, floor, strip, color=color, alpha=0.2, lw=0)
-    if limits[0] < 0 < limits[1]:
-        zero = floor - limits[0] * scale
-        ax.axhline(zero, color="0.6", lw=0.8, ls=":", label="map = 0")
+    zero = floor - limits[0] * scale
+    ax.fill_between(axis, zero, strip, color=color, alpha=0.25, lw=0)
+    ax.axhline(zero, color="0.5", lw=0.8, ls=":", label="map = 0")
     ax.set_xlim(axis[0], axis[-1])
-    ax.set_ylim(floor - 0.05 * span, low + 1.1 * span)
+    ax.set_ylim(floor - 0.05 * span, low + 1.35 * span)
     ax.set_yticks([tick for tick in ax.get_yticks() if low <= tick <= low + 1.05 * span])
     ax.set_ylabel("Signal\n(units of X)")
     return lines, map_line
@@ -98,7 +97,7 @@ def mark_peaks(
     places = spread([peaks[name] for name in names], 0.027 * np.ptp(axis))
     return [
         ax.annotate(
-            name, (peaks[name], 1), (place, 1.1), xycoords=ax.get_xaxis_transform(),
+            name, (peaks[name], 1), (place, 1.08), xycoords=ax.get_xaxis_transform(),
             textcoords=ax.get_xaxis_transform(), rotation=90, ha="center", va="bottom",
             fontsize="small", arrowprops={"arrowstyle": "-", "color": "0.6", "lw": 0.7},
         )

@@ -61,6 +61,6 @@ def mean_roc_curve(
     return {
         "fpr": np.r_[0, _GRID],
         "tpr": at_grid.mean(axis=0),
-        "tpr_std": at_grid.std(axis=0),
+        "tpr_std": at_grid.std(axis=0, ddof=1),
         "auc": np.array(areas),
     }

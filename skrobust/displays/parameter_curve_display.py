@@ -204,6 +204,11 @@ class ParameterCurveDisplay:
                 capsize=2.5, transform=aside, zorder=3,
             )  # fmt: skip
             self.errorbars_.append(bars)
+            # matplotlib does not see the limits of lines that are moved aside
+            for edge in (-1, 0, 1):
+                corners = np.c_[curve["x"], curve["mean"] + edge * np.nan_to_num(curve["std"])]
+                self.ax_.update_datalim(corners[np.isfinite(corners).all(axis=1)])
+        self.ax_.autoscale_view()
         self.baseline_lines_ = []
         for i, (name, (mean, std)) in enumerate((self.baselines or {}).items()):
             gray = str(0.25 + 0.4 * (i % 2))
@@ -223,7 +228,8 @@ class ParameterCurveDisplay:
             return
         place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1)} if own else {"loc": "best"}
         title = None if self.hue_name is None else _short(self.hue_name)
-        self.ax_.legend(title=title, alignment="left", frameon=not own, **place)
+        handles = [*self.errorbars_, *self.baseline_lines_]
+        self.ax_.legend(handles=handles, title=title, alignment="left", frameon=not own, **place)
 
 
 def _short(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -180,7 +181,7 @@ class RocComparisonDisplay:
         for i, (name, curve) in enumerate(self.curves.items()):
             fpr, tpr, std = curve["fpr"], curve["tpr"], curve["tpr_std"]
             several = len(curve["auc"]) > 1
-            spread = f" ± {curve['auc'].std():.2f}" if several else ""
+            spread = f" ± {curve['auc'].std(ddof=1):.2f}" if several else ""
             label = f"{name} (AUC {curve['auc'].mean():.2f}{spread})"
             style = {"color": color_of(i), "ls": line_of(i)}
             self.lines_ += self.ax_.plot(fpr, tpr, label=label, lw=1.8, zorder=3, **style)
@@ -188,13 +189,14 @@ class RocComparisonDisplay:
                 low, high = np.clip([tpr - std, tpr + std], 0, 1)
                 band = self.ax_.fill_between(fpr, low, high, color=color_of(i), alpha=0.15, lw=0)
                 self.bands_.append(band)
-        for i, (name, rates) in enumerate((self.points or {}).items()):
-            marker, size = ("o", 6) if len(rates) > 1 else ("*^sD"[i % 4], 11)
+        singles = cycle("*^sD")
+        for name, rates in (self.points or {}).items():
+            marker, size = ("o", 6) if len(rates) > 1 else (next(singles), 11)
             self.point_lines_ += self.ax_.plot(
                 *rates.T, ls="none", marker=marker, ms=size, color="0.15", mec="white", mew=0.7,
                 label=name, zorder=4,
             )  # fmt: skip
-        of = f"{self.unit}s, positive: {self.pos_label}"
+        of = f"{self.unit}s; positive class: {self.pos_label}"
         self.ax_.set(
             xlabel=f"False positive rate (1 − specificity)\nof {of}",
             ylabel="True positive rate (sensitivity)",
