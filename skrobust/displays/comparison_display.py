@@ -120,7 +120,7 @@ class ComparisonDisplay:
         if len(twice):
             raise ValueError(
                 f"{twice['estimator'].iloc[0]!r} has several scores {metric!r} for split "
-                f"{twice['split'].iloc[0]!r}. Give every fold of a repetition its own split."
+                f"{twice['split'].iloc[0]}. Give every fold of a repetition its own split."
             )
         names = rows["estimator"].unique().tolist()
         if baseline is not None and baseline not in names:
