@@ -3,10 +3,23 @@
 All public names can be imported from here.
 """
 
-from . import classifiers, datasets, metrics, networks, quality, samplers
+from . import (
+    classifiers,
+    datasets,
+    displays,
+    inspection,
+    metrics,
+    model_selection,
+    networks,
+    quality,
+    samplers,
+)
 from .classifiers import *  # noqa: F403
 from .datasets import *  # noqa: F403
+from .displays import *  # noqa: F403
+from .inspection import *  # noqa: F403
 from .metrics import *  # noqa: F403
+from .model_selection import *  # noqa: F403
 from .networks import *  # noqa: F403
 from .quality import *  # noqa: F403
 from .samplers import *  # noqa: F403
@@ -16,7 +29,10 @@ __version__ = "0.1.0"
 __all__ = [
     *classifiers.__all__,
     *datasets.__all__,
+    *displays.__all__,
+    *inspection.__all__,
     *metrics.__all__,
+    *model_selection.__all__,
     *networks.__all__,
     *quality.__all__,
     *samplers.__all__,

@@ -64,16 +64,25 @@ class Rows(Dataset):
             self.X = self.X.to(device)
         self.input_shape = tuple(input_shape)
         self.device = device
+        self._ready = (
+            self.X.dtype == torch.float32
+            and str(self.X.device) == device
+            and self.X.shape[1:] == self.input_shape
+        )
 
     def __len__(self) -> int:
         return len(self.X)
 
-    def __getitem__(self, rows) -> tuple[Tensor, Tensor]:
-        batch = self.X[rows].to(self.device, torch.float32)
-        batch = batch.reshape(-1, *self.input_shape)
-        if self.y is None:
-            return batch, torch.empty(0)
-        return batch, self.y[rows]
+    def __getitem__(self, rows: slice | Tensor) -> tuple[Tensor, Tensor]:
+        batch = _take(self.X, rows)
+        if not self._ready:
+            batch = batch.to(self.device, torch.float32).reshape(-1, *self.input_shape)
+        return batch, torch.empty(0) if self.y is None else _take(self.y, rows)
+
+
+def _take(tensor: Tensor, rows: slice | Tensor) -> Tensor:
+    # index_select takes half the time of indexing
+    return tensor[rows] if isinstance(rows, slice) else tensor.index_select(0, rows)
 
 
 class Batches:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from contextlib import nullcontext
 
 import numpy as np
@@ -115,12 +116,13 @@ class TensorNet(NeuralNet):
 
     def infer(self, x, **fit_params):
         """Run the module on a batch; metadata of `fit` stays out of it."""
-        randomness = self.randomness_ if self.stochastic_ else nullcontext()
-        kind = torch.device(self.device).type
+        stochastic = self.stochastic_ and self.module_.training
+        if not stochastic and self.precision == "float32":
+            return self.module_(x)
+        randomness = self.randomness_ if stochastic else nullcontext()
         half = self.precision == "bfloat16"
-        with randomness, torch.autocast(kind, torch.bfloat16, enabled=half):
-            out = self.module_(x)
-        return out.float() if half else out
+        with randomness, torch.autocast(torch.device(self.device).type, torch.bfloat16, half):
+            return self.module_(x).float()
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Loop over the batches once and record the mean loss per row."""
@@ -210,8 +212,8 @@ class TensorNet(NeuralNet):
 
 
 def prediction_batch_size(input_shape) -> int:
-    """Return how many rows to predict at once: about 2**16 numbers, at least 32 rows."""
-    return max(32, 2**16 // int(np.prod(input_shape)))
+    """Return how many rows to predict at once: about 2**17 numbers, so that caches hold them."""
+    return max(16, 2**17 // math.prod(input_shape))
 
 
 def is_skorch_net(estimator) -> bool:
