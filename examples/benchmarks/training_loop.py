@@ -120,18 +120,15 @@ def compare_small(name, module, X, y, rounds, max_epochs):
     predicting = time_interleaved(
         {"stock": lambda: stock.predict_proba(X), "ours": lambda: plain.predict_proba(X)}, rounds
     )
-    print(f"{name}")
-    print(
-        f"  fit, stock skorch / ours, same Adam       {ratio(seconds['stock'], seconds['plain'])}"
-    )
-    print(
-        f"  fit, stock skorch / ours, fused (default) {ratio(seconds['stock'], seconds['fused'])}"
-    )
-    print(f"  fit, ours / hand-written loop, same Adam  {ratio(seconds['plain'], seconds['hand'])}")
-    print(
-        "  predict_proba, stock skorch / ours        "
-        f"{ratio(predicting['stock'], predicting['ours'])}"
-    )
+    print(name)
+    report("fit, stock skorch / ours, same Adam", seconds["stock"], seconds["plain"])
+    report("fit, stock skorch / ours, fused (default)", seconds["stock"], seconds["fused"])
+    report("fit, ours / hand-written loop, same Adam", seconds["plain"], seconds["hand"])
+    report("predict_proba, stock skorch / ours", predicting["stock"], predicting["ours"])
+
+
+def report(what, slow, fast):
+    print(f"  {what:42}{ratio(slow, fast)}")
 
 
 def compare_resnet(X, y, rounds):
@@ -143,11 +140,8 @@ def compare_resnet(X, y, rounds):
     }
     seconds = time_interleaved({k: partial(net.fit, X, y) for k, net in rivals.items()}, rounds)
     print("the paper's ResNet, 17 convolutions")
-    print(f"  fit, Conv1d(padding='same') / ours        {ratio(seconds['naive'], seconds['ours'])}")
-    print(
-        "  fit, Conv1d(padding='same') / bfloat16    "
-        f"{ratio(seconds['naive'], seconds['bfloat16'])}"
-    )
+    report("fit, Conv1d(padding='same') / ours", seconds["naive"], seconds["ours"])
+    report("fit, Conv1d(padding='same') / bfloat16", seconds["naive"], seconds["bfloat16"])
 
 
 def main():
