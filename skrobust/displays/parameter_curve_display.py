@@ -138,6 +138,9 @@ class ParameterCurveDisplay:
             )
         results = search.cv_results_
         mean, std, score_name = search_scores(results, metric, getattr(search, "refit", None))
+        scoring = getattr(search, "scoring", None)
+        if score_name == "score" and isinstance(scoring, str):
+            score_name = scoring
         x = search_values(results, param_name)
         lines = [""] * len(x) if hue is None else search_values(results, hue)
         used = [i for i in range(len(x)) if x[i] is not UNSET and lines[i] is not UNSET]

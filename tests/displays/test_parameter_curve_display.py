@@ -125,3 +125,9 @@ def test_errors(search):
     several = SimpleNamespace(cv_results_=search.cv_results_, refit=False)
     with pytest.raises(ValueError, match="metric is False"):
         make(several, "knn__p")
+
+
+def test_score_is_named_after_scoring():
+    search = fake({"a": [1, 2]}, [1, 2])
+    search.scoring = "roc_auc"
+    assert ParameterCurveDisplay.from_search(search, "a").score_name == "roc_auc"
