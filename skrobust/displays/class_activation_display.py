@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
+from .draw_image_map import draw_image_map
 from .draw_signal_map import check_axis, draw_signal_map, mark_peaks
 from .drawing import check_names, color_of, given_axes, load_pyplot
 
@@ -218,26 +219,21 @@ class ClassActivationDisplay:
         limits = min(0.0, self.maps.min()), max(0.0, self.maps.max())
         for i in range(n):
             color = color_of(int(np.searchsorted(self.classes, self.labels[i])))
+            title = f"{self.names[i]}: map for class {self.labels[i]}"
             lines, map_line = draw_signal_map(
-                axes[i], axis, self.rows[i], self.maps[i], limits, color
+                axes[i], axis, self.rows[i], self.maps[i], limits, color, title
             )
             self.lines_ += lines
             self.map_lines_.append(map_line)
             if self.peaks:
-                texts = mark_peaks(axes[i], self.peaks, axis, named=i == 0)
-                self.peak_texts_ += texts
-            title = f"{self.names[i]}: map for class {self.labels[i]}"
-            box = {"color": "white", "alpha": 0.8, "pad": 1}
-            place = {"transform": axes[i].transAxes, "va": "top"}
-            axes[i].text(0.01, 0.97, title, color=color, bbox=box, **place)
+                self.peak_texts_ += mark_peaks(axes[i], self.peaks, axis, named=i == 0)
         if own:
             handles, labels = axes[0].get_legend_handles_labels()
             place = {"loc": "outside lower center", "ncols": len(labels), "frameon": False}
             axes[0].figure.legend(handles, labels, **place)
         else:
             axes[0].legend(loc="upper right", fontsize="small")
-        label = "Point" if self.axis is None else "Position"
-        axes[-1].set_xlabel(self.axis_label or label)
+        axes[-1].set_xlabel(self.axis_label or ("Point" if self.axis is None else "Position"))
 
     def _plot_images(self, plt: Any, ax: Sequence[Axes] | None, channel: int) -> None:
         n = len(self.rows)
@@ -246,15 +242,10 @@ class ClassActivationDisplay:
             _, ax = plt.subplots(n, 2, figsize=size, layout="constrained")
         axes = given_axes(ax, [f"{name}, {part}" for name in self.names for part in ("row", "map")])
         self.ax_ = np.array(axes, dtype=object).reshape(n, 2)
-        low, high = self.maps.min(), self.maps.max()
+        limits = self.maps.min(), self.maps.max()
         for i, (plain, over) in enumerate(self.ax_):
-            plain.imshow(self.rows[i, channel], cmap="gray")
-            # a paler image below leaves the colours of the map readable
-            over.imshow(self.rows[i, channel], cmap="gray", alpha=0.5)
-            overlay = over.imshow(self.maps[i], cmap="viridis", alpha=0.6, vmin=low, vmax=high)
-            self.images_.append(overlay)
-            for panel, title in ((plain, self.names[i]), (over, f"map, class {self.labels[i]}")):
-                panel.set(xticks=[], yticks=[])
-                panel.set_title(title, loc="left", fontsize="medium")
+            titles = self.names[i], f"map, class {self.labels[i]}"
+            image = self.rows[i, channel]
+            self.images_.append(draw_image_map(plain, over, image, self.maps[i], limits, titles))
         label = "Class activation (arbitrary units)"
         self.ax_[0, 0].figure.colorbar(self.images_[0], ax=self.ax_[:, 1].tolist(), label=label)

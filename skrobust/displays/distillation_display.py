@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, column_or_1d
 
 from ..utils.fitted_distiller import fitted_distiller
-from .drawing import check_names, color_of, given_axes, lighten, load_pyplot, marker_of
+from .draw_histograms import draw_histograms
+from .draw_projection import draw_projection
+from .drawing import check_names, color_of, given_axes, load_pyplot
 from .project_rows import project_rows
 
 if TYPE_CHECKING:
@@ -219,49 +221,22 @@ class DistillationDisplay:
         return self
 
     def _plot_projection(self, ax: Axes) -> None:
-        from matplotlib.transforms import ScaledTranslation
-
-        size = np.clip(6000 / len(self.codes), 8, 30)
-        self.scatters_ = []
-        for only_kept in (False, True):
-            for code, name in enumerate(self.class_names):
-                rows = (self.codes == code) & (self.kept | (not only_kept))
-                color = color_of(code) if only_kept else lighten(color_of(code), 0.65)
-                total = (self.codes == code).sum()
-                label = f"{name}: {rows.sum()} of {total} kept" if only_kept else None
-                points = ax.scatter(
-                    *self.projected[rows].T, s=size, color=color, label=label,
-                    marker=marker_of(code), linewidths=0, rasterized=True,
-                )  # fmt: skip
-                self.scatters_.append(points)
+        self.scatters_ = draw_projection(
+            ax, self.projected, self.codes, self.kept, self.class_names
+        )
         ax.set(xlabel=f"{self.projection_name} 1", ylabel=f"{self.projection_name} 2")
         ax.set_title("A  All rows (light), kept rows (dark)", loc="left")
-        below = ax.transAxes + ScaledTranslation(0, -0.45, ax.figure.dpi_scale_trans)
-        ax.legend(
-            loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below, ncols=2,
-            markerscale=1.5, frameon=False,
-        )  # fmt: skip
 
     def _plot_histograms(self, axes: list[Axes], bins: int, density: bool) -> None:
         edges = np.histogram_bin_edges(self.distances, bins)
         self.histograms_, self.median_lines_ = [], []
         for code, (ax, name) in enumerate(zip(axes, self.class_names, strict=True)):
-            dark = color_of(code)
-            colors = (lighten(dark, 0.65), dark)
-            for values, color, median, which in zip(
-                self._class_distances(code), colors, self.medians[code], ("all", "kept"),
-                strict=True,
-            ):  # fmt: skip
-                shape = density and len(values) > 0
-                *_, bars = ax.hist(values, edges, color=color, density=shape, alpha=0.85)
-                self.histograms_.append(bars)
-                if not np.isnan(median):
-                    style = {"color": "black", "ls": ":" if which == "all" else "--", "lw": 1.6}
-                    line = ax.axvline(median, label=f"median, {which}: {median:.3g}", **style)
-                    self.median_lines_.append(line)
-            ax.set_ylabel("Density" if density else "Rows")
+            bars, lines = draw_histograms(
+                ax, *self._class_distances(code), edges, color_of(code), density
+            )
+            self.histograms_ += bars
+            self.median_lines_ += lines
             ax.set_title(f"{'B  ' if code == 0 else ''}{name}", loc="left")
-            ax.legend(frameon=False, fontsize="small")
             if ax is not axes[-1]:
                 ax.tick_params(labelbottom=False)
         other = "class" if len(axes) == 2 else "classes"

@@ -22,6 +22,7 @@ def draw_signal_map(
     activation: NDArray,
     limits: tuple[float, float],
     color: str,
+    title: str,
 ) -> tuple[list[Any], Any]:
     """Draw one signal as solid lines and its map as a dashed line below.
 
@@ -39,6 +40,8 @@ def draw_signal_map(
         Values of the map at the lower and upper edge of its strip; 0 lies between them.
     color : str
         Hexadecimal colour of the class.
+    title : str
+        Title, written inside the axes.
 
     Returns
     -------
@@ -65,6 +68,8 @@ def draw_signal_map(
     ax.set_ylim(floor - 0.05 * span, low + 1.35 * span)
     ax.set_yticks([tick for tick in ax.get_yticks() if low <= tick <= low + 1.05 * span])
     ax.set_ylabel("Signal\n(units of X)")
+    box = {"color": "white", "alpha": 0.8, "pad": 1}
+    ax.text(0.01, 0.97, title, color=color, va="top", bbox=box, transform=ax.transAxes)
     return lines, map_line
 
 

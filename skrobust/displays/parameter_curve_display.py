@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .drawing import LINES, color_of, given_axes, line_of, load_pyplot, marker_of
-from .search_results import UNSET, search_scores, search_values
+from .search_results import UNSET, ordered_values, search_scores, search_values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -157,7 +157,7 @@ class ParameterCurveDisplay:
             )
         rank = np.nan_to_num(mean, nan=-np.inf)
         curves = {}
-        for value in _ordered([lines[i] for i in used]):
+        for value in ordered_values([lines[i] for i in used]):
             rows: dict[float, list[int]] = {}
             for i in used:
                 if str(lines[i]) == str(value):
@@ -237,13 +237,6 @@ class ParameterCurveDisplay:
 
 def _short(name: str) -> str:
     return name.rpartition("__")[2]
-
-
-def _ordered(values: list[Any]) -> list[Any]:
-    """Return the distinct values: numbers increasing, others as they first appear."""
-    distinct = list({str(value): value for value in values}.values())
-    numbers = all(isinstance(v, Real) and not isinstance(v, bool) for v in distinct)
-    return sorted(distinct) if numbers else distinct
 
 
 def _mean_and_std(name: str, value: float | tuple[float, float]) -> tuple[float, float]:

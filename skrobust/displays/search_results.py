@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -71,3 +72,21 @@ def search_scores(
     if metric not in known:
         raise ValueError(f"metric is {metric!r}, expected one of the search's scores: {known}.")
     return results[f"mean_test_{metric}"], results[f"std_test_{metric}"], metric
+
+
+def ordered_values(values: list[Any]) -> list[Any]:
+    """Return the distinct values of a parameter.
+
+    Parameters
+    ----------
+    values : list
+        The values; equal ones have the same ``str``.
+
+    Returns
+    -------
+    distinct : list
+        Numbers increasing, others as they first appear.
+    """
+    distinct = list({str(value): value for value in values}.values())
+    numbers = all(isinstance(v, Real) and not isinstance(v, bool) for v in distinct)
+    return sorted(distinct) if numbers else distinct
