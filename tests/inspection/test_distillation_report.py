@@ -2,8 +2,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn.naive_bayes import GaussianNB
 
+from skrobust.datasets import make_mr_spectra
 from skrobust.inspection import distillation_report
+from skrobust.quality import OutOfFoldLabelQuality
+from skrobust.samplers import DistillMixAugmenter
 
 
 def distilled(n=90, seed=0):
@@ -84,3 +88,13 @@ def test_errors():
         distillation_report(distiller, y, groups=groups[1:])
     with pytest.raises(ValueError, match="no quality_"):
         distillation_report(SimpleNamespace(kept_=distiller.kept_), y)
+
+
+def test_sampler_with_a_real_distiller():
+    X, y, groups = make_mr_spectra(20, random_state=0, return_X_y_groups=True)
+    distiller = OutOfFoldLabelQuality(GaussianNB(), n_iter=1, keep=0.5, random_state=0)
+    sampler = DistillMixAugmenter(distiller, factor=2, random_state=0)
+    X_new, _ = sampler.fit_resample(X, y, groups=groups)
+    report = distillation_report(sampler, y, groups=groups)
+    assert 2 * report.loc["total", "n_kept"] == len(X_new)
+    assert report.loc["total", "n_groups"] == 20
