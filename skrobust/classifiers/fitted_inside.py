@@ -109,4 +109,3 @@ class FittedInsideMixin(MetaEstimatorMixin, ClassifierMixin):
         tags.classifier_tags = inside.classifier_tags
         tags.input_tags = inside.input_tags
         return tags
-

@@ -13,10 +13,10 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
-from torch.nn import functional as F
 
 from ..base import NetEstimator
-from ..networks import PooledHead, ResNet1d
+from ..networks import ResNet1d
+from ..networks.class_activation import class_activation, has_activation_maps
 from ..training import Rows, validation_split
 from ..utils.sklearn_private import (
     Interval,
@@ -25,7 +25,7 @@ from ..utils.sklearn_private import (
     check_sample_weight,
     fit_context,
 )
-from ..utils.targets import check_class_mass, class_mass_weight, is_class_mass, one_hot
+from ..utils.targets import check_class_mass, encode_labels, is_class_mass, weigh
 
 
 class NetClassifier(ClassifierMixin, NetEstimator):
@@ -217,7 +217,7 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         valid = None
         if X_val is not None:
             X_val = self._check_X(X_val, reset=False)
-            valid = self._rows(net, X_val, _encode(column_or_1d(y_val), classes, "y_val"))
+            valid = self._rows(net, X_val, encode_labels(column_or_1d(y_val), classes, "y_val"))
         elif self.validation_fraction is not None:
             labels = target if target.ndim == 1 else target.argmax(1)
             train, held = validation_split(labels, self.validation_fraction, groups, net.seed)
@@ -347,27 +347,23 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         """
         check_is_fitted(self)
         module = self.net_.module_
-        if not (hasattr(module, "feature_maps") and isinstance(module.head, PooledHead)):
+        if not has_activation_maps(module):
             raise ValueError(
                 f"{type(module).__name__} has no class activation maps: they need feature_maps() "
                 "and a PooledHead, as ResNet1d and ConvNet have."
             )
         X = self._check_X(X, reset=False)
-        predicted = target is None
-        codes = None if predicted else _encode(column_or_1d(target), self.classes_, "target")
+        codes = None
+        if target is not None:
+            codes = encode_labels(column_or_1d(target), self.classes_, "target")
         rows = Rows(X, codes, self.input_shape_, self.net_.device)
-        spatial = self.input_shape_[1:] or self.input_shape_
-        mode = {1: "linear", 2: "bilinear", 3: "trilinear"}[len(spatial)]
-        maps = []
+        size = self.input_shape_[1:] or self.input_shape_
         module.eval()
         with torch.no_grad():
-            for x, chosen in self.net_.get_iterator(rows):
-                features = module.feature_maps(x)
-                if predicted:
-                    chosen = module.head(features).argmax(1)
-                chosen_maps = module.head.activation_maps(features)[range(len(x)), chosen]
-                resized = F.interpolate(chosen_maps[:, None], size=spatial, mode=mode)
-                maps.append(resized[:, 0].cpu())
+            maps = [
+                class_activation(module, x, None if codes is None else chosen, size).cpu()
+                for x, chosen in self.net_.get_iterator(rows)
+            ]
         return torch.cat(maps).numpy()
 
     def _check_targets(self, X, y, sample_weight, classes=None, *, reset=True):
@@ -385,19 +381,14 @@ class NetClassifier(ClassifierMixin, NetEstimator):
             X, y = self._check_X(X, y, reset=reset)
             check_classification_targets(y)
             classes = np.unique(y) if classes is None else classes
-            target = _encode(y, classes, "y")
+            target = encode_labels(y, classes, "y")
         if len(classes) < 2:
             raise ValueError(
                 f"NetClassifier needs rows of at least 2 classes, but y has one class: {classes}."
             )
-        if sample_weight is None and self.class_weight is None:
-            return X, classes, target
-        mass = one_hot(target, len(classes)) if target.ndim == 1 else target
-        if self.class_weight is not None:
-            mass = mass * class_mass_weight(self.class_weight, classes, mass)
         if sample_weight is not None:
-            mass = mass * check_sample_weight(sample_weight, X, ensure_non_negative=True)[:, None]
-        return X, classes, mass
+            sample_weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        return X, classes, weigh(target, classes, sample_weight, self.class_weight)
 
     def _rows(self, net, X: NDArray, target: NDArray) -> Rows:
         """Return training rows; mass is scaled to a mean of 1 and rows without any left out."""
@@ -407,11 +398,3 @@ class NetClassifier(ClassifierMixin, NetEstimator):
                 X, target, row_mass = X[row_mass > 0], target[row_mass > 0], row_mass[row_mass > 0]
             target = (target / row_mass.mean()).astype(np.float32)
         return Rows(X, target, self.input_shape_, net.device)
-
-
-def _encode(labels: NDArray, classes: NDArray, name: str) -> NDArray:
-    """Return the position of every label among the sorted classes."""
-    unknown = np.setdiff1d(labels, classes)
-    if len(unknown):
-        raise ValueError(f"{name} has labels {unknown} that are not among the classes {classes}.")
-    return np.searchsorted(classes, labels).astype(np.int64)

@@ -159,9 +159,10 @@ class DistillMixAugmenter(RowSampler):
         self.distiller_ = distiller.fit(X, y, groups=groups)
         keep_all = self.targets == "weighted"
         pool = np.arange(len(X)) if keep_all else np.flatnonzero(self.distiller_.kept_)
-        X_new = (
-            self._select(X, pool) if self.strategy is None else self._mix(X, codes, pool, groups)
-        )
+        if self.strategy is None:
+            X_new = self._select(X, pool)
+        else:
+            X_new = self._mix(X, codes, pool, groups)
         rows = self.sample_indices_
         if self.targets == "hard":
             return X_new, y[rows]

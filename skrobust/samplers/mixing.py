@@ -119,10 +119,7 @@ def _towards_neighbors(X, own, chosen, n_kept, rng):
     n_neighbors = min(_N_NEIGHBORS, len(own) - 1)
     if n_neighbors == 0 or len(moved) == 0:
         return chosen, shift
-    near = (
-        NearestNeighbors(n_neighbors=n_neighbors + 1).fit(X[own]).kneighbors(return_distance=False)
-    )
-    near = near[:, :n_neighbors]
+    near = NearestNeighbors(n_neighbors=n_neighbors).fit(X[own]).kneighbors(return_distance=False)
     neighbors = chosen.copy()
     position = np.searchsorted(own, chosen[moved])
     neighbors[moved] = own[near[position, rng.randint(n_neighbors, size=len(moved))]]

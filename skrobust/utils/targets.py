@@ -124,25 +124,63 @@ def one_hot(codes: NDArray, n_classes: int, weight: NDArray | None = None) -> ND
     return mass
 
 
-def class_mass_weight(class_weight, classes: NDArray, mass: NDArray) -> NDArray:
-    """Return the weight of every class for targets given as class mass.
+def encode_labels(labels: NDArray, classes: NDArray, name: str) -> NDArray:
+    """Return the position of every label among the sorted classes.
 
     Parameters
     ----------
-    class_weight : dict or "balanced"
-        As in scikit-learn; "balanced" is total mass / (n_classes * mass of the class).
+    labels : ndarray of shape (n_samples,)
+        Hard labels.
     classes : ndarray of shape (n_classes,)
-        Labels of the columns.
-    mass : ndarray of shape (n_samples, n_classes)
-        The targets.
+        Known classes, sorted.
+    name : str
+        What to call the labels in an error.
 
     Returns
     -------
-    weight : ndarray of shape (n_classes,)
-        One weight per column.
+    codes : ndarray of shape (n_samples,), int64
+        Positions.
+
+    Raises
+    ------
+    ValueError
+        If a label is not among the classes.
     """
-    if class_weight == "balanced":
+    unknown = np.setdiff1d(labels, classes)
+    if len(unknown):
+        raise ValueError(f"{name} has labels {unknown} that are not among the classes {classes}.")
+    return np.searchsorted(classes, labels).astype(np.int64)
+
+
+def weigh(
+    target: NDArray, classes: NDArray, sample_weight: NDArray | None, class_weight
+) -> NDArray:
+    """Return the target times its weights: as it is without weights, otherwise class mass.
+
+    Parameters
+    ----------
+    target : ndarray of shape (n_samples,) or (n_samples, n_classes)
+        Class codes, or class mass.
+    classes : ndarray of shape (n_classes,)
+        Labels of the columns.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weights of the rows.
+    class_weight : dict, "balanced" or None
+        As in scikit-learn; "balanced" is total mass / (n_classes * mass of the class).
+
+    Returns
+    -------
+    target : ndarray
+        Class codes, or class mass.
+    """
+    if sample_weight is None and class_weight is None:
+        return target
+    mass = one_hot(target, len(classes)) if target.ndim == 1 else target
+    if isinstance(class_weight, str):
         totals = mass.sum(0)
-        weight = totals.sum() / (len(classes) * np.where(totals > 0, totals, np.inf))
-        return np.where(totals > 0, weight, 1.0)
-    return compute_class_weight(class_weight, classes=classes, y=classes)
+        present = totals > 0
+        factors = np.divide(totals.sum(), len(classes) * totals, where=present, out=totals * 0)
+        mass = mass * factors
+    elif class_weight is not None:
+        mass = mass * compute_class_weight(class_weight, classes=classes, y=classes)
+    return mass if sample_weight is None else mass * sample_weight[:, None]

@@ -1,0 +1,205 @@
+"""The pieces in the pipelines and searches that users build."""
+
+import warnings
+
+import numpy as np
+import pytest
+import sklearn
+from imblearn.over_sampling import SMOTE
+from imblearn.pipeline import Pipeline, make_pipeline
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_val_score
+from sklearn.pipeline import Pipeline as PlainPipeline
+from sklearn.pipeline import make_pipeline as make_plain_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from skrobust import (
+    MLP,
+    CertainSamples,
+    DistillationWarning,
+    DistillMixAugmenter,
+    GaussianNoiseAugmenter,
+    LabelQualityReweighter,
+    NetClassifier,
+    OutOfFoldLabelQuality,
+    ResamplingClassifier,
+    group_accuracy_scorer,
+    make_mr_spectra,
+    quality_weights,
+)
+
+
+@pytest.fixture(scope="module")
+def spectra():
+    return make_mr_spectra(
+        n_patients=24, n_voxels=(3, 8), n_points=64, random_state=0, return_X_y_groups=True
+    )
+
+
+@pytest.fixture
+def routing():
+    with sklearn.config_context(enable_metadata_routing=True):
+        yield
+
+
+def cheap(**params):
+    return OutOfFoldLabelQuality(LogisticRegression(C=0.01), cv=3, random_state=0, **params)
+
+
+@pytest.mark.usefixtures("routing")
+def test_the_main_search_runs_and_repeats_bit_for_bit(spectra):
+    X, y, patient = spectra
+    pipe = Pipeline(
+        [
+            ("scale", StandardScaler()),
+            ("augment", DistillMixAugmenter(CertainSamples(NetClassifier()), random_state=0)),
+            ("clf", NetClassifier(max_epochs=2, random_state=0)),
+        ]
+    )
+    grid = {
+        "augment__alpha": [0.3, 0.5],
+        "augment__strategy": ["same"],
+        "augment__distiller__threshold": [0.6],
+        "clf__module__width": [2, 4],
+    }
+    searches = []
+    for n_jobs in (1, 2):
+        search = GridSearchCV(
+            pipe, grid, cv=StratifiedGroupKFold(3), scoring=group_accuracy_scorer, n_jobs=n_jobs
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DistillationWarning)
+            searches.append(search.fit(X, y, groups=patient))
+    one, two = searches
+    scores = one.cv_results_["mean_test_score"]
+    assert np.isfinite(scores).all()
+    assert_array_equal(scores, two.cv_results_["mean_test_score"])
+
+
+@pytest.mark.usefixtures("routing")
+def test_groups_reach_sampler_and_inner_split_sliced_to_the_fold(spectra):
+    X, y, patient = spectra
+    pipe = make_pipeline(
+        DistillMixAugmenter(cheap(level="group"), balance="group", factor=1, random_state=0), SVC()
+    )
+    scores = cross_val_score(
+        pipe, X, y, cv=StratifiedGroupKFold(3), scoring="roc_auc", params={"groups": patient}
+    )
+    assert np.isfinite(scores).all()
+    clf = NetClassifier(MLP, max_epochs=1, validation_fraction=0.25, random_state=0)
+    scores = cross_val_score(
+        make_pipeline(StandardScaler(), clf),
+        X,
+        y,
+        cv=StratifiedGroupKFold(3),
+        params={"groups": patient},
+    )
+    assert np.isfinite(scores).all()
+
+
+@pytest.mark.usefixtures("routing")
+def test_groups_after_a_sampler_are_refused_where_they_are_needed(spectra):
+    X, y, patient = spectra
+    clf = NetClassifier(MLP, max_epochs=1, random_state=0)
+    pipe = make_pipeline(GaussianNoiseAugmenter(factor=2, random_state=0), clf)
+    pipe.fit(X, y, groups=patient)
+    pipe.set_params(netclassifier__validation_fraction=0.2)
+    with pytest.raises(ValueError, match="a sampler earlier in the pipeline changed the rows"):
+        pipe.fit(X, y, groups=patient)
+
+
+@pytest.mark.usefixtures("routing")
+def test_validation_rows_are_transformed_like_the_training_rows(spectra):
+    X, y, _ = spectra
+    steps = [("scale", StandardScaler()), ("clf", NetClassifier(MLP, max_epochs=2, random_state=0))]
+    pipe = PlainPipeline(steps, transform_input=["X_val"])
+    pipe.fit(X[40:], y[40:], X_val=X[:40], y_val=y[:40])
+    scaled = StandardScaler().fit(X[40:]).transform(X[:40])
+    proba = pipe[-1].predict_proba(scaled)
+    loss = -np.log(proba[np.arange(40), y[:40]]).mean()
+    assert pipe[-1].history_[-1]["valid_loss"] == pytest.approx(loss, rel=1e-4)
+
+
+@pytest.mark.parametrize("targets", ["soft", "weighted"])
+def test_class_mass_trains_the_network_through_a_pipeline(spectra, targets):
+    X, y, _ = spectra
+    labels = np.array(["healthy", "tumour"])[y]
+    pipe = make_pipeline(
+        StandardScaler(),
+        DistillMixAugmenter(cheap(), targets=targets, factor=2, random_state=0),
+        NetClassifier(MLP, max_epochs=10, random_state=0),
+    ).fit(X, labels)
+    assert_array_equal(pipe.classes_, ["healthy", "tumour"])
+    assert pipe.score(X, labels) > 0.6
+
+
+def test_sklearns_own_pipeline_takes_a_sampler_inside_a_classifier(spectra):
+    X, y, _ = spectra
+    with pytest.raises(TypeError, match="intermediate steps"):
+        make_plain_pipeline(StandardScaler(), SMOTE(), SVC()).fit(X, y)
+    for sampler in (SMOTE(random_state=0), DistillMixAugmenter(cheap(), random_state=0)):
+        inside = ResamplingClassifier(sampler, SVC())
+        pipe = make_plain_pipeline(StandardScaler(), inside).fit(X, y)
+        scaled = StandardScaler().fit_transform(X)
+        by_hand = SVC().fit(*sklearn.base.clone(sampler).fit_resample(scaled, y))
+        assert_array_equal(pipe.decision_function(X), by_hand.decision_function(scaled))
+        assert not hasattr(pipe, "predict_proba")
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_resampling_classifier_hands_groups_to_the_sampler(spectra, enabled):
+    X, y, patient = spectra
+    clf = ResamplingClassifier(
+        DistillMixAugmenter(cheap(level="group"), random_state=0), LogisticRegression(C=0.01)
+    )
+    with sklearn.config_context(enable_metadata_routing=enabled):
+        clf.fit(X, y, groups=patient)
+    assert clf.sampler_.distiller_.level == "group"
+    assert clf.n_features_in_ == 64
+
+
+@pytest.mark.usefixtures("routing")
+def test_resampling_classifier_in_a_grouped_search(spectra):
+    X, y, patient = spectra
+    clf = ResamplingClassifier(
+        DistillMixAugmenter(cheap(level="group"), random_state=0),
+        RandomForestClassifier(10, random_state=0),
+    )
+    grid = {"sampler__alpha": [0.1, 0.3], "sampler__strategy": ["same", None]}
+    search = GridSearchCV(clf, grid, cv=StratifiedGroupKFold(3), scoring=group_accuracy_scorer)
+    search.fit(X, y, groups=patient)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_resampling_classifier_errors(spectra):
+    X, y, patient = spectra
+    clf = ResamplingClassifier(SMOTE(), SVC())
+    with pytest.raises(ValueError, match="SMOTE does not take them"):
+        clf.fit(X, y, groups=patient)
+    with pytest.raises(ValueError, match="sample_weight belongs to the rows before resampling"):
+        clf.fit(X, y, sample_weight=np.ones(len(y)))
+
+
+def test_label_quality_reweighter_is_a_fit_with_quality_weights(spectra):
+    X, y, patient = spectra
+    clf = LabelQualityReweighter(SVC(), cheap(level="group")).fit(X, y, groups=patient)
+    quality = cheap(level="group").fit(X, y, groups=patient).quality_
+    assert_allclose(clf.sample_weight_, quality_weights(quality))
+    by_hand = SVC().fit(X, y, sample_weight=quality_weights(quality))
+    assert_array_equal(clf.decision_function(X), by_hand.decision_function(X))
+    assert_array_equal(clf.noisy_indices_, clf.distiller_.noisy_indices_)
+    by_row = LabelQualityReweighter(SVC(), random_state=0).fit(X, y, groups=patient)
+    assert isinstance(by_row.distiller_.estimator, SVC)
+    assert by_row.distiller_.level == "row"
+    with pytest.raises(ValueError, match="takes no sample_weight"):
+        LabelQualityReweighter(sklearn.neighbors.KNeighborsClassifier()).fit(X, y)
+
+
+def test_network_weights_follow_label_quality(spectra):
+    X, y, patient = spectra
+    clf = LabelQualityReweighter(NetClassifier(MLP, max_epochs=2), cheap(), random_state=0)
+    first = clf.fit(X, y, groups=patient).predict_proba(X)
+    assert_array_equal(first, clf.fit(X, y, groups=patient).predict_proba(X))
