@@ -101,7 +101,7 @@ class DistillMixAugmenter(RowSampler):
     ...     OutOfFoldLabelQuality(LogisticRegression(C=0.01), keep=0.5), factor=2, random_state=0
     ... )
     >>> X_new, y_new = sampler.fit_resample(X, y, groups=patient)
-    >>> len(X_new) == 2 * sampler.distiller_.kept_.sum()
+    >>> len(X_new) == 2 * int(sampler.distiller_.kept_.sum())
     True
     """
 
