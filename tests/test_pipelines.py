@@ -174,10 +174,30 @@ def test_resampling_classifier_in_a_grouped_search(spectra):
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+def test_groups_follow_the_new_rows_into_the_classifier(spectra, enabled):
+    X, y, patient = spectra
+
+    class Spy(NetClassifier):
+        def fit(self, X, y, sample_weight=None, groups=None, X_val=None, y_val=None):
+            self.seen_ = np.asarray(groups)
+            return super().fit(X, y, sample_weight, groups, X_val, y_val)
+
+    clf = ResamplingClassifier(
+        DistillMixAugmenter(cheap(), factor=2, random_state=0),
+        Spy(MLP, max_epochs=1, validation_fraction=0.2, random_state=0),
+    )
+    with sklearn.config_context(enable_metadata_routing=enabled):
+        clf.fit(X, y, groups=patient)
+    assert_array_equal(clf.estimator_.seen_, patient[clf.sampler_.sample_indices_])
+
+
 def test_resampling_classifier_errors(spectra):
     X, y, patient = spectra
+    with pytest.raises(ValueError, match="SMOTE has no sample_indices_"):
+        ResamplingClassifier(SMOTE(), NetClassifier(MLP)).fit(X, y, groups=patient)
     clf = ResamplingClassifier(SMOTE(), SVC())
-    with pytest.raises(ValueError, match="SMOTE does not take them"):
+    with pytest.raises(ValueError, match="neither SMOTE nor SVC takes them"):
         clf.fit(X, y, groups=patient)
     with pytest.raises(ValueError, match="sample_weight belongs to the rows before resampling"):
         clf.fit(X, y, sample_weight=np.ones(len(y)))

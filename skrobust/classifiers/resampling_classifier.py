@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from inspect import signature
 
+import numpy as np
 import sklearn
 from imblearn.base import BaseSampler
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import Bunch, get_tags
+from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.validation import has_fit_parameter
 
 from ..utils.sklearn_private import HasMethods, fit_context
 from .fitted_inside import FittedInsideMixin, check_labels
@@ -77,7 +79,9 @@ class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
             Labels.
         **fit_params : dict
             With metadata routing, what sampler and classifier have requested. Without,
-            ``groups`` goes to the sampler and everything else to the classifier.
+            ``groups`` goes to the sampler, and to the classifier if it takes them, and
+            everything else to the classifier. The classifier gets the group of the row that
+            every new row was made from.
 
         Returns
         -------
@@ -87,7 +91,8 @@ class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If ``sample_weight`` is given, or ``groups`` for a sampler that does not take them.
+            If ``sample_weight`` is given; or ``groups`` that neither takes; or ``groups`` for the
+            classifier when the sampler does not tell the source of its rows.
         """
         if fit_params.get("sample_weight") is not None:
             raise ValueError(
@@ -98,6 +103,8 @@ class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
         y = check_labels(y)
         sampler = clone(self.sampler)
         X_new, y_new = sampler.fit_resample(X, y, **for_sampler)
+        if for_estimator.get("groups") is not None:
+            for_estimator["groups"] = _groups_of_new_rows(for_estimator["groups"], sampler)
         self.estimator_ = clone(self.estimator).fit(X_new, y_new, **for_estimator)
         self.sampler_ = sampler
         if hasattr(self.estimator_, "feature_names_in_"):
@@ -107,17 +114,22 @@ class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
     def _share_params(self, fit_params):
         if sklearn.get_config()["enable_metadata_routing"]:
             routed = process_routing(self, "fit", **fit_params)
-            return routed.sampler.fit_resample, routed.estimator.fit
-        for_estimator = Bunch(**fit_params)
+            return routed.sampler.fit_resample, dict(routed.estimator.fit)
+        for_sampler, for_estimator = {}, dict(fit_params)
         groups = for_estimator.pop("groups", None)
         if groups is None:
-            return {}, for_estimator
-        if "groups" not in signature(self.sampler.fit_resample).parameters:
+            return for_sampler, for_estimator
+        if "groups" in signature(self.sampler.fit_resample).parameters:
+            for_sampler["groups"] = groups
+        if has_fit_parameter(self.estimator, "groups"):
+            for_estimator["groups"] = groups
+        if not for_sampler and "groups" not in for_estimator:
             raise ValueError(
-                f"groups were given, but {type(self.sampler).__name__} does not take them. Leave "
-                "them out of fit; cross-validation takes its own."
+                f"groups were given, but neither {type(self.sampler).__name__} nor "
+                f"{type(self.estimator).__name__} takes them. Leave them out of fit; "
+                "cross-validation takes its own."
             )
-        return {"groups": groups}, for_estimator
+        return for_sampler, for_estimator
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return the routing of metadata to sampler and classifier.
@@ -142,3 +154,13 @@ class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
             tags.input_tags.sparse &= sampler_tags.sparse
             tags.input_tags.allow_nan &= sampler_tags.allow_nan
         return tags
+
+
+def _groups_of_new_rows(groups, sampler):
+    indices = getattr(sampler, "sample_indices_", None)
+    if indices is None:
+        raise ValueError(
+            f"{type(sampler).__name__} has no sample_indices_, so that the groups of its new rows "
+            "are not known. Use a sampler that has, or fit the classifier without groups."
+        )
+    return np.asarray(groups)[indices]

@@ -176,8 +176,8 @@ def out_of_fold_by_loop(X, codes, groups, level, n_iter, cv, seed):
         if level == "group":
             for group in np.unique(groups):
                 G[groups == group] = P[groups == group].mean(0)
-        mean_own = [(P[i, c] + G[i, c]) / 2 for i, c in enumerate(codes)]
-        fit_on = keep_best(np.array(mean_own), codes, 0.7)
+        own = np.array([G[i, c] for i, c in enumerate(codes)])
+        fit_on = keep_best(own, codes, 0.5 if level == "group" else 0.7)
     return G
 
 
