@@ -23,7 +23,7 @@ from .networks import auto_module
 from .training import Rows, TensorNet, as_tensor, draw_seed, resolve_device
 from .utils.groups import check_groups
 from .utils.sklearn_private import ArraysTransformer, Interval, StrOptions, fit_context
-from .utils.targets import ClassMass
+from .utils.targets import ClassMass, check_class_mass, is_class_mass
 
 _NESTED = ("module__", "optimizer__")
 
@@ -292,8 +292,8 @@ class RowSampler(BaseSampler):
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
             Training rows.
-        y : array-like of shape (n_samples,)
-            Labels of any type.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels of any type, or class mass (floats).
         groups : array-like of shape (n_samples,), default=None
             Group (patient) of every row.
 
@@ -309,7 +309,6 @@ class RowSampler(BaseSampler):
         ValueError
             If X, y or groups do not fit each other, or hold what cannot be computed with.
         """
-        check_classification_targets(y)
         containers, only_X = ArraysTransformer(X, y), ArraysTransformer(X, X)
         integer_columns = [
             i for i, dtype in enumerate(getattr(X, "dtypes", ())) if dtype.kind in "iu"
@@ -326,8 +325,14 @@ class RowSampler(BaseSampler):
         return containers.transform(X_new, y_new)
 
     def _check_rows(self, X, y, groups):
-        y, one_vs_all = check_target_type(y, indicate_one_vs_all=True)
-        X, y = validate_data(self, X, y, reset=True, allow_nd=True)
+        one_vs_all = False
+        if is_class_mass(y) and np.asarray(y).dtype.kind == "f":
+            X = validate_data(self, X, reset=True, allow_nd=True)
+            y = ClassMass(*check_class_mass(y, len(X)))
+        else:
+            check_classification_targets(y)
+            y, one_vs_all = check_target_type(y, indicate_one_vs_all=True)
+            X, y = validate_data(self, X, y, reset=True, allow_nd=True)
         if groups is not None:
             groups = check_groups(groups, len(X))
         self.sampling_strategy_ = {}

@@ -8,6 +8,7 @@ import sklearn
 from imblearn.over_sampling import SMOTE
 from imblearn.pipeline import Pipeline, make_pipeline
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import is_classifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_val_score
@@ -216,6 +217,27 @@ def test_label_quality_reweighter_is_a_fit_with_quality_weights(spectra):
     assert by_row.distiller_.level == "row"
     with pytest.raises(ValueError, match="takes no sample_weight"):
         LabelQualityReweighter(sklearn.neighbors.KNeighborsClassifier()).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        NetClassifier(MLP, max_epochs=3),
+        LabelQualityReweighter(LogisticRegression(C=0.01)),
+        ResamplingClassifier(GaussianNoiseAugmenter(factor=2), LogisticRegression(C=0.01)),
+    ],
+    ids=lambda e: type(e).__name__,
+)
+@pytest.mark.parametrize("labels", [["no", "yes"], [7, 3], [-1, 1]], ids=str)
+def test_last_step_of_a_pipeline_with_labels_of_any_kind(spectra, last, labels):
+    X, y, _ = spectra
+    named = np.array(labels)[y]
+    pipe = make_plain_pipeline(StandardScaler(), last).fit(X, named)
+    assert is_classifier(last)
+    assert set(pipe.classes_) == set(labels)
+    assert set(pipe.predict(X)) <= set(labels)
+    assert pipe.predict_proba(X).shape == (len(X), 2)
+    assert pipe.score(X, named) > 0.5
 
 
 def test_network_weights_follow_label_quality(spectra):

@@ -148,15 +148,20 @@ class DistillMixAugmenter(RowSampler):
 
     def _fit_resample(self, X, y, groups):
         self._check_choices(groups)
-        classes, codes = np.unique(y, return_inverse=True)
-        if len(classes) < 2:
+        if isinstance(y, ClassMass):
+            classes, codes, mass = y.classes, y.argmax(1), np.asarray(y)
+        else:
+            classes, codes = np.unique(y, return_inverse=True)
+            mass = one_hot(codes, len(classes))
+        labels = classes[codes]
+        if len(np.unique(codes)) < 2:
             raise ValueError(
-                f"DistillMixAugmenter needs rows of at least 2 classes, but y has one class: "
-                f"{classes}."
+                "DistillMixAugmenter needs rows of at least 2 classes, but y has one class: "
+                f"{labels[0]}."
             )
         distiller = CertainSamples(NetClassifier()) if self.distiller is None else self.distiller
         distiller = fill_random_states(clone(distiller), self.random_state)
-        self.distiller_ = distiller.fit(X, y, groups=groups)
+        self.distiller_ = distiller.fit(X, labels, groups=groups)
         keep_all = self.targets == "weighted"
         pool = np.arange(len(X)) if keep_all else np.flatnonzero(self.distiller_.kept_)
         if self.strategy is None:
@@ -168,10 +173,10 @@ class DistillMixAugmenter(RowSampler):
             return X_new, y[rows]
         if self.targets == "weighted":
             weight = quality_weights(self.distiller_.quality_)
-            return X_new, ClassMass(one_hot(codes[rows], len(classes), weight[rows]), classes)
-        mass = one_hot(codes[rows], len(classes), 1 - self.alpha_)
-        mass += one_hot(codes[self.partner_indices_], len(classes), self.alpha_)
-        return X_new, ClassMass(mass, classes)
+            return X_new, ClassMass(mass[rows] * weight[rows, None], classes)
+        share = self.alpha_[:, None]
+        mixed = (1 - share) * mass[rows] + share * mass[self.partner_indices_]
+        return X_new, ClassMass(mixed, classes)
 
     def _select(self, X, pool):
         self.sample_indices_, self.partner_indices_ = pool, pool

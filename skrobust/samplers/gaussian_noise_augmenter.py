@@ -72,10 +72,10 @@ class GaussianNoiseAugmenter(RowSampler):
         self.random_state = random_state
 
     def _fit_resample(self, X, y, groups):
-        if len(np.unique(y)) < 2:
+        if y.ndim == 1 and len(np.unique(y)) < 2:
             raise ValueError(
                 f"GaussianNoiseAugmenter needs rows of at least 2 classes, but y has one class: "
-                f"{np.unique(y)}."
+                f"{y[0]}."
             )
         rng = check_random_state(self.random_state)
         n_copies = round(self.factor * len(X)) - len(X)

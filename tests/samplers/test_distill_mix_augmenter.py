@@ -153,6 +153,25 @@ def test_weighted_keeps_all_rows_with_their_clipped_quality(data):
     assert_allclose(mass.sum(1), weight[s.sample_indices_])
 
 
+@pytest.mark.parametrize("targets", ["hard", "soft", "weighted"])
+def test_soft_labels_in_are_soft_labels_out(data, targets):
+    X, y, _ = data
+    mass = np.random.RandomState(0).dirichlet(np.ones(3), size=60) + 2 * (
+        y[:, None] == ["a", "b", "c"]
+    )
+    given = pd.DataFrame(mass, columns=["a", "b", "c"])
+    s, hard = sampler(targets=targets, alpha=0.3), sampler(targets=targets, alpha=0.3)
+    X_new, new = s.fit_resample(X, given)
+    assert_array_equal(X_new, hard.fit_resample(X, y)[0])
+    assert_array_equal(new.classes, ["a", "b", "c"])
+    expected = mass[s.sample_indices_]
+    if targets == "soft":
+        expected = 0.7 * expected + 0.3 * mass[s.partner_indices_]
+    elif targets == "weighted":
+        expected = expected * quality_weights(np.clip(X[:, 0], 0, 1))[s.sample_indices_, None]
+    assert_allclose(new, expected)
+
+
 @pytest.mark.parametrize("dtype", ["f4", "f8", "u1", "i4"])
 def test_layout_dtype_and_container_are_kept(dtype):
     rng = np.random.RandomState(0)

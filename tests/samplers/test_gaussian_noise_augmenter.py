@@ -37,3 +37,12 @@ def test_factor_one_returns_the_rows():
     X_new, y_new = GaussianNoiseAugmenter(factor=1).fit_resample(X, y)
     assert_array_equal(X_new, X)
     assert_array_equal(y_new, y)
+
+
+def test_soft_labels_are_copied_with_their_rows():
+    rng = np.random.RandomState(0)
+    X, mass = rng.normal(size=(10, 2)), rng.dirichlet(np.ones(3), size=10)
+    s = GaussianNoiseAugmenter(factor=3, random_state=0)
+    _, new = s.fit_resample(X, mass)
+    assert_array_equal(new, mass[s.sample_indices_])
+    assert_array_equal(new.classes, [0, 1, 2])
