@@ -38,7 +38,7 @@ plot_formats = [("png", 90)]
 html_theme = "pydata_sphinx_theme"
 html_title = f"skrobust {version}"
 html_theme_options = {"navigation_with_keys": False, "show_prev_next": False}
-html_sidebars = {"contributing": [], "changes/index": []}
+html_sidebars = {"architecture": [], "contributing": [], "changes/index": []}
 html_copy_source = False
 
 suppress_warnings = ["config.cache"]
