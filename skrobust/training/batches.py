@@ -59,15 +59,14 @@ class Rows(Dataset):
         self, X: NDArray, y: NDArray | None, input_shape: Sequence[int], device: str = "cpu"
     ):
         self.X = as_tensor(X)
-        self.y = None if y is None else torch.from_numpy(y).to(device)
         if device != "cpu" and not is_memory_mapped(X):
             self.X = self.X.to(device)
+        self.y = None if y is None else torch.from_numpy(y).to(self.X.device)
         self.input_shape = tuple(input_shape)
         self.device = device
+        self._at_home = str(self.X.device) == device
         self._ready = (
-            self.X.dtype == torch.float32
-            and str(self.X.device) == device
-            and self.X.shape[1:] == self.input_shape
+            self._at_home and self.X.dtype == torch.float32 and self.X.shape[1:] == self.input_shape
         )
 
     def __len__(self) -> int:
@@ -77,7 +76,10 @@ class Rows(Dataset):
         batch = _take(self.X, rows)
         if not self._ready:
             batch = batch.to(self.device, torch.float32).reshape(-1, *self.input_shape)
-        return batch, torch.empty(0) if self.y is None else _take(self.y, rows)
+        if self.y is None:
+            return batch, torch.empty(0)
+        target = _take(self.y, rows)
+        return batch, target if self._at_home else target.to(self.device)
 
 
 def _take(tensor: Tensor, rows: slice | Tensor) -> Tensor:
