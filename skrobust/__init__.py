@@ -13,6 +13,7 @@ from . import (
     networks,
     quality,
     samplers,
+    utils,
 )
 from .classifiers import *  # noqa: F403
 from .datasets import *  # noqa: F403
@@ -23,6 +24,7 @@ from .model_selection import *  # noqa: F403
 from .networks import *  # noqa: F403
 from .quality import *  # noqa: F403
 from .samplers import *  # noqa: F403
+from .utils import *  # noqa: F403
 
 __version__ = "0.1.0"
 
@@ -36,4 +38,5 @@ __all__ = [
     *networks.__all__,
     *quality.__all__,
     *samplers.__all__,
+    *utils.__all__,
 ]

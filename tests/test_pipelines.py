@@ -242,6 +242,7 @@ def test_last_step_of_a_pipeline_with_labels_of_any_kind(spectra, last, labels):
 
 def test_network_weights_follow_label_quality(spectra):
     X, y, patient = spectra
-    clf = LabelQualityReweighter(NetClassifier(MLP, max_epochs=2), cheap(), random_state=0)
+    net = NetClassifier(MLP, max_epochs=2, validation_fraction=0.2)
+    clf = LabelQualityReweighter(net, cheap(), random_state=0)
     first = clf.fit(X, y, groups=patient).predict_proba(X)
     assert_array_equal(first, clf.fit(X, y, groups=patient).predict_proba(X))

@@ -94,7 +94,8 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Labels, some of them perhaps wrong.
         groups : array-like of shape (n_samples,), default=None
-            Group (patient) of every row, for the distiller.
+            Group (patient) of every row, for the distiller and, if it takes them, the
+            classifier.
 
         Returns
         -------
@@ -120,7 +121,10 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         estimator = fill_random_states(clone(self.estimator), self.random_state)
         distiller.fit(X, y, groups=groups)
         weight = quality_weights(distiller.quality_)
-        self.estimator_ = estimator.fit(X, y, sample_weight=weight)
+        passed = {}
+        if groups is not None and has_fit_parameter(estimator, "groups"):
+            passed["groups"] = groups
+        self.estimator_ = estimator.fit(X, y, sample_weight=weight, **passed)
         self.distiller_ = distiller
         self.quality_, self.sample_weight_ = distiller.quality_, weight
         self.noisy_indices_ = distiller.noisy_indices_

@@ -102,7 +102,7 @@ class NetClassifier(ClassifierMixin, NetEstimator):
     Notes
     -----
     Targets may be class mass, a float array ``(n_samples, n_classes)`` whose rows are soft labels
-    times sample weights (:class:`~skrobust.utils.targets.ClassMass`). The loss is cross entropy
+    times sample weights (:class:`~skrobust.ClassMass`). The loss is cross entropy
     with respect to it, divided by the mean row mass of the training rows, so that weight k counts
     like k copies of a row. Rows without mass are left out.
 
@@ -269,9 +269,8 @@ class NetClassifier(ClassifierMixin, NetEstimator):
             classes = check_class_mass(y)[1]
         check_partial_fit_first_call(self, classes)
         X, _, target = self._check_targets(X, y, sample_weight, self.classes_, reset=first)
-        if first:
-            self.net_ = self._start_net(X, len(self.classes_), nn.CrossEntropyLoss)
-        self.net_.run_epochs(self._rows(self.net_, X, target), 1)
+        net = self._start_net(X, len(self.classes_), nn.CrossEntropyLoss) if first else self.net_
+        self.net_ = net.run_epochs(self._rows(net, X, target), 1)
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray:

@@ -14,10 +14,10 @@ from .resnet1d import ResNet1d
 def auto_module(input_shape: Sequence[int]) -> tuple[type[nn.Module], dict[str, Any]]:
     """Return a small network class and its sizes for rows of a shape.
 
-    Signals get a :class:`ResNet1d` with a quarter of the paper's weights or less (width 8, 4
-    blocks, kernels of at most 16 points and a quarter of the signal, dropout 0.2), images a
-    :class:`ConvNet` of width 16, volumes one of width 8. The full networks of the papers cost
-    20 times as much and are had by parameters.
+    Signals get a :class:`ResNet1d` of width 8 with 4 blocks, dropout 0.2 and kernels of at most 16
+    points and a quarter of the signal, less than a hundredth of the paper's weights; images a
+    :class:`ConvNet` of width 16, volumes one of width 8. The full networks of the papers are had
+    by parameters.
 
     Parameters
     ----------

@@ -42,7 +42,8 @@ class CertainSamples(LabelDistiller):
         Caches the training epoch by epoch, so that a search over `threshold`, `max_epochs`,
         `agreement` or `min_certain` trains once.
     random_state : int, RandomState instance or None, default=None
-        Seeds the random states of `estimator` that are None.
+        Seeds the random states of `estimator` that are None. With a memory give an int: the first
+        draw is kept otherwise.
 
     Attributes
     ----------

@@ -28,7 +28,8 @@ class EarlyLabelQuality(LabelDistiller):
         Caches the training epoch by epoch, so that a search over `keep` and `max_epochs`
         trains once.
     random_state : int, RandomState instance or None, default=None
-        Seeds the random states of `estimator` that are None.
+        Seeds the random states of `estimator` that are None. With a memory give an int: the first
+        draw is kept otherwise.
 
     Attributes
     ----------

@@ -49,7 +49,7 @@ class OutOfFoldLabelQuality(LabelDistiller):
         Caches the out-of-fold probabilities, so that a search over `keep` fits once.
     random_state : int, RandomState instance or None, default=None
         Shuffles the folds of an int `cv`, and seeds the random states of `estimator` that are
-        None.
+        None. With a memory give an int: the first draw is kept otherwise.
 
     Attributes
     ----------

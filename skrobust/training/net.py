@@ -77,10 +77,37 @@ class TensorNet(NeuralNet):
         return [("epoch_timer", EpochTimer()), *shown[min(int(self.verbose), 2)]]
 
     def run_epochs(self, rows: Rows, epochs: int, valid: Rows | None = None) -> TensorNet:
-        """Go on training for some epochs; compute the loss on `valid` after each."""
+        """Go on training for some epochs; compute the loss on `valid` after each.
+
+        A callback may stop the training early; an interrupt by the user is raised.
+        """
         self.train_split = None if valid is None else predefined_split(valid)
         self.max_epochs = epochs
-        return self.partial_fit(rows)
+        self.stopped_ = False
+        self.notify("on_train_begin", X=rows, y=None)
+        try:
+            self.fit_loop(rows, epochs=epochs)
+        except KeyboardInterrupt:
+            if not self.stopped_:
+                raise
+        finally:
+            self.notify("on_train_end", X=rows, y=None)
+        return self
+
+    def notify(self, method_name, **cb_kwargs):
+        """Call the callbacks; skorch's stop the training by a KeyboardInterrupt."""
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt:
+            self.stopped_ = True
+            raise
+        except KeyError as error:
+            if self.train_split is None and "valid" in str(error):
+                raise ValueError(
+                    f"a callback asks for {error}, but there are no validation rows. Set "
+                    "validation_fraction, or give X_val and y_val."
+                ) from error
+            raise
 
     def initialize_module(self):
         """Build the module from the net's own randomness and run two rows through it."""
@@ -93,7 +120,8 @@ class TensorNet(NeuralNet):
         shape = tuple(self.probe.shape)
         self.module_.to(self.device).eval()
         try:
-            with torch.no_grad():
+            # lazy layers draw their weights here
+            with torch.no_grad(), self.randomness_:
                 out = self.module_(self.probe.to(self.device))
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             raise ValueError(

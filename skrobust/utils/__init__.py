@@ -1,1 +1,5 @@
 """Validation, targets, groups, and the one import point for scikit-learn's private names."""
+
+from .targets import ClassMass
+
+__all__ = ["ClassMass"]

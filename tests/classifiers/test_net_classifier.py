@@ -261,6 +261,24 @@ def test_users_networks_draw_from_the_seed_too(data):
     assert np.abs(plain.predict_proba(X) - first).max() > 1e-3
 
 
+class Lazy(nn.Module):
+    def __init__(self, n_outputs):
+        super().__init__()
+        self.layers = nn.Sequential(nn.LazyLinear(5), nn.Dropout(0.2), nn.LazyLinear(n_outputs))
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+def test_lazy_layers_are_sized_and_seeded(data):
+    X, y, _ = data
+    before = torch.get_rng_state()
+    clf = NetClassifier(Lazy, max_epochs=2, random_state=0)
+    assert_array_equal(clf.fit(X, y).predict_proba(X), clf.fit(X, y).predict_proba(X))
+    assert torch.equal(before, torch.get_rng_state())
+    assert_array_equal(pickle.loads(pickle.dumps(clf)).predict_proba(X), clf.predict_proba(X))
+
+
 # ---- validation rows and callbacks
 
 
@@ -338,6 +356,31 @@ def test_callbacks_that_see_batches_change_nothing(data):
         X, y
     )
     assert np.isfinite(clipped.predict_proba(X)).all()
+
+
+def test_an_interrupt_by_the_user_is_raised_and_leaves_no_half_fit(data):
+    X, y, _ = data
+
+    class Interrupted(MLP):
+        def forward(self, x):
+            if self.training:
+                raise KeyboardInterrupt
+            return super().forward(x)
+
+    clf = NetClassifier(Interrupted, max_epochs=3, verbose=1)
+    with pytest.raises(KeyboardInterrupt):
+        clf.fit(X, y)
+    assert not hasattr(clf, "net_")
+    with pytest.raises(KeyboardInterrupt):
+        clf.partial_fit(X, y, classes=[0, 1, 2])
+    assert not hasattr(clf, "net_")
+
+
+def test_early_stopping_needs_validation_rows(data):
+    X, y, _ = data
+    clf = NetClassifier(**SMALL, callbacks=[skorch_callbacks.EarlyStopping()])
+    with pytest.raises(ValueError, match="Set validation_fraction"):
+        clf.fit(X, y)
 
 
 def test_progress(data, capsys):
