@@ -8,6 +8,7 @@ from . import (
     datasets,
     displays,
     inspection,
+    losses,
     metrics,
     model_selection,
     networks,
@@ -19,6 +20,7 @@ from .classifiers import *  # noqa: F403
 from .datasets import *  # noqa: F403
 from .displays import *  # noqa: F403
 from .inspection import *  # noqa: F403
+from .losses import *  # noqa: F403
 from .metrics import *  # noqa: F403
 from .model_selection import *  # noqa: F403
 from .networks import *  # noqa: F403
@@ -33,6 +35,7 @@ __all__ = [
     *datasets.__all__,
     *displays.__all__,
     *inspection.__all__,
+    *losses.__all__,
     *metrics.__all__,
     *model_selection.__all__,
     *networks.__all__,
