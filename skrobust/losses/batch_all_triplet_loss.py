@@ -89,7 +89,7 @@ class BatchAllTripletLoss(nn.Module):
         distances = euclidean_distances(embeddings[order])
         counts, n_active = count_active_triplets(distances.detach(), labels, self.margin)
         mean = (counts * distances).sum() / n_active.clamp(min=1).to(distances.dtype)
-        return mean + self.margin * (n_active > 0)
+        return mean + self.margin * (n_active > 0).to(distances.dtype)
 
     def extra_repr(self) -> str:
         """Name the margin."""

@@ -84,7 +84,8 @@ class NTXentLoss(nn.Module):
         # a finite number: the gradient of a sum over no negatives is zero, not NaN
         lowest = torch.finfo(similarities.dtype).min
         negatives = similarities.masked_fill(~negative, lowest).logsumexp(dim=1, keepdim=True)
-        losses = softplus((negatives - similarities).masked_select(positive))
+        gaps = (negatives - similarities).masked_select(positive)
+        losses = softplus(gaps, threshold=40)  # the default of 20 shows in float64
         return losses.sum() / max(len(losses), 1)
 
     def extra_repr(self) -> str:
