@@ -5,6 +5,8 @@ from pathlib import Path
 
 os.environ["MPLBACKEND"] = "Agg"
 
+import sklearn
+
 import skrobust
 
 HERE = Path(__file__).parent
@@ -43,6 +45,12 @@ html_copy_source = False
 
 suppress_warnings = ["config.cache"]
 
+
+def reset_sklearn(gallery_conf, fname):
+    """Undo the sklearn.set_config of an example."""
+    sklearn.set_config(enable_metadata_routing=False)
+
+
 if list((HERE / "../examples").glob("plot_*.py")):
     extensions.append("sphinx_gallery.gen_gallery")
     sphinx_gallery_conf = {
@@ -54,6 +62,8 @@ if list((HERE / "../examples").glob("plot_*.py")):
         "doc_module": ("skrobust",),
         "backreferences_dir": None,
         "show_memory": False,
+        "reset_modules": ("matplotlib", reset_sklearn),
+        "reset_modules_order": "both",
         "abort_on_example_error": False,
         "download_all_examples": False,
     }
