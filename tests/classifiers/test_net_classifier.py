@@ -538,6 +538,10 @@ ERRORS = {
         lambda X, y: NetClassifier(class_weight="balanced").partial_fit(X, y, classes=[0, 1, 2]),
         "does not work with partial_fit",
     ),
+    "batches of one row": (
+        lambda X, y: NetClassifier(ConvNet, batch_size=1, input_shape=(1, 3, 4)).fit(X, y),
+        "batch norm cannot train on a batch of one row",
+    ),
     "arguments for a finished module": (
         lambda X, y: NetClassifier(MLP((12,), 3), module__width=3).fit(X, y),
         "is a finished network",
