@@ -93,7 +93,7 @@ class TensorNet(NeuralNet):
         except ValueError as error:
             if "more than 1 value per channel" in str(error):
                 raise ValueError(
-                    f"batch norm cannot train on a batch of one row ({len(rows)} rows in batches of "
+                    f"batch norm cannot train on a batch of one row ({len(rows)} rows, batch_size="
                     f"{self.batch_size}). Raise batch_size above 1, give more rows, or take a "
                     "network without batch norm, such as MLP."
                 ) from error
