@@ -7,6 +7,7 @@ from . import (
     classifiers,
     datasets,
     displays,
+    influence,
     inspection,
     losses,
     metrics,
@@ -19,6 +20,7 @@ from . import (
 from .classifiers import *  # noqa: F403
 from .datasets import *  # noqa: F403
 from .displays import *  # noqa: F403
+from .influence import *  # noqa: F403
 from .inspection import *  # noqa: F403
 from .losses import *  # noqa: F403
 from .metrics import *  # noqa: F403
@@ -34,6 +36,7 @@ __all__ = [
     *classifiers.__all__,
     *datasets.__all__,
     *displays.__all__,
+    *influence.__all__,
     *inspection.__all__,
     *losses.__all__,
     *metrics.__all__,
