@@ -85,8 +85,7 @@ class BatchAllTripletLoss(nn.Module):
             If the shapes or types are others.
         """
         embeddings, labels = check_batch(embeddings, labels)
-        labels, order = labels.sort()
-        distances = euclidean_distances(embeddings[order])
+        distances = euclidean_distances(embeddings)
         counts, n_active = count_active_triplets(distances.detach(), labels, self.margin)
         mean = (counts * distances).sum() / n_active.clamp(min=1).to(distances.dtype)
         return mean + self.margin * (n_active > 0).to(distances.dtype)

@@ -73,10 +73,10 @@ class BatchHardTripletLoss(nn.Module):
         """
         embeddings, labels = check_batch(embeddings, labels)
         distances = euclidean_distances(embeddings)
-        positive, negative = same_class(labels)
+        same, positive = same_class(labels)
         farthest = distances.masked_fill(~positive, -torch.inf).max(dim=1).values
-        nearest = distances.masked_fill(~negative, torch.inf).min(dim=1).values
-        valid = positive.any(dim=1) & negative.any(dim=1)
+        nearest = distances.masked_fill(same, torch.inf).min(dim=1).values
+        valid = positive.any(dim=1) & ~same.all(dim=1)
         hinges = (farthest[valid] - nearest[valid] + self.margin).relu()
         return hinges.sum() / max(len(hinges), 1)
 

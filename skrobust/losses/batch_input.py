@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def check_batch(embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return embeddings and labels on one device, or raise with what is wrong with them."""
+    """Return embeddings and int64 labels on one device, or raise with what is wrong with them."""
     for name, value in (("embeddings", embeddings), ("labels", labels)):
         if not isinstance(value, Tensor):
             raise TypeError(f"{name} must be a torch tensor, got {type(value).__name__}")
@@ -28,7 +28,7 @@ def check_batch(embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         )
     if labels.is_floating_point() or labels.is_complex():
         raise TypeError(f"labels must be integers, one class per row, got {labels.dtype}")
-    return embeddings, labels.to(embeddings.device)
+    return embeddings, labels.to(embeddings.device, torch.int64)
 
 
 def check_number(name: str, value: float, *, zero: bool) -> float:
@@ -41,7 +41,6 @@ def check_number(name: str, value: float, *, zero: bool) -> float:
 
 
 def same_class(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return masks of the positive pairs (without the rows themselves) and the negative pairs."""
-    negative = labels[:, None] != labels
-    positive = negative.logical_not().fill_diagonal_(False)
-    return positive, negative
+    """Return the mask of pairs of equal label, and that without the pairs of a row with itself."""
+    same = labels[:, None] == labels
+    return same, same.clone().fill_diagonal_(False)

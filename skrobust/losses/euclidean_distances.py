@@ -28,7 +28,7 @@ class _Distances(torch.autograd.Function):
             near = torch.linalg.vector_norm(rows[first] - rows[second], dim=1)
             distances[first, second] = near
             distances[second, first] = near
-        if not rows.isfinite().all():  # no row may hide that another one has diverged
+        if not squares.sum().isfinite():  # no row may hide that another one has diverged
             distances.fill_(torch.nan)
         ctx.save_for_backward(rows, distances, pairs)
         return distances
@@ -40,8 +40,9 @@ class _Distances(torch.autograd.Function):
         # d D_ij / d x_i = (x_i - x_j) / D_ij
         weights = grad / distances
         weights.fill_diagonal_(0)
-        weights[pairs[:, 0], pairs[:, 1]] = 0
-        weights[pairs[:, 1], pairs[:, 0]] = 0
+        if len(pairs):
+            weights[pairs[:, 0], pairs[:, 1]] = 0
+            weights[pairs[:, 1], pairs[:, 0]] = 0
         weights = weights + weights.T
         result = weights.sum(dim=1, keepdim=True) * rows - weights @ rows
         for first, second in _chunks(pairs, len(rows)):

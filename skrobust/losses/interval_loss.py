@@ -77,7 +77,7 @@ class IntervalLoss(nn.Module):
         n_classes = scores.shape[1]
         if n_classes < 2:
             raise ValueError("the scores need at least two columns, one per class")
-        columns = labels.long()[:, None]
+        columns = labels[:, None]
         if columns.min() < 0 or columns.max() >= n_classes:
             raise ValueError(
                 f"labels must lie in 0..{n_classes - 1}, the columns of the scores, "
