@@ -44,8 +44,9 @@ def lissa_solver(
     n_repeats : int, default=1
         Independent recursions, whose results are averaged.
     scale : float, default=None
-        The s above. It must be larger than about half the largest eigenvalue of a batch's Hessian;
-        larger values need more steps. None takes twice the largest eigenvalue of H.
+        The s above. A small one lets the batches' noise through, or diverges; a large one needs
+        more steps. None takes the value at which the average direction converges to exp(-10),
+        and at least twice the largest eigenvalue of H.
     random_state : int, RandomState instance or None, default=None
         Draws the batches. None draws anew each time.
 
@@ -79,7 +80,8 @@ def lissa_solver(
     else:
         rng = np.random.RandomState(random_state)
     if scale is None:
-        scale = 2 * (_largest_eigenvalue(hessian) + shift)
+        average = float(hessian.diagonal.mean()) + shift
+        scale = max(2 * (_largest_eigenvalue(hessian) + shift), n_steps * average / 10)
     n_rows = len(hessian.features)
     size = min(batch_size, n_rows)
     total = np.zeros_like(vectors)

@@ -109,8 +109,14 @@ def score_rows(influence: ValidationInfluence) -> NDArray:
     scores : ndarray of shape (n_vectors, n_samples)
         Minus the products of the solutions and the rows' gradients.
     """
-    features, residuals = influence.features, influence.residuals
-    scores = np.empty((len(influence.solution), len(features)))
-    for i, matrix in enumerate(influence.solution):
-        scores[i] = -np.einsum("sc,sc->s", features @ matrix.T, residuals)
+    features, residuals, solution = influence.features, influence.residuals, influence.solution
+    n_vectors, n_outputs, n_features = solution.shape
+    flat = solution.reshape(-1, n_features).T
+    scores = np.empty((n_vectors, len(features)))
+    # about 2**20 numbers at once, as in the Hessian's products
+    size = max(1, 2**20 // (n_vectors * n_outputs))
+    for start in range(0, len(features), size):
+        part = slice(start, start + size)
+        solved = (features[part] @ flat).reshape(-1, n_vectors, n_outputs)
+        scores[:, part] = -np.einsum("svc,sc->vs", solved, residuals[part])
     return scores
