@@ -25,7 +25,7 @@ class _NTXent(torch.autograd.Function):
         highest = negatives.amax(dim=1, keepdim=True)
         shares = negatives.sub_(highest).exp_()
         sums = shares.sum(dim=1, keepdim=True)
-        gaps = (highest + sums.log()) - similarities
+        gaps = similarities.neg_().add_(highest + sums.log())
         chosen = gaps.masked_select(positive)
         n_pairs = max(len(chosen), 1)
         # each positive is pulled, and the negatives are pushed in proportion to their shares
