@@ -66,9 +66,12 @@ def cg_solver(
     scaled = residual / diagonal
     direction = scaled.copy()
     product = _dot(residual, scaled)
-    for _ in range(10 * hessian.n_parameters if max_iter is None else max_iter):
+    max_iter = 10 * hessian.n_parameters if max_iter is None else max_iter
+    for iteration in range(max_iter + 1):
         if (np.sqrt(_dot(residual, residual)) <= goal).all():
             return solution
+        if iteration == max_iter:
+            break
         image = hessian.product(direction) + shift * direction
         step = _divide(product, _dot(direction, image))
         solution += step * direction
@@ -76,8 +79,6 @@ def cg_solver(
         scaled = residual / diagonal
         previous, product = product, _dot(residual, scaled)
         direction = scaled + _divide(product, previous) * direction
-    if (np.sqrt(_dot(residual, residual)) <= goal).all():
-        return solution
     raise ValueError(
         f"conjugate gradients did not reach tol={tol} with damping={damping}: the Hessian of the "
         "head is singular or nearly so. Use a larger damping, such as 0.1, or solver='exact'."

@@ -113,7 +113,8 @@ def input_influence(
     with capture_features(module, head) as run, torch.enable_grad():
         for part, batch in batches:
             parts = torch.tensor(target[part], **like), torch.tensor(weight[part], **like)
-            total = _total_influence(run, batch.requires_grad_(), *parts, matrix)
+            # a copy goes in, since a network may begin with an operation in place
+            total = _total_influence(run, batch.requires_grad_().clone(), *parts, matrix)
             gradients.append(torch.autograd.grad(total, batch)[0].cpu())
     return torch.cat(gradients).numpy().reshape(X.shape)
 

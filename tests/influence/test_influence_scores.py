@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
+from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 from torch import nn
 from torch.nn import functional as F
 
@@ -173,6 +174,20 @@ def test_net_classifier_with_labels_of_any_type(classes):
     wrong = ClassMass(mass, ["x", "y", "z"])
     with pytest.raises(ValueError, match="but the estimator's are"):
         influence_scores(clf, X[:40], wrong, X[40:], y[40:])
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_skorch_nets(n_outputs):
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(40, 7)).astype(np.float32), np.arange(40) % 2
+    module = network("two classes" if n_outputs == 2 else "flat sigmoid")[0].float()
+    if n_outputs == 2:
+        net = NeuralNetClassifier(module, criterion=nn.CrossEntropyLoss, max_epochs=1, verbose=0)
+        net.fit(X, y)
+    else:
+        net = NeuralNetBinaryClassifier(module, max_epochs=1, verbose=0).fit(X, y.astype("f4"))
+    scores = influence_scores(net, X, y, X[:9], y[:9])
+    np.testing.assert_array_equal(scores, influence_scores(net.module_, X, y, X[:9], y[:9]))
 
 
 def test_net_classifier_is_left_as_it_is():

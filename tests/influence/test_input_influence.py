@@ -66,6 +66,15 @@ def test_chosen_rows_and_weights():
         np.testing.assert_array_equal(input_influence(module, X, y, X_val, y_val), every)
 
 
+def test_network_that_changes_its_input_in_place():
+    X = np.random.RandomState(0).normal(size=(9, 4))
+    before, y = X.copy(), np.arange(9) % 2
+    module = torch.nn.Sequential(torch.nn.ReLU(inplace=True), torch.nn.Linear(4, 2)).double()
+    gradients = input_influence(module, X, y, X, y)
+    np.testing.assert_array_equal(gradients != 0, X > 0)
+    np.testing.assert_array_equal(X, before)
+
+
 def test_net_classifier_with_flat_rows_of_images():
     rng = np.random.RandomState(0)
     X, y = rng.normal(size=(30, 64)), np.where(rng.rand(30) < 0.5, "healthy", "tumour")
