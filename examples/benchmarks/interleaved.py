@@ -20,6 +20,7 @@ def time_interleaved(rivals: dict[str, Callable], rounds: int) -> dict[str, np.n
 
 
 def ratio(slow: np.ndarray, fast: np.ndarray) -> str:
-    """Return the median ratio of the rounds, with its range."""
+    """Return the median ratio of the rounds, its range, and the ratio of the fastest rounds."""
     ratios = slow / fast
-    return f"{np.median(ratios):5.2f}x ({ratios.min():.2f} to {ratios.max():.2f})"
+    best = slow.min() / fast.min()
+    return f"{np.median(ratios):5.2f}x ({ratios.min():.2f} to {ratios.max():.2f}; best {best:.2f})"
