@@ -171,7 +171,6 @@ class NetEstimator(BaseEstimator):
             **{f"module__{k}": v for k, v in module_params.items()},
             **{f"optimizer__{k}": v for k, v in optimizer_params.items()},
         }
-        self._net_recipe = recipe
         return self._net_from_recipe(recipe, as_tensor(X[:2]).float())
 
     def _net_from_recipe(self, recipe: dict[str, Any], probe: torch.Tensor) -> TensorNet:
@@ -181,6 +180,7 @@ class NetEstimator(BaseEstimator):
             callbacks=copy.deepcopy(self.callbacks),
             train_split=None,
         )
+        net.recipe_ = recipe
         return net.initialize()
 
     def _outputs(self, X: ArrayLike) -> NDArray:
@@ -202,6 +202,7 @@ class NetEstimator(BaseEstimator):
         state = dict(super().__getstate__())
         net = state.pop("net_", None)
         if net is not None:
+            state["_net_recipe"] = net.recipe_
             state["_net_state"] = net.dump()
             state["_net_history"] = [dict(row) for row in net.history]
         return state
@@ -210,10 +211,10 @@ class NetEstimator(BaseEstimator):
         state = dict(state)
         dumped = state.pop("_net_state", None)
         history = state.pop("_net_history", None)
+        recipe = dict(state.pop("_net_recipe", {}))
         super().__setstate__(state)
         if dumped is None:
             return
-        recipe = dict(self._net_recipe)
         if recipe["device"].startswith("cuda") and not torch.cuda.is_available():
             recipe["device"] = "cpu"
         self.net_ = self._net_from_recipe(recipe, torch.zeros(2, *self.input_shape_))

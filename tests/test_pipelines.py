@@ -27,6 +27,7 @@ from skrobust import (
     NetClassifier,
     OutOfFoldLabelQuality,
     ResamplingClassifier,
+    compare_estimators,
     group_accuracy_scorer,
     make_mr_spectra,
     quality_weights,
@@ -193,10 +194,19 @@ def test_groups_follow_the_new_rows_into_the_classifier(spectra, enabled):
     assert_array_equal(clf.estimator_.seen_, patient[clf.sampler_.sample_indices_])
 
 
+def test_smote_before_a_network_in_a_grouped_comparison(spectra):
+    X, y, patient = spectra
+    clf = ResamplingClassifier(SMOTE(random_state=0), NetClassifier(MLP, max_epochs=1))
+    results = compare_estimators({"net": clf}, X, y, groups=patient, cv=3, scoring="roc_auc")
+    assert results["score"].notna().all()
+
+
 def test_resampling_classifier_errors(spectra):
     X, y, patient = spectra
-    with pytest.raises(ValueError, match="SMOTE has no sample_indices_"):
-        ResamplingClassifier(SMOTE(), NetClassifier(MLP)).fit(X, y, groups=patient)
+    uneven = np.r_[np.flatnonzero(y == 0), np.flatnonzero(y == 1)[:20]]
+    net = NetClassifier(MLP, max_epochs=1, validation_fraction=0.5)
+    with pytest.raises(ValueError, match="a sampler earlier in the pipeline changed the rows"):
+        ResamplingClassifier(SMOTE(), net).fit(X[uneven], y[uneven], groups=patient[uneven])
     clf = ResamplingClassifier(SMOTE(), SVC())
     with pytest.raises(ValueError, match="neither SMOTE nor SVC takes them"):
         clf.fit(X, y, groups=patient)

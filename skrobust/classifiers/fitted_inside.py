@@ -50,6 +50,11 @@ class FittedInsideMixin(MetaEstimatorMixin, ClassifierMixin):
         """Size of the second axis of X."""
         return self.estimator_.n_features_in_
 
+    @property
+    def feature_names_in_(self) -> NDArray:
+        """Column names, when X had them."""
+        return self.estimator_.feature_names_in_
+
     def predict(self, X: ArrayLike) -> NDArray:
         """Return the predicted class of every row.
 

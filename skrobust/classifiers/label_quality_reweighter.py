@@ -128,8 +128,6 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         self.distiller_ = distiller
         self.quality_, self.sample_weight_ = distiller.quality_, weight
         self.noisy_indices_ = distiller.noisy_indices_
-        if hasattr(self.estimator_, "feature_names_in_"):
-            self.feature_names_in_ = self.estimator_.feature_names_in_
         return self
 
     def __sklearn_tags__(self):

@@ -91,8 +91,8 @@ class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If ``sample_weight`` is given; or ``groups`` that neither takes; or ``groups`` for the
-            classifier when the sampler does not tell the source of its rows.
+            If ``sample_weight`` is given; or ``groups`` that neither takes; or if the classifier
+            looks at groups, and the sampler changes the rows without ``sample_indices_``.
         """
         if fit_params.get("sample_weight") is not None:
             raise ValueError(
@@ -103,12 +103,11 @@ class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
         y = check_labels(y)
         sampler = clone(self.sampler)
         X_new, y_new = sampler.fit_resample(X, y, **for_sampler)
-        if for_estimator.get("groups") is not None:
-            for_estimator["groups"] = _groups_of_new_rows(for_estimator["groups"], sampler)
+        if for_estimator.get("groups") is not None and hasattr(sampler, "sample_indices_"):
+            # without indices the old groups go on: a classifier that looks at them sees the length
+            for_estimator["groups"] = np.asarray(for_estimator["groups"])[sampler.sample_indices_]
         self.estimator_ = clone(self.estimator).fit(X_new, y_new, **for_estimator)
         self.sampler_ = sampler
-        if hasattr(self.estimator_, "feature_names_in_"):
-            self.feature_names_in_ = self.estimator_.feature_names_in_
         return self
 
     def _share_params(self, fit_params):
@@ -154,13 +153,3 @@ class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
             tags.input_tags.sparse &= sampler_tags.sparse
             tags.input_tags.allow_nan &= sampler_tags.allow_nan
         return tags
-
-
-def _groups_of_new_rows(groups, sampler):
-    indices = getattr(sampler, "sample_indices_", None)
-    if indices is None:
-        raise ValueError(
-            f"{type(sampler).__name__} has no sample_indices_, so that the groups of its new rows "
-            "are not known. Use a sampler that has, or fit the classifier without groups."
-        )
-    return np.asarray(groups)[indices]

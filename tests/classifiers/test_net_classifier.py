@@ -453,6 +453,17 @@ def test_round_trips_predict_and_go_on_training_bit_for_bit(data, tmp_path):
         assert_array_equal(other.partial_fit(X, y).predict_proba(X), further)
 
 
+def test_a_failed_refit_leaves_the_fitted_network_as_it_was(data):
+    X, y, _ = data
+    clf = NetClassifier(**SMALL).fit(X, y)
+    proba = clf.predict_proba(X)
+    clf.set_params(module=nn.Linear, module__in_features=12, module__out_features=7)
+    del clf.module__width
+    with pytest.raises(ValueError, match="must return a tensor of shape"):
+        clf.fit(X, y)
+    assert_array_equal(pickle.loads(pickle.dumps(clf)).predict_proba(X), proba)
+
+
 def test_a_finished_module_is_copied_and_trained_on(data):
     X, y, _ = data
     module = MLP((12,), 3, width=5)
