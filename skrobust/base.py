@@ -177,11 +177,16 @@ class NetEstimator(BaseEstimator):
         net = TensorNet(
             **recipe,
             probe=probe.reshape(-1, *self.input_shape_),
+            batch_transform=self._batch_transform(),
             callbacks=copy.deepcopy(self.callbacks),
             train_split=None,
         )
         net.recipe_ = recipe
         return net.initialize()
+
+    def _batch_transform(self):
+        """Return what changes every training batch, ``(net, x, y) -> x, y``, or None."""
+        return None
 
     def _outputs(self, X: ArrayLike) -> NDArray:
         """Return the network's outputs for new rows, float32 of shape (n_samples, n_outputs)."""

@@ -62,10 +62,14 @@ class TensorNet(NeuralNet):
         Two rows, run through a new module to see that they fit (and to size lazy layers).
     n_outputs : int
         Columns that the module must return.
+    batch_transform : callable, default=None
+        ``batch_transform(net, x, y) -> x, y`` changes every training batch before the step; what
+        it draws comes from the net's own randomness.
     """
 
-    def __init__(self, *args, seed, precision, probe, n_outputs, **kwargs):
+    def __init__(self, *args, seed, precision, probe, n_outputs, batch_transform=None, **kwargs):
         super().__init__(*args, **kwargs)
+        self.batch_transform = batch_transform
         self.seed = seed
         self.precision = precision
         self.probe = probe
@@ -191,7 +195,18 @@ class TensorNet(NeuralNet):
             for hook in _PER_BATCH_HOOKS
         )
 
+    def train_step(self, batch, **fit_params):
+        """Train on one batch, transformed."""
+        return super().train_step(self._transformed(*batch), **fit_params)
+
+    def _transformed(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        if self.batch_transform is None:
+            return x, y
+        with self.randomness_:
+            return self.batch_transform(self, x, y)
+
     def _quick_step(self, x: Tensor, y: Tensor) -> Tensor:
+        x, y = self._transformed(x, y)
         first_loss = []
 
         def closure():
