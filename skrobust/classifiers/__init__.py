@@ -1,7 +1,17 @@
 """Steps that predict."""
 
+from .influence_classifier import InfluenceWarning
+from .influence_perturber import InfluencePerturber
+from .influence_reweighter import InfluenceReweighter
 from .label_quality_reweighter import LabelQualityReweighter
 from .net_classifier import NetClassifier
 from .resampling_classifier import ResamplingClassifier
 
-__all__ = ["LabelQualityReweighter", "NetClassifier", "ResamplingClassifier"]
+__all__ = [
+    "InfluencePerturber",
+    "InfluenceReweighter",
+    "InfluenceWarning",
+    "LabelQualityReweighter",
+    "NetClassifier",
+    "ResamplingClassifier",
+]

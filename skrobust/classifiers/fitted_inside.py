@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 def _estimator_has(method: str):
     def check(self):
-        getattr(getattr(self, "estimator_", self.estimator), method)
+        getattr(self._inside(), method)
         return True
 
     return check
@@ -54,6 +54,10 @@ class FittedInsideMixin(MetaEstimatorMixin, ClassifierMixin):
     def feature_names_in_(self) -> NDArray:
         """Column names, when X had them."""
         return self.estimator_.feature_names_in_
+
+    def _inside(self):
+        """Return the classifier that predicts: fitted, or as it was given."""
+        return getattr(self, "estimator_", self.estimator)
 
     def predict(self, X: ArrayLike) -> NDArray:
         """Return the predicted class of every row.
@@ -110,7 +114,7 @@ class FittedInsideMixin(MetaEstimatorMixin, ClassifierMixin):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        inside = get_tags(self.estimator)
+        inside = get_tags(self._inside())
         tags.classifier_tags = inside.classifier_tags
         tags.input_tags = inside.input_tags
         return tags
