@@ -34,6 +34,9 @@ class NetEstimator(BaseEstimator):
     Subclasses name the parameters in their ``__init__`` and pass ``**kwargs`` on here.
     """
 
+    # the network of module="auto", from the shape of a row
+    _auto_module = staticmethod(auto_module)
+
     _parameter_constraints: dict = {
         "module": [StrOptions({"auto"}), callable],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
@@ -113,6 +116,11 @@ class NetEstimator(BaseEstimator):
             X = validate_data(self, X, reset=reset, allow_nd=True)
         else:
             X, y = validate_data(self, X, y, reset=reset, allow_nd=True)
+        self._check_layout(X, reset=reset)
+        return X if isinstance(y, str) else (X, y)
+
+    def _check_layout(self, X: NDArray, *, reset: bool) -> None:
+        """Compare the shape of validated rows with `input_shape`; learn it on `reset`."""
         _check_float32_range(X)
         row_shape = X.shape[1:]
         if reset:
@@ -128,9 +136,8 @@ class NetEstimator(BaseEstimator):
                 f"X has rows of shape {row_shape} but {type(self).__name__} was fitted on rows of "
                 f"shape {self.input_shape_}."
             )
-        return X if isinstance(y, str) else (X, y)
 
-    def _resolve_module(self, n_outputs: int) -> tuple[Any, dict[str, Any]]:
+    def _resolve_module(self, n_outputs: int | None) -> tuple[Any, dict[str, Any]]:
         """Return the network class (or a copy of the given instance) and its arguments."""
         given = self._nested_params("module__")
         if isinstance(self.module, nn.Module):
@@ -142,14 +149,27 @@ class NetEstimator(BaseEstimator):
             return copy.deepcopy(self.module), {}
         module, defaults = self.module, {}
         if isinstance(module, str):
-            module, defaults = auto_module(self.input_shape_)
+            module, defaults = self._auto_module(self.input_shape_)
         accepted = _check_arguments(module, given, "module")
         sizes = {"input_shape": self.input_shape_, "n_outputs": n_outputs}
+        if n_outputs is None:
+            del sizes["n_outputs"]
         sizes = {k: v for k, v in sizes.items() if accepted is None or k in accepted}
         return module, {**sizes, **defaults, **given}
 
-    def _start_net(self, X: NDArray, n_outputs: int, criterion: type[nn.Module]) -> TensorNet:
-        """Build and initialise the net for rows like those of X."""
+    def _start_net(
+        self,
+        X: NDArray,
+        n_outputs: int | None,
+        criterion: type[nn.Module],
+        seed: int | None = None,
+        **recipe,
+    ) -> TensorNet:
+        """Build and initialise the net for rows like those of X.
+
+        `n_outputs` None is a net that returns the shape of its input; `seed` None is drawn from
+        `random_state`. Further arguments of :class:`TensorNet` go into the recipe as they are.
+        """
         device = resolve_device(self.device)
         module, module_params = self._resolve_module(n_outputs)
         optimizer_params = self._nested_params("optimizer__")
@@ -166,10 +186,11 @@ class NetEstimator(BaseEstimator):
             "device": device,
             "precision": self.precision,
             "verbose": int(self.verbose),
-            "seed": draw_seed(self.random_state),
+            "seed": draw_seed(self.random_state) if seed is None else seed,
             "n_outputs": n_outputs,
             **{f"module__{k}": v for k, v in module_params.items()},
             **{f"optimizer__{k}": v for k, v in optimizer_params.items()},
+            **recipe,
         }
         return self._net_from_recipe(recipe, as_tensor(X[:2]).float())
 
@@ -185,8 +206,7 @@ class NetEstimator(BaseEstimator):
         return net.initialize()
 
     def _batch_transform(self):
-        """Return what changes every training batch, ``(net, x, y) -> x, y``, or None."""
-        return None
+        """Return what changes every training batch, ``(net, x, y) -> x, y``; None by default."""
 
     def _outputs(self, X: ArrayLike) -> NDArray:
         """Return the network's outputs for new rows, float32 of shape (n_samples, n_outputs)."""

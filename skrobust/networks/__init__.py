@@ -1,17 +1,24 @@
 """Plain torch modules: sizes in, no scikit-learn."""
 
-from .auto import auto_module
+from .auto import auto_autoencoder, auto_module
+from .conv_autoencoder import ConvAutoencoder
 from .conv_net import ConvNet
+from .dense_autoencoder import DenseAutoencoder
 from .layers import PooledHead, SameConv1d
 from .mlp import MLP
+from .random_augmentation import RandomAugmentation
 from .resnet1d import ResidualBlock1d, ResNet1d
 
 __all__ = [
     "MLP",
+    "ConvAutoencoder",
     "ConvNet",
+    "DenseAutoencoder",
     "PooledHead",
+    "RandomAugmentation",
     "ResNet1d",
     "ResidualBlock1d",
     "SameConv1d",
+    "auto_autoencoder",
     "auto_module",
 ]

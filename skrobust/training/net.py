@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Callable
 from contextlib import nullcontext
 
 import numpy as np
@@ -16,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
-from .batches import Batches, Rows
+from .batches import BalancedBatches, Batches, Rows
 from .seeding import OwnRandomness, replace_dropout
 
 _PER_BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
@@ -60,31 +61,56 @@ class TensorNet(NeuralNet):
         Precision of the forward pass.
     probe : Tensor
         Two rows, run through a new module to see that they fit (and to size lazy layers).
-    n_outputs : int
-        Columns that the module must return.
+    n_outputs : int or None
+        Columns that the module must return. None: it must return the shape of its input, as an
+        autoencoder does.
     batch_transform : callable, default=None
         ``batch_transform(net, x, y) -> x, y`` changes every training batch before the step; what
         it draws comes from the net's own randomness.
+    samples_per_class : int, default=None
+        Train on :class:`BalancedBatches` with so many rows of each drawn class; on rows in
+        shuffled order when None.
     """
 
-    def __init__(self, *args, seed, precision, probe, n_outputs, batch_transform=None, **kwargs):
+    def __init__(
+        self,
+        *args,
+        seed,
+        precision,
+        probe,
+        n_outputs,
+        batch_transform=None,
+        samples_per_class=None,
+        **kwargs,
+    ):
         super().__init__(*args, **kwargs)
         self.batch_transform = batch_transform
+        self.samples_per_class = samples_per_class
         self.seed = seed
         self.precision = precision
         self.probe = probe
         self.n_outputs = n_outputs
+        self.after_epoch = None
 
     @property
     def _default_callbacks(self):
         shown = {0: [], 1: [("progress", EpochProgressBar())], 2: [("print_log", PrintLog())]}
         return [("epoch_timer", EpochTimer()), *shown[min(int(self.verbose), 2)]]
 
-    def run_epochs(self, rows: Rows, epochs: int, valid: Rows | None = None) -> TensorNet:
+    def run_epochs(
+        self,
+        rows: Rows,
+        epochs: int,
+        valid: Rows | None = None,
+        after_epoch: Callable[[TensorNet], None] | None = None,
+    ) -> TensorNet:
         """Go on training for some epochs; compute the loss on `valid` after each.
 
-        A callback may stop the training early; an interrupt by the user is raised.
+        `after_epoch` is called with the net at the end of every epoch, before the callbacks; it
+        may change which rows the next epoch sees. A callback may stop the training early; an
+        interrupt by the user is raised.
         """
+        self.after_epoch = after_epoch
         self.train_split = None if valid is None else predefined_split(valid)
         self.max_epochs = epochs
         self.stopped_ = False
@@ -103,8 +129,14 @@ class TensorNet(NeuralNet):
                 ) from error
             raise
         finally:
+            self.after_epoch = None
             self.notify("on_train_end", X=rows, y=None)
         return self
+
+    def on_epoch_end(self, net, **kwargs):
+        """Call `after_epoch`."""
+        if self.after_epoch is not None:
+            self.after_epoch(self)
 
     def notify(self, method_name, **cb_kwargs):
         """Call the callbacks; skorch's stop the training by a KeyboardInterrupt."""
@@ -140,19 +172,31 @@ class TensorNet(NeuralNet):
                 f"the network {name} cannot take a batch of shape {shape}: {error}. Set "
                 "input_shape=(channels, *spatial) to the shape of a row, or change the network."
             ) from error
-        if not isinstance(out, Tensor) or out.shape != (len(self.probe), self.n_outputs):
+        wanted, meaning = (shape[0], self.n_outputs), "one unnormalised score per class"
+        if self.n_outputs is None:
+            wanted, meaning = shape, "the reconstruction of its input"
+        if not isinstance(out, Tensor) or out.shape != wanted:
             got = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
+            wanted = ", ".join(["batch", *map(str, wanted[1:])])
             raise ValueError(
-                f"the network {name} must return a tensor of shape (batch, {self.n_outputs}), one "
-                f"unnormalised score per class, but returned {got} for a batch of shape {shape}."
+                f"the network {name} must return a tensor of shape ({wanted}), {meaning}, but "
+                f"returned {got} for a batch of shape {shape}."
             )
         return self
 
-    def get_iterator(self, dataset: Dataset, training: bool = False) -> Batches:
-        """Return whole-batch slices; shuffled for training."""
-        generator = self.randomness_.generator() if training else None
-        size = self.batch_size if training else prediction_batch_size(dataset.input_shape)
-        return Batches(dataset, size, generator)
+    def initialize_criterion(self):
+        """Build the loss; weights that it has come from the net's own randomness."""
+        with self.randomness_:
+            return super().initialize_criterion()
+
+    def get_iterator(self, dataset: Dataset, training: bool = False) -> Batches | BalancedBatches:
+        """Return whole-batch slices; shuffled or balanced by class for training."""
+        if not training:
+            return Batches(dataset, prediction_batch_size(dataset.input_shape))
+        generator = self.randomness_.generator()
+        if self.samples_per_class is None:
+            return Batches(dataset, self.batch_size, generator)
+        return BalancedBatches(dataset, self.batch_size, self.samples_per_class, generator)
 
     def infer(self, x, **fit_params):
         """Run the module on a batch; metadata of `fit` stays out of it."""
@@ -173,7 +217,7 @@ class TensorNet(NeuralNet):
             batches = self.history[-1]["batches"]
             sizes = [b[f"{prefix}_batch_size"] for b in batches if f"{prefix}_loss" in b]
             losses = [b[f"{prefix}_loss"] for b in batches if f"{prefix}_loss" in b]
-            self._record_loss(prefix, float(np.average(losses, weights=sizes)))
+            self.record_loss(prefix, float(np.average(losses, weights=sizes)))
             return
         self.module_.train(training)
         step = self._quick_step if training else self._quick_validation
@@ -186,7 +230,7 @@ class TensorNet(NeuralNet):
             # to 20% of a small network's time, for the rest of the epoch
             self.stochastic_ = self.randomness_.drawn
         self.stochastic_ = True
-        self._record_loss(prefix, float(total) / n_rows)
+        self.record_loss(prefix, float(total) / n_rows)
 
     def _callbacks_see_batches(self) -> bool:
         return any(
@@ -223,7 +267,8 @@ class TensorNet(NeuralNet):
         with torch.no_grad():
             return self.criterion_(self.infer(x), y)
 
-    def _record_loss(self, prefix: str, loss: float) -> None:
+    def record_loss(self, prefix: str, loss: float) -> None:
+        """Write a loss into the epoch's row of the history, and whether it is the lowest yet."""
         name = f"{prefix}_loss"
         earlier = [row[name] for row in self.history[:-1] if name in row]
         self.history.record(name, loss)
@@ -247,6 +292,7 @@ class TensorNet(NeuralNet):
         torch.save(
             {
                 "module": self.module_.state_dict(),
+                "criterion": self.criterion_.state_dict(),
                 "optimizer": self.optimizer_.state_dict(),
                 "randomness": self.randomness_.state_dict(),
             },
@@ -258,6 +304,7 @@ class TensorNet(NeuralNet):
         """Take up the state that `dump` returned; tensors only, no code is run."""
         state = torch.load(io.BytesIO(dumped), map_location=self.device, weights_only=True)
         self.module_.load_state_dict(state["module"])
+        self.criterion_.load_state_dict(state["criterion"])
         self.optimizer_.load_state_dict(state["optimizer"])
         self.randomness_.load_state_dict(state["randomness"])
 
