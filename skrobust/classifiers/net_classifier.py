@@ -4,31 +4,30 @@ from __future__ import annotations
 
 from numbers import Real
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from ..base import NetEstimator
+from ..losses import LogitAdjustedLoss
 from ..networks import ResNet1d
-from ..networks.class_activation import class_activation, has_activation_maps
-from ..training import Rows, validation_split
+from ..networks.random_augmentation import AUGMENTATIONS, augment_batches
+from ..training import TensorNet, validation_split
 from ..utils.sklearn_private import (
     Interval,
     StrOptions,
     check_partial_fit_first_call,
-    check_sample_weight,
     fit_context,
 )
-from ..utils.targets import check_class_mass, encode_labels, is_class_mass, weigh
+from ..utils.targets import check_class_mass, encode_labels, is_class_mass
+from .activation_maps import ActivationMapsMixin
+from .class_targets import ClassTargetsMixin, class_shares
 
 
-class NetClassifier(ClassifierMixin, NetEstimator):
+class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, NetEstimator):
     """Neural network classifier for signals, images, volumes and tables.
 
     A scikit-learn classifier around a skorch net: the plain network of the papers, the final
@@ -57,6 +56,21 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         their shape, and the networks here see a plain row as a one-channel signal.
     class_weight : dict or "balanced", default=None
         Weights of the classes, as in scikit-learn.
+    balanced_batches : bool, default=False
+        Draw the rows of every batch such that all classes are equally likely, the rows of a rare
+        class more often, instead of passing over the rows in shuffled order. An epoch has as
+        many batches as without.
+    logit_adjustment : float >= 0, default=None
+        In training add this number times the logarithm of the class shares of the training rows
+        to the outputs, so that the outputs alone do not favour frequent classes; 1 is the
+        strength that theory has (:class:`~skrobust.LogitAdjustedLoss`). The remedies for uneven
+        classes, this, `class_weight` and `balanced_batches`, are meant to be used one at a time.
+    augment : {"affine", "noise"}, callable or None, default=None
+        Change every training batch at random. "affine" rotates images and volumes (up to 15
+        degrees), scales and shifts (up to 10%), "noise" adds Gaussian noise (10% of the row's
+        standard deviation). Other strengths, flips and crops are had by
+        :class:`~skrobust.RandomAugmentation`; any callable from a batch to a batch of the same
+        shape will do. "affine" is meant for signals, images and volumes, not for tables.
     validation_fraction : float in (0, 0.5], default=None
         Share of the training rows to hold out for the validation loss (for early stopping by a
         callback). Disjoint in groups when groups are given, stratified otherwise. None trains
@@ -125,6 +139,9 @@ class NetClassifier(ClassifierMixin, NetEstimator):
     _parameter_constraints: dict = {
         **NetEstimator._parameter_constraints,
         "class_weight": [dict, StrOptions({"balanced"}), None],
+        "balanced_batches": ["boolean"],
+        "logit_adjustment": [Interval(Real, 0, None, closed="left"), None],
+        "augment": [StrOptions(set(AUGMENTATIONS)), callable, None],
         "validation_fraction": [Interval(Real, 0, 0.5, closed="right"), None],
     }
 
@@ -149,6 +166,9 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         optimizer=torch.optim.Adam,
         input_shape=None,
         class_weight=None,
+        balanced_batches=False,
+        logit_adjustment=None,
+        augment=None,
         validation_fraction=None,
         precision="float32",
         device="cpu",
@@ -165,6 +185,9 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         self.optimizer = optimizer
         self.input_shape = input_shape
         self.class_weight = class_weight
+        self.balanced_batches = balanced_batches
+        self.logit_adjustment = logit_adjustment
+        self.augment = augment
         self.validation_fraction = validation_fraction
         self.precision = precision
         self.device = device
@@ -213,7 +236,7 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together, but only one of them was given.")
         X, classes, target = self._check_targets(X, y, sample_weight)
-        net = self._start_net(X, len(classes), nn.CrossEntropyLoss)
+        net = self._start_classifier(X, target, len(classes))
         valid = None
         if X_val is not None:
             X_val = self._check_X(X_val, reset=False)
@@ -257,21 +280,39 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         ------
         ValueError
             If `classes` is missing at the first call, labels are unknown, or
-            ``class_weight="balanced"``, which one part of the data cannot tell.
+            ``class_weight="balanced"`` or `logit_adjustment` ask for class shares, which one part
+            of the data cannot tell.
         """
         if self.class_weight == "balanced":
             raise ValueError(
                 "class_weight='balanced' does not work with partial_fit. Compute the weights with "
                 "sklearn.utils.compute_class_weight and give them as a dict."
             )
+        if self.logit_adjustment:
+            raise ValueError(
+                "logit_adjustment does not work with partial_fit: the class shares of all rows "
+                "are not known. Use fit, or class_weight as a dict."
+            )
         first = not hasattr(self, "net_")
         if classes is None and first and is_class_mass(y):
             classes = check_class_mass(y)[1]
         check_partial_fit_first_call(self, classes)
         X, _, target = self._check_targets(X, y, sample_weight, self.classes_, reset=first)
-        net = self._start_net(X, len(self.classes_), nn.CrossEntropyLoss) if first else self.net_
+        net = self._start_classifier(X, target, len(self.classes_)) if first else self.net_
         self.net_ = net.run_epochs(self._rows(net, X, target), 1)
         return self
+
+    def _start_classifier(self, X: NDArray, target: NDArray, n_classes: int) -> TensorNet:
+        """Build the net, with the loss and the batches that the parameters ask for."""
+        recipe = {"samples_per_class": 1 if self.balanced_batches else None}
+        if not self.logit_adjustment:
+            return self._start_net(X, n_classes, nn.CrossEntropyLoss, **recipe)
+        recipe["criterion__shares"] = class_shares(target, n_classes).tolist()
+        recipe["criterion__tau"] = self.logit_adjustment
+        return self._start_net(X, n_classes, LogitAdjustedLoss, **recipe)
+
+    def _batch_transform(self):
+        return augment_batches(self.augment)
 
     def predict_proba(self, X: ArrayLike) -> NDArray:
         """Return class probabilities.
@@ -319,81 +360,3 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         """
         outputs = self._outputs(X)
         return self.classes_[outputs.argmax(1)]
-
-    def class_activation_map(self, X: ArrayLike, target: ArrayLike | None = None) -> NDArray:
-        """Return how much every position speaks for a class (section 4.4 of the paper).
-
-        The map is the sum of the last feature maps, weighted by the linear layer's weights for
-        the class, interpolated linearly to the length (height, width, depth) of the input. Its
-        mean before the interpolation, plus the class's bias, is the class's score.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
-            Rows.
-        target : array-like of shape (n_samples,), default=None
-            Class label to explain for every row; by default the predicted one.
-
-        Returns
-        -------
-        maps : ndarray of shape (n_samples, *spatial), float32
-            Class activation maps.
-
-        Raises
-        ------
-        ValueError
-            If the network has no global average pooling before one linear layer.
-        """
-        check_is_fitted(self)
-        module = self.net_.module_
-        if not has_activation_maps(module):
-            raise ValueError(
-                f"{type(module).__name__} has no class activation maps: they need feature_maps() "
-                "and a PooledHead, as ResNet1d and ConvNet have."
-            )
-        X = self._check_X(X, reset=False)
-        codes = None
-        if target is not None:
-            codes = encode_labels(column_or_1d(target), self.classes_, "target")
-        rows = Rows(X, codes, self.input_shape_, self.net_.device)
-        size = self.input_shape_[1:] or self.input_shape_
-        module.eval()
-        with torch.no_grad():
-            maps = [
-                class_activation(module, x, None if codes is None else chosen, size).cpu()
-                for x, chosen in self.net_.get_iterator(rows)
-            ]
-        return torch.cat(maps).numpy()
-
-    def _check_targets(self, X, y, sample_weight, classes=None, *, reset=True):
-        """Return X, the classes, and class codes or (for weights and soft labels) class mass."""
-        if is_class_mass(y):
-            X = self._check_X(X, reset=reset)
-            target, mass_classes = check_class_mass(y, len(X))
-            classes = mass_classes if classes is None else classes
-            if len(classes) != target.shape[1]:
-                raise ValueError(
-                    f"y has {target.shape[1]} columns of class mass, but there are {len(classes)} "
-                    f"classes: {classes}."
-                )
-        else:
-            X, y = self._check_X(X, y, reset=reset)
-            check_classification_targets(y)
-            classes = np.unique(y) if classes is None else classes
-            target = encode_labels(y, classes, "y")
-        if len(classes) < 2:
-            raise ValueError(
-                f"NetClassifier needs rows of at least 2 classes, but y has one class: {classes}."
-            )
-        if sample_weight is not None:
-            sample_weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        return X, classes, weigh(target, classes, sample_weight, self.class_weight)
-
-    def _rows(self, net, X: NDArray, target: NDArray) -> Rows:
-        """Return training rows; mass is scaled to a mean of 1 and rows without any left out."""
-        if target.ndim == 2:
-            row_mass = target.sum(1)
-            if not row_mass.all():
-                X, target, row_mass = X[row_mass > 0], target[row_mass > 0], row_mass[row_mass > 0]
-            target = (target / row_mass.mean()).astype(np.float32)
-        return Rows(X, target, self.input_shape_, net.device)

@@ -1,14 +1,18 @@
 """The training loop; the only folder that imports skorch."""
 
-from .batches import Batches, Rows, as_tensor
+from .batches import BalancedBatches, Batches, JoinedRows, Rows, as_tensor
 from .device import resolve_device
 from .net import TensorNet, is_skorch_net
+from .reconstruction_rows import ReconstructionRows
 from .seeding import OwnRandomness, draw_seed
 from .splits import validation_split
 
 __all__ = [
+    "BalancedBatches",
     "Batches",
+    "JoinedRows",
     "OwnRandomness",
+    "ReconstructionRows",
     "Rows",
     "TensorNet",
     "as_tensor",

@@ -53,15 +53,24 @@ class Rows(Dataset):
     device : str, default="cpu"
         Where the batches live. Off the CPU, the rows are moved there once, as a
         whole, unless they are memory-mapped.
+    indices : ndarray of int, default=None
+        The rows of X that this dataset is made of, in order; they may repeat. `y` has one entry
+        for each of them. All rows when None.
     """
 
     def __init__(
-        self, X: NDArray, y: NDArray | None, input_shape: Sequence[int], device: str = "cpu"
+        self,
+        X: NDArray,
+        y: NDArray | None,
+        input_shape: Sequence[int],
+        device: str = "cpu",
+        indices: NDArray | None = None,
     ):
         self.X = as_tensor(X)
         if device != "cpu" and not is_memory_mapped(X):
             self.X = self.X.to(device)
         self.y = None if y is None else torch.from_numpy(y).to(self.X.device)
+        self.indices = None if indices is None else torch.from_numpy(indices).to(self.X.device)
         self.input_shape = tuple(input_shape)
         self.device = device
         self._at_home = str(self.X.device) == device
@@ -70,16 +79,45 @@ class Rows(Dataset):
         )
 
     def __len__(self) -> int:
-        return len(self.X)
+        return len(self.X if self.indices is None else self.indices)
 
     def __getitem__(self, rows: slice | Tensor) -> tuple[Tensor, Tensor]:
-        batch = _take(self.X, rows)
+        batch = _take(self.X, rows if self.indices is None else self.indices[rows])
         if not self._ready:
             batch = batch.to(self.device, torch.float32).reshape(-1, *self.input_shape)
         if self.y is None:
             return batch, torch.empty(0)
         target = _take(self.y, rows)
         return batch, target if self._at_home else target.to(self.device)
+
+
+class JoinedRows(Dataset):
+    """The rows of several datasets, one after the other, without a copy of them all.
+
+    Parameters
+    ----------
+    parts : sequence of Rows
+        Datasets of one `input_shape` and device, without targets.
+    """
+
+    def __init__(self, parts: Sequence[Rows]):
+        self.parts = list(parts)
+        self.input_shape, self.device = parts[0].input_shape, parts[0].device
+        self.y = None
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in self.parts)
+
+    def __getitem__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        batch = torch.empty(len(rows), *self.input_shape, device=self.device)
+        start = 0
+        for part in self.parts:
+            own = (rows >= start) & (rows < start + len(part))
+            if own.any():
+                local = (rows[own] - start).to(part.X.device)
+                batch[own.to(self.device)] = part[local][0]
+            start += len(part)
+        return batch, torch.empty(0)
 
 
 def _take(tensor: Tensor, rows: slice | Tensor) -> Tensor:
@@ -113,7 +151,7 @@ class Batches:
                 yield self.rows[start : start + size]
             return
         order = torch.randperm(n_rows, generator=self.generator)
-        order = order.to(self.rows.X.device)
+        order = order.to(_home(self.rows))
         ends = [*range(size, n_rows, size), n_rows]
         if len(ends) > 1 and n_rows - ends[-2] == 1 and size > 1:
             del ends[-2]
@@ -121,3 +159,72 @@ class Batches:
         for end in ends:
             yield self.rows[order[start:end]]
             start = end
+
+
+class BalancedBatches:
+    """Iterate over batches in which all classes are equally likely.
+
+    A batch holds `samples_per_class` rows of each of ``batch_size // samples_per_class`` classes,
+    drawn anew for every batch; of all classes, some of them more than once, where there are fewer.
+    The rows of a class come in shuffled order, and come again when all have been seen. A class
+    with fewer rows than `samples_per_class` repeats them within a batch. One pass has as many
+    batches as one over the rows in natural proportions.
+
+    Parameters
+    ----------
+    rows : Rows
+        The data, with targets: class codes, or class mass, where a row counts to the class of
+        its largest entry.
+    batch_size : int
+        Rows per batch, rounded down to a multiple of `samples_per_class`.
+    samples_per_class : int
+        Rows of each drawn class in a batch; at most `batch_size`.
+    generator : torch.Generator
+        Draws classes and rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from skrobust.training import BalancedBatches, Rows
+    >>> rows = Rows(np.zeros((100, 1)), np.repeat([0, 1, 2], [90, 9, 1]), input_shape=(1,))
+    >>> batches = BalancedBatches(rows, 12, 4, torch.Generator().manual_seed(0))
+    >>> [torch.bincount(y).tolist() for _, y in batches][:2]
+    [[4, 4, 4], [4, 4, 4]]
+    """
+
+    def __init__(
+        self, rows: Rows, batch_size: int, samples_per_class: int, generator: torch.Generator
+    ):
+        self.rows = rows
+        self.batch_size = batch_size
+        self.samples_per_class = samples_per_class
+        self.generator = generator
+        codes = (rows.y if rows.y.ndim == 1 else rows.y.argmax(1)).cpu()
+        self.members = [torch.nonzero(codes == code)[:, 0] for code in codes.unique()]
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        decks: list[list[int]] = [[] for _ in self.members]
+        for _ in range(-(-len(self.rows) // self.batch_size)):
+            chosen = [row for code in self._draw_classes() for row in self._draw(decks[code], code)]
+            yield self.rows[torch.tensor(chosen, device=_home(self.rows))]
+
+    def _draw_classes(self) -> list[int]:
+        n_drawn, n_classes = self.batch_size // self.samples_per_class, len(self.members)
+        drawn: list[int] = []
+        while len(drawn) < n_drawn:
+            drawn += torch.randperm(n_classes, generator=self.generator).tolist()
+        return drawn[:n_drawn]
+
+    def _draw(self, deck: list[int], code: int) -> list[int]:
+        members = self.members[code]
+        n_distinct = min(self.samples_per_class, len(members))
+        if len(deck) < n_distinct:
+            deck[:] = members[torch.randperm(len(members), generator=self.generator)].tolist()
+        drawn = [deck.pop() for _ in range(n_distinct)]
+        return [drawn[i % n_distinct] for i in range(self.samples_per_class)]
+
+
+def _home(rows: Rows | JoinedRows) -> torch.device | str:
+    """Return the device that a dataset is indexed on."""
+    return rows.X.device if isinstance(rows, Rows) else "cpu"
