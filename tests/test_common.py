@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skrobust import (
+    AEOutlierRemover,
     CertainSamples,
     DistillationWarning,
     DistillMixAugmenter,
@@ -15,6 +16,7 @@ from skrobust import (
     GaussianNoiseAugmenter,
     LabelQualityReweighter,
     NetClassifier,
+    OutlierRemovalWarning,
     OutOfFoldLabelQuality,
     ResamplingClassifier,
 )
@@ -25,6 +27,7 @@ def linear():
 
 
 SAMPLERS = [
+    AEOutlierRemover(restarts=(5,), max_epochs=20, random_state=0),
     DistillMixAugmenter(OutOfFoldLabelQuality(linear(), cv=2), random_state=0),
     GaussianNoiseAugmenter(factor=2, random_state=0),
 ]
@@ -51,6 +54,13 @@ EXPECTED_FAILURES = {
             "weight; with full batches and neither, weights are repeats exactly (tested)"
         ),
     },
+    "AEOutlierRemover": {
+        **DENSE_ONLY,
+        "check_samplers_one_label": "rows of one kind, one label, are what it is for",
+        "check_classifiers_with_encoded_labels": (
+            "run on everything with predict, but an outlier detector predicts +1 and -1"
+        ),
+    },
     "DistillMixAugmenter": DENSE_ONLY,
     "GaussianNoiseAugmenter": DENSE_ONLY,
 }
@@ -67,6 +77,7 @@ def test_sklearn_checks(estimator, check):
     with warnings.catch_warnings():
         # the checks' tiny sets leave distillers little choice, and folds few members of a class
         warnings.simplefilter("ignore", DistillationWarning)
+        warnings.simplefilter("ignore", OutlierRemovalWarning)
         warnings.filterwarnings("ignore", message="The least populated class")
         warnings.filterwarnings("ignore", category=UserWarning, module="sklearn")
         check(estimator)

@@ -1,6 +1,13 @@
 """Steps with ``fit_resample``: training rows change, test rows never."""
 
+from .ae_outlier_remover import AEOutlierRemover
 from .distill_mix_augmenter import DistillMixAugmenter
 from .gaussian_noise_augmenter import GaussianNoiseAugmenter
+from .row_removal import OutlierRemovalWarning
 
-__all__ = ["DistillMixAugmenter", "GaussianNoiseAugmenter"]
+__all__ = [
+    "AEOutlierRemover",
+    "DistillMixAugmenter",
+    "GaussianNoiseAugmenter",
+    "OutlierRemovalWarning",
+]

@@ -3,7 +3,7 @@
 from .batches import BalancedBatches, Batches, JoinedRows, Rows, as_tensor
 from .device import resolve_device
 from .net import TensorNet, is_skorch_net
-from .reconstruction_rows import ReconstructionRows
+from .reconstruction_rows import ReconstructionRows, reconstruction_errors
 from .seeding import OwnRandomness, draw_seed
 from .splits import validation_split
 
@@ -18,6 +18,7 @@ __all__ = [
     "as_tensor",
     "draw_seed",
     "is_skorch_net",
+    "reconstruction_errors",
     "resolve_device",
     "validation_split",
 ]
