@@ -15,6 +15,7 @@ from . import (
     networks,
     quality,
     samplers,
+    transformers,
     utils,
 )
 from .classifiers import *  # noqa: F403
@@ -28,6 +29,7 @@ from .model_selection import *  # noqa: F403
 from .networks import *  # noqa: F403
 from .quality import *  # noqa: F403
 from .samplers import *  # noqa: F403
+from .transformers import *  # noqa: F403
 from .utils import *  # noqa: F403
 
 __version__ = "0.1.0"
@@ -44,5 +46,6 @@ __all__ = [
     *networks.__all__,
     *quality.__all__,
     *samplers.__all__,
+    *transformers.__all__,
     *utils.__all__,
 ]

@@ -1,5 +1,6 @@
 """Steps that predict."""
 
+from .adversarial_net_classifier import AdversarialNetClassifier
 from .influence_classifier import InfluenceWarning
 from .influence_perturber import InfluencePerturber
 from .influence_reweighter import InfluenceReweighter
@@ -8,6 +9,7 @@ from .net_classifier import NetClassifier
 from .resampling_classifier import ResamplingClassifier
 
 __all__ = [
+    "AdversarialNetClassifier",
     "InfluencePerturber",
     "InfluenceReweighter",
     "InfluenceWarning",

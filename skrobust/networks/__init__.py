@@ -8,6 +8,7 @@ from .layers import PooledHead, SameConv1d
 from .mlp import MLP
 from .random_augmentation import RandomAugmentation
 from .resnet1d import ResidualBlock1d, ResNet1d
+from .unet import UNet
 
 __all__ = [
     "MLP",
@@ -19,6 +20,7 @@ __all__ = [
     "ResNet1d",
     "ResidualBlock1d",
     "SameConv1d",
+    "UNet",
     "auto_autoencoder",
     "auto_module",
 ]
