@@ -19,6 +19,7 @@ from skrobust import (
     OutlierRemovalWarning,
     OutOfFoldLabelQuality,
     ResamplingClassifier,
+    TripletEmbedder,
 )
 
 
@@ -40,6 +41,10 @@ DISTILLERS = [
     CertainSamples(linear()),
     EarlyLabelQuality(linear()),
     OutOfFoldLabelQuality(linear(), cv=2),
+]
+
+TRANSFORMERS = [
+    TripletEmbedder(max_epochs=2, random_state=0),
 ]
 
 DENSE_ONLY = {
@@ -71,7 +76,7 @@ def expected_failures(estimator):
 
 
 @parametrize_with_checks(
-    CLASSIFIERS + DISTILLERS + SAMPLERS, expected_failed_checks=expected_failures
+    CLASSIFIERS + DISTILLERS + SAMPLERS + TRANSFORMERS, expected_failed_checks=expected_failures
 )
 def test_sklearn_checks(estimator, check):
     with warnings.catch_warnings():

@@ -19,7 +19,8 @@ class ConvNet(nn.Module):
     The number of spatial axes is read from `input_shape`. The default filters are those of the
     influence paper's network (32, 32, 64, 64, 64); the kernel size, which that paper leaves
     open, is 3. Pooling by 2 stops where an axis would fall below 1; the feature maps are
-    averaged over space before the linear layer, so that class activation maps exist.
+    averaged over space before the linear layer, so that class activation maps exist. With `hidden`
+    there is a dense layer more, as in the encoder of the triplet paper.
 
     Parameters
     ----------
@@ -33,6 +34,9 @@ class ConvNet(nn.Module):
         One entry per convolution.
     kernel_size : int, default=3
         Size of the filters along every axis; odd.
+    hidden : int, default=None
+        Units of a dense layer between the averaged maps and the outputs. None: no such layer;
+        class activation maps exist only then.
 
     References
     ----------
@@ -53,6 +57,7 @@ class ConvNet(nn.Module):
         width: int = 32,
         multipliers: Sequence[int] = (1, 1, 2, 2, 2),
         kernel_size: int = 3,
+        hidden: int | None = None,
     ):
         super().__init__()
         if kernel_size % 2 == 0:
@@ -80,7 +85,9 @@ class ConvNet(nn.Module):
             sizes = [size // factor for size, factor in zip(sizes, pool, strict=True)]
             channels = width * multiplier
         self.features = nn.Sequential(*layers)
-        self.head = PooledHead(channels, n_outputs)
+        self.head = PooledHead(channels, hidden or n_outputs)
+        if hidden:
+            self.head = nn.Sequential(self.head, nn.ReLU(), nn.Linear(hidden, n_outputs))
 
     def feature_maps(self, x: Tensor) -> Tensor:
         """Return the maps before pooling, ``(batch, filters, *spatial)``."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
@@ -10,7 +12,12 @@ from ..utils.groups import check_groups
 
 
 def validation_split(
-    labels: NDArray, fraction: float, groups: NDArray | None, random_state: int
+    labels: NDArray,
+    fraction: float,
+    groups: NDArray | None,
+    random_state: int,
+    *,
+    keep_rare: bool = False,
 ) -> tuple[NDArray, NDArray]:
     """Split rows into training and validation rows.
 
@@ -28,6 +35,9 @@ def validation_split(
         Group of every row.
     random_state : int
         Seed of the draw.
+    keep_rare : bool, default=False
+        Whether a class that is too rare to be on both sides, with one row or one group, stays
+        in the training rows as a whole, instead of being an error.
 
     Returns
     -------
@@ -37,7 +47,8 @@ def validation_split(
     Raises
     ------
     ValueError
-        If there are too few groups or rows, or a class would have no training row.
+        If there are too few groups or rows, or a class would have no training row, or there
+        would be no validation row.
 
     Examples
     --------
@@ -48,6 +59,8 @@ def validation_split(
     >>> set(patient[train]) & set(patient[valid])
     set()
     """
+    if groups is None and keep_rare:
+        return _checked(_split_by_class(labels, fraction, random_state), fraction)
     if groups is None:
         splitter = StratifiedShuffleSplit(1, test_size=fraction, random_state=random_state)
         try:
@@ -67,6 +80,8 @@ def validation_split(
             f"whole, but there are {n_groups}. Use a larger validation_fraction (up to 0.5), give "
             "X_val and y_val, or set validation_fraction=None."
         )
+    if keep_rare:
+        return _checked(_split_by_group(labels, n_splits, groups, random_state), fraction)
     smallest = min(len(np.unique(groups[labels == label])) for label in np.unique(labels))
     if smallest < 2:
         raise ValueError(
@@ -81,3 +96,41 @@ def validation_split(
         "no group-disjoint split leaves every class in the training rows. Give X_val and y_val, "
         "or set validation_fraction=None."
     )
+
+
+def _split_by_class(labels: NDArray, fraction: float, random_state: int) -> NDArray:
+    """Return which rows to validate on: the fraction of every class, rounded at random."""
+    rng = np.random.RandomState(random_state)
+    held = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        n_held = int(fraction * len(rows) + rng.uniform())
+        held[rows[: min(n_held, len(rows) - 1)]] = True
+    return held
+
+
+def _split_by_group(labels: NDArray, n_splits: int, groups: NDArray, random_state: int) -> NDArray:
+    """Return which rows to validate on: a fold, less the groups that a class cannot spare."""
+    # more folds than rows of a class is an error if it holds for all classes, else a warning
+    n_splits = min(n_splits, max(2, np.unique(labels, return_counts=True)[1].max()))
+    splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=random_state)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class")
+        _, valid = next(splitter.split(labels, labels, groups))
+    held = np.zeros(len(labels), dtype=bool)
+    held[valid] = True
+    for label in np.unique(labels):
+        own = labels == label
+        if held[own].all():
+            spared, n_rows = np.unique(groups[own], return_counts=True)
+            held[groups == spared[n_rows.argmax()]] = False
+    return held
+
+
+def _checked(held: NDArray, fraction: float) -> tuple[NDArray, NDArray]:
+    if not held.any():
+        raise ValueError(
+            f"validation_fraction={fraction} of {len(held)} rows leaves no validation row: every "
+            "class has too few rows or groups. Raise it, or set validation_fraction=None."
+        )
+    return np.flatnonzero(~held), np.flatnonzero(held)

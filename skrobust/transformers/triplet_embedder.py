@@ -7,24 +7,21 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
-from sklearn.preprocessing import normalize
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from ..base import NetEstimator
 from ..networks import ConvNet, RandomAugmentation
-from ..networks.random_augmentation import AUGMENTATIONS, augment_batches, find_augmentation
-from ..training import JoinedRows, Rows, TensorNet, draw_seed
+from ..networks.random_augmentation import AUGMENTATIONS
+from ..training import draw_seed
 from ..utils.sklearn_private import Interval, StrOptions, fit_context
-from .best_epoch import BestEpoch
-from .collapse import warn_if_collapsed
-from .embedding_batches import ChangeRare, TwoViews
-from .embedding_criterion import TRIPLET_LOSSES, EmbeddingCriterion
+from .embedding_criterion import TRIPLET_LOSSES
+from .embedding_training import EmbeddingTrainingMixin
 from .labelled_rows import label_codes, split_rows
 
-_ROWS_LOOKED_AT = 1000
 
-
-class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEstimator):
+class TripletEmbedder(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, EmbeddingTrainingMixin, NetEstimator
+):
     """Learn an embedding in which the rows of a class lie together, for classes with few rows.
 
     A network is trained, after an optional contrastive pretraining on rows without labels, by a
@@ -382,84 +379,6 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
                 f"{classes[0]}."
             )
         return X, classes, codes
-
-    def _pretrain(self, X, indices: NDArray, X_unlabeled, seed: int) -> TensorNet:
-        """Return a net trained to find the two views of a row together."""
-        stage = clone(self)
-        stage.input_shape_ = self.input_shape_
-        stage.callbacks = None
-        if self.pretrain_optimizer is not None:
-            for name in stage._nested_params("optimizer__"):
-                delattr(stage, f"optimizer__{name}")
-            stage.optimizer = self.pretrain_optimizer
-        stage.lr = self.pretrain_lr or self.lr
-        stage.batch_size = self.pretrain_batch_size or self.batch_size
-        net = stage._start_embedding(X, self.pretrain, 0, seed)
-        net.batch_transform = TwoViews(find_augmentation(self.augment))
-        rows = self._rows(net, X, None, indices)
-        if X_unlabeled is not None:
-            rows = JoinedRows([rows, self._rows(net, X_unlabeled, None, None)])
-        net.run_epochs(rows, self.pretrain_epochs)
-        self._check_spread(net, X, indices, self.pretrain, "pretraining")
-        return net
-
-    def _train(
-        self, X, codes, train, valid, is_rare, seed, start
-    ) -> tuple[TensorNet, BestEpoch | None]:
-        """Return a net trained on the labelled rows, and what chose its epoch."""
-        net = self._start_embedding(
-            X, self.loss, len(is_rare), seed, samples_per_class=self.samples_per_class
-        )
-        if start is not None:
-            net.module_.load_state_dict(start)
-        indices = train
-        if self.augment is not None and self.augment_rows == "all":
-            net.batch_transform = augment_batches(self.augment)
-        elif self.augment is not None and self.augment_rows == "rare":
-            share = self.n_augment / (self.n_augment + 1)
-            change = find_augmentation(self.augment)
-            net.batch_transform = ChangeRare(change, torch.from_numpy(is_rare), share)
-            indices = np.repeat(train, np.where(is_rare[codes[train]], self.n_augment + 1, 1))
-        chooser = None
-        if len(valid):
-            chooser = BestEpoch(
-                self._rows(net, X, None, train), codes[train],
-                self._rows(net, X, None, valid), codes[valid], self._embed,
-            )  # fmt: skip
-        rows = self._rows(net, X, codes[indices], indices)
-        net.run_epochs(rows, self.max_epochs, after_epoch=chooser)
-        if chooser is not None:
-            chooser.restore(net)
-        self._check_spread(net, X, train, self.loss, "training")
-        return net, chooser
-
-    def _start_embedding(self, X, loss: str, n_classes: int, seed: int, **recipe) -> TensorNet:
-        return self._start_net(
-            X,
-            self.embedding_dim,
-            EmbeddingCriterion,
-            seed,
-            criterion__loss=loss,
-            criterion__margin=float(self.margin),
-            criterion__unit_length=bool(self.normalize),
-            criterion__embedding_dim=int(self.embedding_dim),
-            criterion__n_classes=n_classes,
-            **recipe,
-        )
-
-    def _rows(self, net, X, codes, indices) -> Rows:
-        return Rows(X, codes, self.input_shape_, net.device, indices)
-
-    def _scaled(self, embeddings: NDArray) -> NDArray:
-        return normalize(embeddings, copy=False) if self.normalize else embeddings
-
-    def _embed(self, net: TensorNet, rows: Rows) -> NDArray:
-        return self._scaled(net.outputs(rows))
-
-    def _check_spread(self, net, X, indices: NDArray, loss: str, stage: str) -> None:
-        if loss in TRIPLET_LOSSES:
-            some = np.sort(indices)[:: -(-len(indices) // _ROWS_LOOKED_AT)]
-            warn_if_collapsed(self._embed(net, self._rows(net, X, None, some)), self.margin, stage)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
