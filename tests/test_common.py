@@ -10,6 +10,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skrobust import (
     AEOutlierRemover,
     CertainSamples,
+    ClassWeightedKNeighborsClassifier,
     DistillationWarning,
     DistillMixAugmenter,
     EarlyLabelQuality,
@@ -33,6 +34,7 @@ SAMPLERS = [
     GaussianNoiseAugmenter(factor=2, random_state=0),
 ]
 CLASSIFIERS = [
+    ClassWeightedKNeighborsClassifier(),
     NetClassifier(random_state=0),
     ResamplingClassifier(GaussianNoiseAugmenter(scale=0.01, random_state=0), LogisticRegression()),
     LabelQualityReweighter(LogisticRegression(), OutOfFoldLabelQuality(linear(), cv=2)),

@@ -1,6 +1,7 @@
 """Steps that predict."""
 
 from .adversarial_net_classifier import AdversarialNetClassifier
+from .class_weighted_k_neighbors_classifier import ClassWeightedKNeighborsClassifier
 from .influence_classifier import InfluenceWarning
 from .influence_perturber import InfluencePerturber
 from .influence_reweighter import InfluenceReweighter
@@ -10,6 +11,7 @@ from .resampling_classifier import ResamplingClassifier
 
 __all__ = [
     "AdversarialNetClassifier",
+    "ClassWeightedKNeighborsClassifier",
     "InfluencePerturber",
     "InfluenceReweighter",
     "InfluenceWarning",

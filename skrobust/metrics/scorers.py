@@ -1,12 +1,15 @@
 """Ready scorers, callable as ``scorer(estimator, X, y)`` and accepted as ``scoring=``.
 
-=========================  =====================================================================
-``group_accuracy_scorer``  :func:`~skrobust.metrics.group_accuracy_score`; needs ``groups``
-``group_roc_auc_scorer``   :func:`~skrobust.metrics.group_roc_auc_score`; needs ``groups``
-``roc_auc_scorer``         AUC over rows; mean one-vs-rest AUC with more than two classes
-``sensitivity_scorer``     share of the rows of ``classes_[1]`` that are predicted so
-``specificity_scorer``     share of the other rows that are not predicted as ``classes_[1]``
-=========================  =====================================================================
+==========================  ====================================================================
+``group_accuracy_scorer``   :func:`~skrobust.metrics.group_accuracy_score`; needs ``groups``
+``group_roc_auc_scorer``    :func:`~skrobust.metrics.group_roc_auc_score`; needs ``groups``
+``macro_recall_scorer``     mean recall of the classes that the test rows have
+``rank_5_accuracy_scorer``  :func:`~skrobust.metrics.rank_k_accuracy_score` of a pipeline that ends
+                            in a ``KNeighborsClassifier``, whatever its ``n_neighbors``
+``roc_auc_scorer``          AUC over rows; mean one-vs-rest AUC with more than two classes
+``sensitivity_scorer``      share of the rows of ``classes_[1]`` that are predicted so
+``specificity_scorer``      share of the other rows that are not predicted as ``classes_[1]``
+==========================  ====================================================================
 
 The group scorers get ``groups`` in ``GridSearchCV`` and ``cross_validate`` by scikit-learn's
 metadata routing, which they request by default. AUC and group scorers use ``predict_proba``, else
@@ -35,16 +38,22 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 from sklearn import config_context
 from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import Pipeline
 from sklearn.utils import column_or_1d
 
-from ..utils.sklearn_private import BaseScorer
+from ..utils.sklearn_private import BaseScorer, training_labels
+from .class_recall_score import class_recall_score
 from .group_accuracy_score import group_accuracy_score
 from .group_roc_auc_score import group_roc_auc_score
 from .macro_roc_auc import macro_roc_auc
+from .rank_k_accuracy_score import rank_k_accuracy_score
 
 __all__ = [
     "group_accuracy_scorer",
     "group_roc_auc_scorer",
+    "macro_recall_scorer",
+    "rank_5_accuracy_scorer",
     "roc_auc_scorer",
     "sensitivity_scorer",
     "specificity_scorer",
@@ -161,6 +170,44 @@ def _group_roc_auc(
     return group_roc_auc_score(y_true, y_score, groups, labels=labels)
 
 
+def _macro_recall(y_true: NDArray, y_pred: NDArray, *, labels: NDArray) -> float:
+    return class_recall_score(y_true, y_pred)
+
+
+def rank_5_accuracy_scorer(estimator: Any, X: ArrayLike, y_true: ArrayLike) -> float:
+    """Score the five training rows that a pipeline's last step finds nearest.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted :class:`~sklearn.neighbors.KNeighborsClassifier`, or a pipeline that ends in one.
+    X : array-like of shape (n_samples, ...)
+        Test rows.
+    y_true : array-like of shape (n_samples,)
+        Their labels.
+
+    Returns
+    -------
+    score : float
+        Share of the test rows with a row of their class among the five.
+
+    Raises
+    ------
+    TypeError
+        If the last step has no neighbours.
+    """
+    last = estimator
+    if isinstance(estimator, Pipeline):
+        X, last = estimator[:-1].transform(X), estimator[-1]
+    if not isinstance(last, KNeighborsClassifier):
+        raise TypeError(
+            f"rank_5_accuracy_scorer needs a KNeighborsClassifier as the last step, which "
+            f"{type(last).__name__} is not."
+        )
+    nearest = last.kneighbors(X, n_neighbors=5, return_distance=False)
+    return rank_k_accuracy_score(y_true, training_labels(last)[nearest], k=5)
+
+
 def _roc_auc(y_true: NDArray, y_score: NDArray, *, labels: NDArray) -> float:
     return macro_roc_auc(y_true, y_score, labels)
 
@@ -183,6 +230,7 @@ _PROBA = ("predict_proba", "decision_function")
 
 group_accuracy_scorer = _ClassScorer(_group_accuracy, _PROBA, needs_groups=True)
 group_roc_auc_scorer = _ClassScorer(_group_roc_auc, _PROBA, needs_groups=True)
+macro_recall_scorer = _ClassScorer(_macro_recall, ("predict",))
 roc_auc_scorer = _ClassScorer(_roc_auc, _PROBA)
 sensitivity_scorer = _ClassScorer(_sensitivity, ("predict",))
 specificity_scorer = _ClassScorer(_specificity, ("predict",))

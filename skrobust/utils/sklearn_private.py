@@ -26,4 +26,10 @@ __all__ = [
     "check_sample_weight",
     "fit_context",
     "safe_indexing",
+    "training_labels",
 ]
+
+
+def training_labels(neighbors):
+    """Return the labels of the rows that a fitted ``KNeighborsClassifier`` keeps."""
+    return neighbors.classes_[neighbors._y]
