@@ -220,22 +220,22 @@ class _HidePoints:
         channels = x if x.ndim > 2 else x[:, None]
         hidden = torch.rand_like(channels[:, :1]) < self.mask_fraction
         row, _, *place = hidden.nonzero(as_tuple=True)
-        neighbour = []
-        for axis, (position, size) in enumerate(zip(place, channels.shape[2:], strict=True)):
-            shift = torch.randint(-self.radius, self.radius + 1, position.shape, device=x.device)
-            if axis == 0:
+        neighbour, same = [], True
+        for position, size in zip(place, channels.shape[2:], strict=True):
+            reach = min(self.radius, size - 1)
+            shift = torch.randint(-reach, reach + 1, position.shape, device=x.device)
+            if same and reach:
                 # never the point itself: its noise would be seen
-                shift = torch.where(shift == 0, 1, shift)
-            neighbour.append(_mirror(position + shift, size))
+                shift, same = torch.where(shift == 0, 1, shift), False
+            neighbour.append(_shifted(position, shift, size))
         changed = channels.clone()
         changed[(row, slice(None), *place)] = channels[(row, slice(None), *neighbour)]
         hidden = hidden.expand_as(channels).reshape(x.shape)
         return changed.reshape(x.shape), torch.stack([x, hidden.to(x.dtype)])
 
 
-def _mirror(position: Tensor, size: int) -> Tensor:
-    """Reflect positions beyond the ends back inside."""
-    if size == 1:
-        return torch.zeros_like(position)
-    position = position.abs().remainder(2 * (size - 1))
-    return torch.where(position >= size, 2 * (size - 1) - position, position)
+def _shifted(position: Tensor, shift: Tensor, size: int) -> Tensor:
+    """Return positions shifted one way, the other way beyond an end, or round on a short axis."""
+    moved = position + shift
+    moved = torch.where((moved < 0) | (moved >= size), position - shift, moved)
+    return moved.remainder(size)
