@@ -38,7 +38,7 @@ class TripletEmbedder(
         What the training minimises; the paper's is "batch_hard", which can collapse on hard data.
         "cross_entropy" and "interval" train the embedding below a linear layer that is then
         left away; they are the paper's comparison.
-    margin : float > 0, default=0.5
+    margin : float > 0, default=0.2
         Margin of the triplet losses and of "interval". With embeddings of length one distances
         are at most 2. The paper takes 1.0.
     embedding_dim : int, default=16
@@ -81,7 +81,7 @@ class TripletEmbedder(
         class centroid is taken on them, and the weights of the best epoch are kept. Disjoint in
         groups when groups are given; a class with one row or one group stays in the training
         rows. None trains on all rows and keeps the last weights.
-    max_epochs : int, default=60
+    max_epochs : int, default=100
         Passes over the labelled rows. The paper takes 400.
     lr : float, default=0.001
         Learning rate.
@@ -212,7 +212,7 @@ class TripletEmbedder(
         module="auto",
         *,
         loss="batch_all",
-        margin=0.5,
+        margin=0.2,
         embedding_dim=16,
         normalize=True,
         samples_per_class=4,
@@ -227,7 +227,7 @@ class TripletEmbedder(
         pretrain_lr=None,
         unlabeled=-1,
         validation_fraction=None,
-        max_epochs=60,
+        max_epochs=100,
         lr=1e-3,
         batch_size=32,
         optimizer=torch.optim.Adam,
