@@ -8,9 +8,10 @@ is rare. *volumes*: generated tumours of 27 classes, 13 of them rare (``make_tum
 patient is on both sides of a split.
 
 All arms have the same small network and steps, 100 epochs (volumes: 60) of batches of 32, and a
-learning rate that falls to zero from 0.003 along half a cosine, if nothing else is said. "balanced" are class-balanced batches, "augmented" are random affine changes of all rows.
-"paper" arms have the paper's loss, margin, dimension, natural batches, augmentation of rare classes
-(5 copies), pretraining (SGD) and a steady learning rate of 0.003, but this network and these epochs.
+learning rate that falls from 0.003 to zero along half a cosine, if nothing else is said. "balanced"
+are class-balanced batches, "augmented" are random affine changes of all rows. "paper" arms have the
+paper's loss, margin, dimension, natural batches, augmentation of rare classes (5 copies),
+pretraining (SGD) and a steady learning rate, but this network and these epochs.
 
 Run: ``python examples/benchmarks/rare_classes.py --csv rare_classes.csv --data DIR``, where DIR
 holds ``cheng_brain_tumour_roi64.npz`` (``SKROBUST_DATA`` serves as well; without it *cheng* is left

@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
 from .batches import BalancedBatches, Batches, Rows
+from .cosine_annealing import CosineAnnealing
 from .seeding import OwnRandomness, replace_dropout
 
 _PER_BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
@@ -70,6 +71,8 @@ class TensorNet(NeuralNet):
     samples_per_class : int, default=None
         Train on :class:`BalancedBatches` with so many rows of each drawn class; on rows in
         shuffled order when None.
+    annealing_epochs : int, default=None
+        Lower the learning rate to zero over so many epochs (:class:`CosineAnnealing`).
     """
 
     def __init__(
@@ -81,11 +84,13 @@ class TensorNet(NeuralNet):
         n_outputs,
         batch_transform=None,
         samples_per_class=None,
+        annealing_epochs=None,
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
         self.batch_transform = batch_transform
         self.samples_per_class = samples_per_class
+        self.annealing_epochs = annealing_epochs
         self.seed = seed
         self.precision = precision
         self.probe = probe
@@ -95,7 +100,9 @@ class TensorNet(NeuralNet):
     @property
     def _default_callbacks(self):
         shown = {0: [], 1: [("progress", EpochProgressBar())], 2: [("print_log", PrintLog())]}
-        return [("epoch_timer", EpochTimer()), *shown[min(int(self.verbose), 2)]]
+        epochs = self.annealing_epochs
+        annealing = [] if epochs is None else [("annealing", CosineAnnealing(epochs))]
+        return [("epoch_timer", EpochTimer()), *annealing, *shown[min(int(self.verbose), 2)]]
 
     def run_epochs(
         self,

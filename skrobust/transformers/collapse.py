@@ -26,9 +26,9 @@ def warn_if_collapsed(embeddings: NDArray, margin: float, stage: str) -> None:
     spread = np.linalg.norm(embeddings - embeddings.mean(0), axis=1).mean()
     if len(embeddings) > 1 and spread < _SPREAD * margin:
         warnings.warn(
-            f"The embeddings collapsed in {stage}: the rows are at a mean distance of {spread:.2g} "
-            f"from one point, with margin={margin}. Use 'batch_all' instead of 'batch_hard', a "
-            "lower lr, or a smaller margin.",
+            f"The embeddings have collapsed after the {stage}: the rows are at a mean distance of "
+            f"{spread:.2g} from one point, with margin={margin}. Train longer, use 'batch_all' "
+            "instead of 'batch_hard', or a lower lr.",
             ConvergenceWarning,
             stacklevel=5,
         )

@@ -45,8 +45,14 @@ class EmbeddingTrainingMixin:
         self, X, codes, train, valid, is_rare, seed, start
     ) -> tuple[TensorNet, BestEpoch | None]:
         """Return a net trained on the labelled rows, and what chose its epoch."""
+        annealing = None if self.lr_schedule is None else self.max_epochs
         net = self._start_embedding(
-            X, self.loss, len(is_rare), seed, samples_per_class=self.samples_per_class
+            X,
+            self.loss,
+            len(is_rare),
+            seed,
+            samples_per_class=self.samples_per_class,
+            annealing_epochs=annealing,
         )
         if start is not None:
             net.module_.load_state_dict(start)

@@ -83,8 +83,11 @@ class TripletEmbedder(
         rows. None trains on all rows and keeps the last weights.
     max_epochs : int, default=100
         Passes over the labelled rows. The paper takes 400.
-    lr : float, default=0.001
-        Learning rate.
+    lr : float, default=0.003
+        Learning rate, at the start of the training if `lr_schedule` is set.
+    lr_schedule : "cosine" or None, default="cosine"
+        "cosine" lowers the learning rate of the training to zero over `max_epochs`, along half a
+        cosine. None keeps it; a schedule of your own goes into `callbacks`.
     batch_size : int, default=32
         Rows per training step.
     optimizer : type, default=torch.optim.Adam
@@ -182,6 +185,7 @@ class TripletEmbedder(
         "pretrain_batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "pretrain_optimizer": [callable, None],
         "pretrain_lr": [Interval(Real, 0, None, closed="neither"), None],
+        "lr_schedule": [StrOptions({"cosine"}), None],
         "unlabeled": "no_validation",
         "validation_fraction": [Interval(Real, 0, 0.5, closed="right"), None],
     }
@@ -205,6 +209,7 @@ class TripletEmbedder(
         "validation_fraction": 0.125,
         "max_epochs": 400,
         "batch_size": 30,
+        "lr_schedule": None,
     }
 
     def __init__(
@@ -228,7 +233,8 @@ class TripletEmbedder(
         unlabeled=-1,
         validation_fraction=None,
         max_epochs=100,
-        lr=1e-3,
+        lr=3e-3,
+        lr_schedule="cosine",
         batch_size=32,
         optimizer=torch.optim.Adam,
         input_shape=None,
@@ -259,6 +265,7 @@ class TripletEmbedder(
         self.validation_fraction = validation_fraction
         self.max_epochs = max_epochs
         self.lr = lr
+        self.lr_schedule = lr_schedule
         self.batch_size = batch_size
         self.optimizer = optimizer
         self.input_shape = input_shape

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback
 from sklearn.base import BaseEstimator
+from skorch.callbacks import Callback
 
 from skrobust import MLP, NetClassifier
 
