@@ -8,6 +8,8 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skrobust import (
+    MLP,
+    AdversarialNetClassifier,
     AEOutlierRemover,
     CertainSamples,
     ClassWeightedKNeighborsClassifier,
@@ -15,8 +17,11 @@ from skrobust import (
     DistillMixAugmenter,
     EarlyLabelQuality,
     GaussianNoiseAugmenter,
+    InfluencePerturber,
+    InfluenceReweighter,
     LabelQualityReweighter,
     NetClassifier,
+    Noise2VoidDenoiser,
     OutlierRemovalWarning,
     OutOfFoldLabelQuality,
     ResamplingClassifier,
@@ -36,6 +41,9 @@ SAMPLERS = [
 CLASSIFIERS = [
     ClassWeightedKNeighborsClassifier(),
     NetClassifier(random_state=0),
+    AdversarialNetClassifier(MLP, max_epochs=20, random_state=0),
+    InfluencePerturber(NetClassifier(MLP, max_epochs=8), warmup_epochs=4, random_state=0),
+    InfluenceReweighter(NetClassifier(MLP, max_epochs=8), warmup_epochs=4, random_state=0),
     ResamplingClassifier(GaussianNoiseAugmenter(scale=0.01, random_state=0), LogisticRegression()),
     LabelQualityReweighter(LogisticRegression(), OutOfFoldLabelQuality(linear(), cv=2)),
 ]
@@ -46,6 +54,7 @@ DISTILLERS = [
 ]
 
 TRANSFORMERS = [
+    Noise2VoidDenoiser(max_epochs=2, random_state=0),
     TripletEmbedder(max_epochs=2, random_state=0),
 ]
 
@@ -53,14 +62,17 @@ DENSE_ONLY = {
     "check_samplers_pandas_sparse": "spectra, images and volumes are dense; sparse X is refused",
 }
 
+MINIBATCHES = {
+    "check_sample_weight_equivalence_on_dense_data": (
+        "minibatches are drawn by row, and batch norm and dropout see a row once, whatever its "
+        "weight; with full batches and neither, weights are repeats exactly (tested)"
+    ),
+}
+
 # the only list of exceptions: class name -> check -> why it cannot hold
 EXPECTED_FAILURES = {
-    "NetClassifier": {
-        "check_sample_weight_equivalence_on_dense_data": (
-            "minibatches are drawn by row, and batch norm and dropout see a row once, whatever its "
-            "weight; with full batches and neither, weights are repeats exactly (tested)"
-        ),
-    },
+    "AdversarialNetClassifier": MINIBATCHES,
+    "NetClassifier": MINIBATCHES,
     "AEOutlierRemover": {
         **DENSE_ONLY,
         "check_samplers_one_label": "rows of one kind, one label, are what it is for",

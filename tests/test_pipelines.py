@@ -23,6 +23,9 @@ from skrobust import (
     DistillationWarning,
     DistillMixAugmenter,
     GaussianNoiseAugmenter,
+    InfluencePerturber,
+    InfluenceReweighter,
+    InfluenceWarning,
     LabelQualityReweighter,
     NetClassifier,
     OutOfFoldLabelQuality,
@@ -232,6 +235,8 @@ def test_label_quality_reweighter_is_a_fit_with_quality_weights(spectra):
 @pytest.mark.parametrize(
     "last",
     [
+        InfluencePerturber(NetClassifier(MLP, max_epochs=4), warmup_epochs=2),
+        InfluenceReweighter(NetClassifier(MLP, max_epochs=4), warmup_epochs=2),
         NetClassifier(MLP, max_epochs=3),
         LabelQualityReweighter(LogisticRegression(C=0.01)),
         ResamplingClassifier(GaussianNoiseAugmenter(factor=2), LogisticRegression(C=0.01)),
@@ -256,3 +261,37 @@ def test_network_weights_follow_label_quality(spectra):
     clf = LabelQualityReweighter(net, cheap(), random_state=0)
     first = clf.fit(X, y, groups=patient).predict_proba(X)
     assert_array_equal(first, clf.fit(X, y, groups=patient).predict_proba(X))
+
+
+@pytest.mark.parametrize("kind", [InfluenceReweighter, InfluencePerturber])
+def test_influence_in_a_grouped_search_over_a_pipeline(spectra, kind, tmp_path):
+    X, y, patient = spectra
+    net = NetClassifier(MLP, max_epochs=3, module__width=4)
+    clf = kind(net, warmup_epochs=2, memory=str(tmp_path), random_state=0)
+    grid = {"clf__alpha": [2, 10]} if kind is InfluenceReweighter else {"clf__step": [0.01, 0.1]}
+    pipe = Pipeline([("scale", StandardScaler()), ("clf", clf)])
+    with sklearn.config_context(enable_metadata_routing=True), warnings.catch_warnings():
+        warnings.simplefilter("ignore", InfluenceWarning)
+        searches = [
+            GridSearchCV(
+                pipe, grid, cv=StratifiedGroupKFold(3), scoring=group_accuracy_scorer, n_jobs=n
+            ).fit(X, y, groups=patient)
+            for n in (1, 2)
+        ]
+    one, two = (search.cv_results_["mean_test_score"] for search in searches)
+    assert_array_equal(one, two)
+    best = searches[0].best_estimator_["clf"]
+    assert not set(patient[best.validation_indices_]) & set(patient[np.isfinite(best.influence_)])
+
+
+def test_validation_rows_of_influence_are_transformed(spectra):
+    X, y, _ = spectra
+    net = NetClassifier(MLP, max_epochs=2, random_state=0)
+    with sklearn.config_context(enable_metadata_routing=True):
+        steps = [("scale", StandardScaler()), ("clf", InfluenceReweighter(net, warmup_epochs=1))]
+        pipe = PlainPipeline(steps, transform_input=["X_val"])
+        pipe.fit(X[40:], y[40:], X_val=X[:40], y_val=y[:40])
+    scale = StandardScaler().fit(X[40:])
+    by_hand = InfluenceReweighter(net, warmup_epochs=1)
+    by_hand.fit(scale.transform(X[40:]), y[40:], X_val=scale.transform(X[:40]), y_val=y[:40])
+    assert_allclose(pipe[-1].influence_, by_hand.influence_)
