@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from skrobust import MLP, ConvNet, PooledHead, ResNet1d, auto_module
+from skrobust.networks.class_activation import has_activation_maps
 
 
 @pytest.mark.parametrize(
@@ -51,3 +52,11 @@ def test_convnet_errors():
         ConvNet((1, 8, 8), 2, kernel_size=4)
     with pytest.raises(ValueError, match="4 spatial axes"):
         ConvNet((1, 2, 2, 2, 2), 2)
+
+
+def test_hidden_layer_of_the_convnet():
+    net = ConvNet((1, 8, 8), 3, width=4, hidden=7)
+    assert net(torch.zeros(2, 1, 8, 8)).shape == (2, 3)
+    assert [tuple(p.shape) for p in net.head.parameters()] == [(7, 8), (7,), (3, 7), (3,)]
+    assert not has_activation_maps(net)
+    assert has_activation_maps(ConvNet((1, 8, 8), 3, width=4))

@@ -45,3 +45,39 @@ def test_devices():
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="sees no CUDA"):
             resolve_device("cuda")
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("grouped", [False, True])
+def test_rare_classes_can_stay_in_training(seed, grouped):
+    labels = np.repeat([0, 1, 2, 3], [60, 30, 2, 1])
+    # class 2 is of one patient, who has a row of class 1 too
+    groups = np.concatenate([np.arange(60) // 3, 50 + np.arange(30) // 3, [59, 59], [99]])
+    train, valid = validation_split(labels, 0.2, groups if grouped else None, seed, keep_rare=True)
+    assert sorted([*train, *valid]) == list(range(93))
+    assert set(labels[train]) == {0, 1, 2, 3}
+    counts = np.bincount(labels[valid], minlength=4)
+    assert counts[3] == 0
+    if grouped:
+        assert not set(groups[train]) & set(groups[valid])
+        assert counts[2] == 0
+        assert 6 <= counts[0] <= 24
+    else:
+        assert counts[:2].tolist() == [12, 6]
+        assert counts[2] <= 1
+
+
+def test_rare_rows_are_held_out_in_their_share():
+    labels = np.repeat([0, 1], [50, 4])
+    held = [
+        (labels[validation_split(labels, 0.1, None, seed, keep_rare=True)[1]] == 1).sum()
+        for seed in range(200)
+    ]
+    assert np.mean(held) == pytest.approx(0.4, abs=0.1)
+
+
+def test_nothing_to_hold_out_is_an_error():
+    with pytest.raises(ValueError, match="leaves no validation row"):
+        validation_split(np.arange(5), 0.2, None, 0, keep_rare=True)
+    with pytest.raises(ValueError, match="leaves no validation row"):
+        validation_split(np.arange(6), 0.5, np.arange(6), 0, keep_rare=True)
