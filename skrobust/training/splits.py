@@ -111,13 +111,15 @@ def _split_by_class(labels: NDArray, fraction: float, random_state: int) -> NDAr
 
 def _split_by_group(labels: NDArray, n_splits: int, groups: NDArray, random_state: int) -> NDArray:
     """Return which rows to validate on: a fold, less the groups that a class cannot spare."""
+    held = np.zeros(len(labels), dtype=bool)
     # more folds than rows of a class is an error if it holds for all classes, else a warning
-    n_splits = min(n_splits, max(2, np.unique(labels, return_counts=True)[1].max()))
+    n_splits = min(n_splits, np.unique(labels, return_counts=True)[1].max())
+    if n_splits < 2:
+        return held
     splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=random_state)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class")
         _, valid = next(splitter.split(labels, labels, groups))
-    held = np.zeros(len(labels), dtype=bool)
     held[valid] = True
     for label in np.unique(labels):
         own = labels == label
