@@ -1,21 +1,27 @@
 """Plots: computed in ``from_*``, drawn in ``plot``."""
 
 from .class_activation_display import ClassActivationDisplay
+from .class_recall_display import ClassRecallDisplay
 from .comparison_display import ComparisonDisplay
 from .distillation_display import DistillationDisplay
+from .embedding_display import EmbeddingDisplay
 from .influence_display import InfluenceDisplay
 from .parameter_curve_display import ParameterCurveDisplay
 from .perturbation_display import PerturbationDisplay
+from .retrieval_display import RetrievalDisplay
 from .roc_comparison_display import RocComparisonDisplay
 from .sample_weight_display import SampleWeightDisplay
 
 __all__ = [
     "ClassActivationDisplay",
+    "ClassRecallDisplay",
     "ComparisonDisplay",
     "DistillationDisplay",
+    "EmbeddingDisplay",
     "InfluenceDisplay",
     "ParameterCurveDisplay",
     "PerturbationDisplay",
+    "RetrievalDisplay",
     "RocComparisonDisplay",
     "SampleWeightDisplay",
 ]
