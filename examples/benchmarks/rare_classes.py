@@ -224,8 +224,9 @@ def run(args: argparse.Namespace, table: ResumableTable) -> None:
         for seed in range(args.seeds):
             data = load(name, seed, args.data)
             for arm, model in arms(name, seed).items():
-                last = "argmax" if isinstance(model, NetClassifier) else list(READOUTS)[-1]
-                if table.has(name, seed, arm, last):
+                last = "argmax" if isinstance(model, NetClassifier) else [*READOUTS][-1]
+                left_out = args.arms is not None and arm not in args.arms
+                if left_out or table.has(name, seed, arm, last):
                     continue
                 start = time.perf_counter()
                 for readout, result in list(run_arm(model, data)):
@@ -269,6 +270,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=folder and Path(folder), metavar="DIR")
     names = ["digits", "cheng", "volumes"]
     parser.add_argument("--sets", nargs="+", choices=names)
+    parser.add_argument("--arms", nargs="+", help="run these arms only; all by default")
     parser.add_argument("--seeds", type=int, default=3, help="number of repeats")
     parser.add_argument("--csv", type=Path, help="write the lines here; resume from it")
     args = parser.parse_args()
