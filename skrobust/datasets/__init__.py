@@ -6,6 +6,7 @@ from .contaminate import contaminate
 from .fetch_brain_tumour import fetch_brain_tumour
 from .flip_labels import flip_labels
 from .load_grouped_npz import load_grouped_npz
+from .make_brain_volumes import make_brain_volumes
 from .make_mr_spectra import make_mr_spectra
 from .make_tumour_volumes import make_tumour_volumes
 
@@ -16,6 +17,7 @@ __all__ = [
     "fetch_brain_tumour",
     "flip_labels",
     "load_grouped_npz",
+    "make_brain_volumes",
     "make_mr_spectra",
     "make_tumour_volumes",
 ]

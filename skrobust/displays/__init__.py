@@ -5,9 +5,12 @@ from .class_recall_display import ClassRecallDisplay
 from .comparison_display import ComparisonDisplay
 from .distillation_display import DistillationDisplay
 from .embedding_display import EmbeddingDisplay
+from .gamma_curve_display import GammaCurveDisplay
 from .influence_display import InfluenceDisplay
+from .loss_histogram_display import LossHistogramDisplay
 from .parameter_curve_display import ParameterCurveDisplay
 from .perturbation_display import PerturbationDisplay
+from .reconstruction_display import ReconstructionDisplay
 from .retrieval_display import RetrievalDisplay
 from .roc_comparison_display import RocComparisonDisplay
 from .sample_weight_display import SampleWeightDisplay
@@ -18,9 +21,12 @@ __all__ = [
     "ComparisonDisplay",
     "DistillationDisplay",
     "EmbeddingDisplay",
+    "GammaCurveDisplay",
     "InfluenceDisplay",
+    "LossHistogramDisplay",
     "ParameterCurveDisplay",
     "PerturbationDisplay",
+    "ReconstructionDisplay",
     "RetrievalDisplay",
     "RocComparisonDisplay",
     "SampleWeightDisplay",

@@ -1,0 +1,105 @@
+"""The displays of AEOutlierRemover: numbers recomputed by hand, artists that hold them."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
+
+from skrobust import (
+    AEOutlierRemover,
+    GammaCurveDisplay,
+    LossHistogramDisplay,
+    ReconstructionDisplay,
+)
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.RandomState(0)
+    X = rng.randn(90, 2) @ rng.randn(2, 16) + 0.1 * rng.randn(90, 16)
+    is_outlier = np.arange(90) % 10 == 3
+    X[is_outlier] = 2 * rng.randn(9, 16)
+    return X.reshape(-1, 1, 4, 4), is_outlier
+
+
+@pytest.fixture(scope="module")
+def model(data):
+    return AEOutlierRemover(gamma=2.5, restarts=(5,), max_epochs=10, random_state=0).fit(data[0])
+
+
+def test_loss_histogram(data, model):
+    _, is_outlier = data
+    display = LossHistogramDisplay.from_estimator(model, is_outlier=is_outlier).plot(bins=12)
+    removed = model.removed_epoch_ > 0
+    kinds = [~removed & ~is_outlier, ~removed & is_outlier, removed & ~is_outlier]
+    kinds.append(removed & is_outlier)
+    heights = [sum(bar.get_height() for bar in bars) for bars in display.histograms_]
+    assert heights == [kind.sum() for kind in kinds]
+    tops = [bar.get_y() + bar.get_height() for bar in display.histograms_[-1]]
+    assert_array_equal(tops, np.histogram(-model.scores_, 12)[0])
+    assert display.threshold_line_.get_xdata()[0] == -model.offset_
+    assert len(LossHistogramDisplay.from_estimator(model).plot().histograms_) == 2
+    with pytest.raises(ValueError, match=r"is_outlier has shape \(3,\)"):
+        LossHistogramDisplay.from_estimator(model, is_outlier=[True] * 3)
+
+
+def test_reconstruction_of_images(data, model):
+    X, _ = data
+    truth = np.zeros((3, 4, 4), dtype=bool)
+    display = ReconstructionDisplay.from_estimator(model, X[:3], truth=truth, names="abc").plot()
+    assert display.images_.shape == (3, 4)
+    for i in range(3):
+        assert_allclose(display.images_[i, 0].get_array(), X[i, 0])
+        reconstruction, error = model.reconstruct(X[:3])[i, 0], model.error_map(X[:3])[i, 0]
+        assert_allclose(display.images_[i, 1].get_array(), reconstruction)
+        assert_allclose(display.images_[i, 2].get_array(), error)
+        assert display.images_[i, 2].get_clim() == (0, display.errors.max())
+    assert [ax.get_ylabel() for ax in display.ax_[:, 0]] == list("abc")
+    with pytest.raises(ValueError, match=r"truth has shape \(3, 1, 4, 4\)"):
+        ReconstructionDisplay.from_estimator(model, X[:3], truth=truth[:, None])
+    with pytest.raises(ValueError, match="ax holds 2 axes, but 6 panels"):
+        ReconstructionDisplay.from_estimator(model, X[:2]).plot(display.ax_[0, :2])
+
+
+def test_volumes_are_cut_where_the_lesion_or_the_error_is_largest():
+    rng = np.random.RandomState(0)
+    X = rng.rand(20, 1 * 4 * 5 * 6)
+    model = AEOutlierRemover(
+        restarts=(), max_epochs=1, gamma=9.0, input_shape=(1, 4, 5, 6), random_state=0
+    ).fit(X)
+    truth = np.zeros((2, 4, 5, 6), dtype=bool)
+    truth[0, 1, 2, 4] = True
+    display = ReconstructionDisplay.from_estimator(model, X[:2], truth=truth)
+    volumes = X[:2].reshape(2, 4, 5, 6)
+    assert_allclose(display.inputs[0], volumes[0][:, :, 4])
+    worst = model.error_map(X[1:2]).reshape(4, 5, 6).sum((0, 1)).argmax()
+    assert_allclose(display.inputs[1], volumes[1][:, :, worst])
+    flat = AEOutlierRemover(restarts=(), max_epochs=1, gamma=9.0, random_state=0).fit(X)
+    with pytest.raises(ValueError, match="neither images nor volumes"):
+        ReconstructionDisplay.from_estimator(flat, X[:2])
+
+
+def test_gamma_curve_is_what_separate_fits_give(data):
+    X, is_outlier = data
+    settings = AEOutlierRemover(restarts=(5,), max_epochs=5, random_state=0)
+    display = GammaCurveDisplay.from_estimator(
+        settings, X, is_outlier, X, is_outlier, gammas=[3.0, 2.0]
+    )
+    assert_array_equal(display.gammas, [2.0, 3.0])
+    for i, gamma in enumerate((2.0, 3.0)):
+        one = clone(settings).set_params(gamma=gamma).fit(X)
+        assert display.aurocs[i] == roc_auc_score(is_outlier, -one.score_samples(X))
+        removed = one.removed_epoch_ > 0
+        assert_allclose(
+            display.removed[:, i], [removed[~is_outlier].mean(), removed[is_outlier].mean()]
+        )
+    plain = clone(settings).set_params(max_removed_fraction=0.0, restarts=()).fit(X)
+    assert display.baseline == roc_auc_score(is_outlier, -plain.score_samples(X))
+    display.plot()
+    assert_array_equal(display.lines_[0].get_ydata(), display.aurocs)
+    assert_array_equal(display.lines_[3].get_ydata(), display.removed[1])
+    with pytest.raises(ValueError, match="needs inliers and outliers"):
+        GammaCurveDisplay.from_estimator(settings, X, is_outlier, X, np.zeros(90))
+    with pytest.raises(ValueError, match="is_outlier has 3 entries, but X has 90"):
+        GammaCurveDisplay.from_estimator(settings, X, [0, 1, 0], X, is_outlier)
