@@ -10,7 +10,7 @@ number of epochs; each seed draws its own split, wrong labels and weights. Compa
 - naive with the validation rows added to the training rows;
 - early stopping: the weights of the epoch with the lowest validation loss;
 - ISR: the paper's (harmful rows emphasised), the opposite (helpful), helpful with weights by rank,
-  and that with the influence averaged over each patient;
+  that with scores of a smoothed head, and both with the influence averaged over each patient;
 - weights by label quality, which need no validation rows: from the network's first epochs, and out
   of fold by logistic regression on 50 principal components, by row and by patient.
 
@@ -92,6 +92,12 @@ def arms(args: argparse.Namespace, seed: int) -> dict[str, Callable[[], BaseEsti
         "ISR, helpful, rank": lambda: isr(emphasis="helpful", scaling="rank"),
         "ISR, helpful, rank, patient": lambda: isr(
             emphasis="helpful", scaling="rank", level="group"
+        ),
+        "ISR, helpful, rank, smoothed": lambda: isr(
+            emphasis="helpful", scaling="rank", smoothing=3
+        ),
+        "ISR, the same, patient": lambda: isr(
+            emphasis="helpful", scaling="rank", smoothing=3, level="group"
         ),
         "quality, early epochs": lambda: LabelQualityReweighter(
             net, EarlyLabelQuality(clone(net), max_epochs=3)

@@ -86,6 +86,7 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
         "warmup_epochs": [Interval(Integral, 1, None, closed="left")],
         "solver": [StrOptions({"auto", "exact", "cg", "lissa"})],
         "damping": [Interval(Real, 0, None, closed="left")],
+        "smoothing": [Interval(Real, 0, None, closed="neither"), None],
         "validation_fraction": [Interval(Real, 0, 0.5, closed="right")],
         "memory": [str, HasMethods(["cache"]), None],
         "random_state": ["random_state"],
@@ -197,7 +198,11 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
         return self._given() if fitted is None else fitted
 
     def _solver_arguments(self, network: NetClassifier) -> dict[str, Any]:
-        arguments = {"solver": self.solver, "damping": self.damping}
+        arguments = {
+            "solver": self.solver,
+            "damping": self.damping,
+            "smoothing": self.smoothing,
+        }
         if self.solver == "lissa":
             arguments["solver_params"] = {"random_state": network.random_state}
         return arguments

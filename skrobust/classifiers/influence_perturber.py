@@ -46,6 +46,9 @@ class InfluencePerturber(InfluenceClassifier):
         approximates it by LiSSA.
     damping : float, default=0.1
         Added to the Hessian, as a multiple of the mean of its diagonal.
+    smoothing : float, default=None
+        Score a head that is less certain, see :func:`~skrobust.influence_scores`. None is the
+        paper's. Give 3 where labels may be wrong.
     validation_fraction : float in (0, 0.5], default=0.2
         Share of the rows to hold out for validation unless `fit` gets ``X_val``; disjoint in
         groups when groups are given, stratified otherwise.
@@ -138,6 +141,7 @@ class InfluencePerturber(InfluenceClassifier):
         clip_max=None,
         solver="auto",
         damping=0.1,
+        smoothing=None,
         validation_fraction=0.2,
         memory=None,
         random_state=None,
@@ -150,6 +154,7 @@ class InfluencePerturber(InfluenceClassifier):
         self.clip_max = clip_max
         self.solver = solver
         self.damping = damping
+        self.smoothing = smoothing
         self.validation_fraction = validation_fraction
         self.memory = memory
         self.random_state = random_state

@@ -51,6 +51,9 @@ class InfluenceReweighter(InfluenceClassifier):
         approximates it by LiSSA.
     damping : float, default=0.1
         Added to the Hessian, as a multiple of the mean of its diagonal.
+    smoothing : float, default=None
+        Score a head that is less certain, see :func:`~skrobust.influence_scores`. None is the
+        paper's. Give 3 where labels may be wrong.
     validation_fraction : float in (0, 0.5], default=0.2
         Share of the rows to hold out for validation unless `fit` gets ``X_val``; disjoint in
         groups when groups are given, stratified otherwise.
@@ -148,6 +151,7 @@ class InfluenceReweighter(InfluenceClassifier):
         level="row",
         solver="auto",
         damping=0.1,
+        smoothing=None,
         validation_fraction=0.2,
         final_estimator=None,
         memory=None,
@@ -161,6 +165,7 @@ class InfluenceReweighter(InfluenceClassifier):
         self.level = level
         self.solver = solver
         self.damping = damping
+        self.smoothing = smoothing
         self.validation_fraction = validation_fraction
         self.final_estimator = final_estimator
         self.memory = memory

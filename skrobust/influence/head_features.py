@@ -114,6 +114,24 @@ def head_features(
     >>> features.shape, proba.shape
     ((2, 5), (2, 3))
     """
+    features, scores = head_outputs(estimator, X, batch_size=batch_size, name=name)
+    return features, probabilities(scores)
+
+
+def head_outputs(
+    estimator: Any, X: ArrayLike, *, batch_size: int | None = None, name: str = "X"
+) -> tuple[NDArray, NDArray]:
+    """Return the inputs and the outputs of the final linear layer.
+
+    See :func:`head_features` for the parameters and errors.
+
+    Returns
+    -------
+    features : ndarray of shape (n_samples, n_features), float64
+        The inputs, with a column of 1 at the end if the layer has a bias.
+    scores : ndarray of shape (n_samples, n_outputs), float64
+        The outputs, computed from the features in float64.
+    """
     rows = NetworkRows(estimator, X, batch_size, name)
     module, head = rows.find_head(estimator)
     weight = _as_float64(head.weight)
@@ -124,7 +142,7 @@ def head_features(
     with capture_features(module, head) as run, torch.no_grad():
         for part, batch in rows:
             features[part, :n_features] = _as_float64(run(batch)[0])
-    return features, probabilities(features @ weight.T)
+    return features, features @ weight.T
 
 
 def probabilities(scores: NDArray) -> NDArray:

@@ -24,6 +24,7 @@ def input_influence(
     rows: ArrayLike | None = None,
     solver: str = "auto",
     damping: float = 0.1,
+    smoothing: float | None = None,
     sample_weight: ArrayLike | None = None,
     batch_size: int | None = None,
     solver_params: dict[str, Any] | None = None,
@@ -53,7 +54,7 @@ def input_influence(
         Their labels, or class mass.
     rows : array-like of int or bool, default=None
         Training rows to return gradients for; all when None. The Hessian is over all rows.
-    solver, damping, sample_weight, solver_params
+    solver, damping, smoothing, sample_weight, solver_params
         As in :func:`influence_scores`.
     batch_size : int, default=None
         Rows that go through the network at once; about 2**17 numbers when None.
@@ -93,6 +94,7 @@ def input_influence(
         y_val,
         solver=solver,
         damping=damping,
+        smoothing=smoothing,
         sample_weight=sample_weight,
         batch_size=batch_size,
         solver_params=solver_params,
@@ -114,16 +116,18 @@ def input_influence(
         for part, batch in batches:
             parts = torch.tensor(target[part], **like), torch.tensor(weight[part], **like)
             # a copy goes in, since a network may begin with an operation in place
-            total = _total_influence(run, batch.requires_grad_().clone(), *parts, matrix)
+            rows_in = batch.requires_grad_().clone()
+            total = _total_influence(run, rows_in, *parts, matrix, influence.temperature)
             gradients.append(torch.autograd.grad(total, batch)[0].cpu())
     return torch.cat(gradients).numpy().reshape(X.shape)
 
 
 def _total_influence(
-    run: Run, batch: Tensor, target: Tensor, weight: Tensor, matrix: Tensor
+    run: Run, batch: Tensor, target: Tensor, weight: Tensor, matrix: Tensor, temperature: float
 ) -> Tensor:
     """Return the sum of the rows' influences, each of which depends on its own row only."""
     features, scores = run(batch)
+    scores = scores / temperature
     proba = scores.sigmoid() if scores.shape[1] == 1 else scores.softmax(1)
     n_features = features.shape[1]
     solved = features @ matrix[:, :n_features].T

@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from .cg_solver import cg_solver
 from .exact_solver import exact_solver
-from .head_features import head_features
+from .head_features import head_outputs, probabilities
 from .head_hessian import HeadHessian
 from .head_targets import head_residuals, head_targets
 from .lissa_solver import lissa_solver
+from .temperature import calibrating_temperature
 
 _SOLVERS: dict[str, Callable] = {"exact": exact_solver, "cg": cg_solver, "lissa": lissa_solver}
 
@@ -38,6 +39,8 @@ class ValidationInfluence:
         Mass per output of the training rows.
     weight : ndarray of shape (n_samples,)
         Mass of the training rows, with a mean of 1.
+    temperature : float
+        What the head's outputs were divided by.
     """
 
     solution: NDArray
@@ -45,6 +48,7 @@ class ValidationInfluence:
     residuals: NDArray
     target: NDArray
     weight: NDArray
+    temperature: float
 
 
 def validation_influence(
@@ -56,6 +60,7 @@ def validation_influence(
     *,
     solver: str = "auto",
     damping: float = 0.1,
+    smoothing: float | None = None,
     sample_weight: ArrayLike | None = None,
     aggregate: bool = True,
     batch_size: int | None = None,
@@ -72,17 +77,23 @@ def validation_influence(
     """
     if solver not in {"auto", *_SOLVERS}:
         raise ValueError(f"solver must be 'auto', 'exact', 'cg' or 'lissa', got {solver!r}.")
-    features, proba = head_features(estimator, X, batch_size=batch_size)
+    if smoothing is not None and not 0 < smoothing < np.inf:
+        raise ValueError(f"smoothing must be a positive number or None, got {smoothing}.")
+    features, scores = head_outputs(estimator, X, batch_size=batch_size)
+    n_outputs = scores.shape[1]
     target, weight = head_targets(
-        estimator, y, len(features), proba.shape[1], sample_weight=sample_weight
+        estimator, y, len(features), n_outputs, sample_weight=sample_weight
     )
-    valid_features, valid_proba = head_features(
+    valid_features, valid_scores = head_outputs(
         estimator, X_val, batch_size=batch_size, name="X_val"
     )
-    valid_residuals = head_residuals(
-        valid_proba,
-        *head_targets(estimator, y_val, len(valid_features), proba.shape[1], name="y_val"),
-    )
+    valid_target = head_targets(estimator, y_val, len(valid_features), n_outputs, name="y_val")
+    temperature = 1.0
+    if smoothing is not None:
+        # never sharpened: where the validation rows are all right, the temperature falls to 0
+        temperature = max(1.0, smoothing * calibrating_temperature(valid_scores, *valid_target))
+    proba = probabilities(scores / temperature)
+    valid_residuals = head_residuals(probabilities(valid_scores / temperature), *valid_target)
     if aggregate:
         gradients = (valid_residuals.T @ valid_features)[None] / len(valid_features)
     else:
@@ -92,7 +103,7 @@ def validation_influence(
         solver = "exact" if hessian.n_parameters <= _EXACT_PARAMETERS else "cg"
     solution = _SOLVERS[solver](hessian, gradients, damping, **(solver_params or {}))
     return ValidationInfluence(
-        solution, features, head_residuals(proba, target, weight), target, weight
+        solution, features, head_residuals(proba, target, weight), target, weight, temperature
     )
 
 
