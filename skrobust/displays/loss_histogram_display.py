@@ -147,6 +147,7 @@ class LossHistogramDisplay:
             )  # fmt: skip
             self.histograms_.append(bars)
             below = below + counts
+        self.ax_.set_ylim(0, 1.08 * below.max())
         label = f"threshold: {self.threshold:.3g}"
         self.threshold_line_ = self.ax_.axvline(
             self.threshold, color="black", ls="--", lw=1.6, label=label
