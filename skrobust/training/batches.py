@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import mmap
 import warnings
 from collections.abc import Iterator, Sequence
@@ -53,30 +54,42 @@ class Rows(Dataset):
     device : str, default="cpu"
         Where the batches live. Off the CPU, the rows are moved there once, as a
         whole, unless they are memory-mapped.
-    indices : ndarray of int, default=None
-        The rows of X that this dataset is made of, in order; they may repeat. `y` has one entry
-        for each of them. All rows when None.
     """
 
     def __init__(
-        self,
-        X: NDArray,
-        y: NDArray | None,
-        input_shape: Sequence[int],
-        device: str = "cpu",
-        indices: NDArray | None = None,
+        self, X: NDArray, y: NDArray | None, input_shape: Sequence[int], device: str = "cpu"
     ):
         self.X = as_tensor(X)
         if device != "cpu" and not is_memory_mapped(X):
             self.X = self.X.to(device)
         self.y = None if y is None else torch.from_numpy(y).to(self.X.device)
-        self.indices = None if indices is None else torch.from_numpy(indices).to(self.X.device)
+        self.indices: Tensor | None = None
         self.input_shape = tuple(input_shape)
         self.device = device
         self._at_home = str(self.X.device) == device
         self._ready = (
             self._at_home and self.X.dtype == torch.float32 and self.X.shape[1:] == self.input_shape
         )
+
+    def select(self, indices: NDArray, y: NDArray | None = None) -> Rows:
+        """Return a dataset of some of the rows, which shares them.
+
+        Parameters
+        ----------
+        indices : ndarray of int
+            Rows of X, in order; they may repeat.
+        y : ndarray or None, default=None
+            One entry for each of `indices`, or nothing.
+
+        Returns
+        -------
+        rows : Rows
+            The dataset.
+        """
+        rows = copy.copy(self)
+        rows.indices = torch.from_numpy(indices).to(self.X.device)
+        rows.y = None if y is None else torch.from_numpy(y).to(self.X.device)
+        return rows
 
     def __len__(self) -> int:
         return len(self.X if self.indices is None else self.indices)

@@ -24,7 +24,7 @@ def warn_if_collapsed(embeddings: NDArray, margin: float, stage: str) -> None:
         What has just ended, for the warning.
     """
     spread = np.linalg.norm(embeddings - embeddings.mean(0), axis=1).mean()
-    if len(embeddings) > 1 and spread < _SPREAD * margin:
+    if spread < _SPREAD * margin:
         warnings.warn(
             f"The embeddings have collapsed after the {stage}: the rows are at a mean distance of "
             f"{spread:.2g} from one point, with margin={margin}. Train longer, use 'batch_all' "

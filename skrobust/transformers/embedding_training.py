@@ -34,11 +34,10 @@ class EmbeddingTrainingMixin:
         stage.batch_size = self.pretrain_batch_size or self.batch_size
         net = stage._start_embedding(X, self.pretrain, 0, seed)
         net.batch_transform = TwoViews(find_augmentation(self.augment))
-        rows = self._rows(net, X, None, indices)
-        if X_unlabeled is not None:
-            rows = JoinedRows([rows, self._rows(net, X_unlabeled, None, None)])
+        own = self._rows(net, X).select(indices)
+        rows = own if X_unlabeled is None else JoinedRows([own, self._rows(net, X_unlabeled)])
         net.run_epochs(rows, self.pretrain_epochs)
-        self._check_spread(net, X, indices, self.pretrain, "pretraining")
+        self._check_spread(net, own, self.pretrain, "pretraining")
         return net
 
     def _train(
@@ -64,17 +63,15 @@ class EmbeddingTrainingMixin:
             change = find_augmentation(self.augment)
             net.batch_transform = ChangeRare(change, torch.from_numpy(is_rare), share)
             indices = np.repeat(train, np.where(is_rare[codes[train]], self.n_augment + 1, 1))
+        rows = self._rows(net, X)
+        seen, held = rows.select(train), rows.select(valid)
         chooser = None
         if len(valid):
-            chooser = BestEpoch(
-                self._rows(net, X, None, train), codes[train],
-                self._rows(net, X, None, valid), codes[valid], self._embed,
-            )  # fmt: skip
-        rows = self._rows(net, X, codes[indices], indices)
-        net.run_epochs(rows, self.max_epochs, after_epoch=chooser)
+            chooser = BestEpoch(seen, codes[train], held, codes[valid], self._embed)
+        net.run_epochs(rows.select(indices, codes[indices]), self.max_epochs, after_epoch=chooser)
         if chooser is not None:
             chooser.restore(net)
-        self._check_spread(net, X, train, self.loss, "training")
+        self._check_spread(net, seen, self.loss, "training")
         return net, chooser
 
     def _start_embedding(self, X, loss: str, n_classes: int, seed: int, **recipe) -> TensorNet:
@@ -91,8 +88,8 @@ class EmbeddingTrainingMixin:
             **recipe,
         )
 
-    def _rows(self, net, X, codes, indices) -> Rows:
-        return Rows(X, codes, self.input_shape_, net.device, indices)
+    def _rows(self, net: TensorNet, X) -> Rows:
+        return Rows(X, None, self.input_shape_, net.device)
 
     def _scaled(self, embeddings: NDArray) -> NDArray:
         return normalize(embeddings, copy=False) if self.normalize else embeddings
@@ -100,7 +97,8 @@ class EmbeddingTrainingMixin:
     def _embed(self, net: TensorNet, rows: Rows) -> NDArray:
         return self._scaled(net.outputs(rows))
 
-    def _check_spread(self, net, X, indices: NDArray, loss: str, stage: str) -> None:
-        if loss in TRIPLET_LOSSES:
-            some = np.sort(indices)[:: -(-len(indices) // _ROWS_LOOKED_AT)]
-            warn_if_collapsed(self._embed(net, self._rows(net, X, None, some)), self.margin, stage)
+    def _check_spread(self, net: TensorNet, rows: Rows, loss: str, stage: str) -> None:
+        if loss in TRIPLET_LOSSES and len(rows) > 1:
+            indices = rows.indices.cpu().numpy()
+            some = rows.select(indices[:: -(-len(indices) // _ROWS_LOOKED_AT)])
+            warn_if_collapsed(self._embed(net, some), self.margin, stage)

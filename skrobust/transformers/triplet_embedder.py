@@ -115,7 +115,7 @@ class TripletEmbedder(
     rare_classes_ : ndarray
         The rare ones among them.
     best_epoch_ : int
-        Epoch whose weights were kept, from 1; only with `validation_fraction`.
+        Epoch whose weights were kept, from 1; the last one without `validation_fraction`.
     validation_indices_ : ndarray of int
         The rows of X that were held out; empty without `validation_fraction`.
     pretrain_losses_ : ndarray of shape (n_epochs,)
@@ -329,8 +329,7 @@ class TripletEmbedder(
         self.classes_, self.rare_classes_ = classes, classes[is_rare]
         self.validation_indices_ = valid
         self._n_features_out = self.embedding_dim
-        if chooser is not None:
-            self.best_epoch_ = chooser.best_epoch_
+        self.best_epoch_ = len(net.history) if chooser is None else chooser.best_epoch_
         return self
 
     def transform(self, X: ArrayLike) -> NDArray:

@@ -63,7 +63,10 @@ def test_a_missing_code_is_no_class():
 def test_rows_by_index_repeat_and_leave_out():
     X = np.arange(10.0)[:, None]
     indices = np.array([7, 7, 2])
-    rows = Rows(X, np.array([1, 1, 0]), (1,), indices=indices)
+    whole = Rows(X, None, (1,))
+    rows = whole.select(indices, np.array([1, 1, 0]))
+    assert len(whole) == 10
+    assert not len(whole.select(indices)[0:2][1])
     assert len(rows) == 3
     x, y = rows[torch.tensor([2, 0])]
     assert x[:, 0].tolist() == [2, 7]
@@ -76,7 +79,7 @@ def test_joined_rows_are_the_rows_of_all(tmp_path):
     np.save(tmp_path / "X.npy", np.arange(6).reshape(3, 2))
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
     parts = [
-        Rows(np.arange(8.0).reshape(4, 2) + 100, None, (2,), indices=np.array([3, 1])),
+        Rows(np.arange(8.0).reshape(4, 2) + 100, None, (2,)).select(np.array([3, 1])),
         Rows(mapped, None, (2,)),
     ]
     rows = JoinedRows(parts)
