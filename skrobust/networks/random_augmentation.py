@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
-from numbers import Real
+from numbers import Integral, Real
 from typing import ClassVar
 
 import torch
@@ -86,16 +86,18 @@ class RandomAugmentation:
 
     def __post_init__(self):
         ranges = {
-            "rotation": (self.rotation >= 0, "0 or more degrees"),
-            "scale": (0 <= self.scale < 1, "at least 0 and below 1"),
-            "shift": (self.shift >= 0, "0 or more"),
-            "crop": (0 < self.crop <= 1, "above 0 and at most 1"),
-            "noise": (self.noise >= 0, "0 or more"),
+            "rotation": (lambda v: v >= 0, "0 or more degrees"),
+            "scale": (lambda v: 0 <= v < 1, "at least 0 and below 1"),
+            "shift": (lambda v: v >= 0, "0 or more"),
+            "crop": (lambda v: 0 < v <= 1, "above 0 and at most 1"),
+            "noise": (lambda v: v >= 0, "0 or more"),
         }
         for name, (holds, wanted) in ranges.items():
             value = getattr(self, name)
-            if not isinstance(value, Real) or not holds or not math.isfinite(value):
+            if not (isinstance(value, Real) and math.isfinite(value) and holds(value)):
                 raise ValueError(f"{name} is {value!r}, expected a number, {wanted}.")
+        if not (isinstance(self.flip, tuple) and all(isinstance(a, Integral) for a in self.flip)):
+            raise ValueError(f"flip is {self.flip!r}, expected a tuple of axes, such as (-1,).")
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the changed batch.

@@ -109,7 +109,15 @@ def test_noise_follows_the_spread_of_the_row():
 
 @pytest.mark.parametrize(
     "params",
-    [{"rotation": -1}, {"scale": 1.0}, {"shift": -0.1}, {"crop": 0}, {"noise": float("nan")}],
+    [
+        {"rotation": -1},
+        {"scale": 1.0},
+        {"shift": "far"},
+        {"crop": 0},
+        {"noise": float("nan")},
+        {"flip": True},
+        {"flip": (0.5,)},
+    ],
 )
 def test_bad_numbers_are_named(params):
     with pytest.raises(ValueError, match=f"{next(iter(params))} is"):
