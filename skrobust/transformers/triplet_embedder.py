@@ -139,7 +139,7 @@ class TripletEmbedder(
     --------
     skrobust.NetClassifier : Classifies directly; with ``balanced_batches=True`` and
         ``augment="affine"`` the rival to beat.
-    skrobust.ClassWeightedNeighbors : Neighbours whose votes make up for the size of classes.
+    skrobust.ClassWeightedKNeighborsClassifier : Neighbours whose votes make up for class sizes.
 
     Notes
     -----
