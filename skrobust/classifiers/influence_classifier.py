@@ -51,6 +51,10 @@ class WarmStage:
         Their groups.
     X_val, y_val : ndarray
         Validation rows and labels.
+    indices : ndarray of shape (n_train,)
+        Positions of the training rows among the rows given to `fit`.
+    n_samples : int
+        Number of rows given to `fit`.
     """
 
     network: NetClassifier
@@ -61,6 +65,14 @@ class WarmStage:
     groups: NDArray | None
     X_val: NDArray
     y_val: NDArray
+    indices: NDArray
+    n_samples: int
+
+    def over_all_rows(self, values: NDArray, fill: float) -> NDArray:
+        """Return values of the training rows, and `fill` for the rows that were held out."""
+        every = np.full(self.n_samples, fill, dtype=np.float64)
+        every[self.indices] = values
+        return every
 
     def go_on(self, epochs: int, X: NDArray, sample_weight: NDArray | None = None) -> NetClassifier:
         """Train the same network further, on `X` with the labels of the training rows."""
@@ -153,25 +165,24 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
         groups = None if groups is None else check_groups(groups, len(y))
         epochs = network.max_epochs - self.warmup_epochs
         self._check_before(checked_X, groups, epochs)
-        train, held = np.arange(len(y)), np.empty(0, dtype=int)
-        groups_train = groups
+        n_samples, train, held = len(y), np.arange(len(y)), np.empty(0, dtype=int)
         if X_val is None:
             seed = draw_seed(self.random_state)
             train, held = validation_split(codes, self.validation_fraction, groups, seed)
             X_val, y_val = safe_indexing(X, held), y[held]
             X, checked_X, y = safe_indexing(X, train), checked_X[train], y[train]
             if groups is not None:
-                groups_train = groups[train]
                 _warn_of_few_groups(groups[held])
+                groups = groups[train]
         y_val = column_or_1d(y_val)
         _warn_of_missing_classes(classes, y_val)
         warm, influence = check_memory(self.memory).cache(_warm_up)(
             network, X, y, X_val, y_val, self.warmup_epochs, self._solver_arguments(network)
         )
         X_val = warm._check_X(X_val, reset=False)
-        stage = WarmStage(warm, influence, X, checked_X, y, groups_train, X_val, y_val)
-        self._use(stage, epochs, train, len(codes))
-        self.influence_ = spread(influence, train, len(codes), fill=np.nan)
+        stage = WarmStage(warm, influence, X, checked_X, y, groups, X_val, y_val, train, n_samples)
+        self._use(stage, epochs)
+        self.influence_ = stage.over_all_rows(influence, np.nan)
         self.validation_indices_ = held
         return self
 
@@ -184,11 +195,8 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
             )
 
     @abstractmethod
-    def _use(self, stage: WarmStage, epochs: int, train: NDArray, n_samples: int) -> None:
-        """Go on for some epochs from the warm-up, and set the fitted attributes.
-
-        `train` are the positions of the stage's rows among the `n_samples` rows given to `fit`.
-        """
+    def _use(self, stage: WarmStage, epochs: int) -> None:
+        """Go on for some epochs from the warm-up, and set the fitted attributes."""
 
     def _given(self) -> NetClassifier:
         return NetClassifier() if self.estimator is None else self.estimator
@@ -230,13 +238,6 @@ def training_target(network: NetClassifier, y: NDArray) -> NDArray:
         if network.class_weight is None
         else weigh(codes, network.classes_, None, network.class_weight)
     )
-
-
-def spread(values: NDArray, train: NDArray, n_samples: int, *, fill: float) -> NDArray:
-    """Return values of the training rows, and `fill` for the rows that were held out."""
-    spread_values = np.full(n_samples, fill, dtype=np.float64)
-    spread_values[train] = values
-    return spread_values
 
 
 def _warn_of_few_groups(groups: NDArray) -> None:

@@ -159,7 +159,7 @@ class InfluencePerturber(InfluenceClassifier):
         self.memory = memory
         self.random_state = random_state
 
-    def _use(self, stage: WarmStage, epochs: int, train: NDArray, n_samples: int) -> None:
+    def _use(self, stage: WarmStage, epochs: int) -> None:
         X = stage.checked_X
         clip = self._clipping_range(X)
         n_changed = max(1, round(self.fraction * len(X)))
@@ -178,7 +178,7 @@ class InfluencePerturber(InfluenceClassifier):
         changed = X.astype(np.float32)
         changed[rows] = after
         self.estimator_ = stage.go_on(epochs, changed)
-        self.perturbed_indices_ = train[rows]
+        self.perturbed_indices_ = stage.indices[rows]
         self.perturbation_ = after - before
 
     def _check_before(self, X, groups, epochs):

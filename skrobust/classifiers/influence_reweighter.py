@@ -14,7 +14,7 @@ from ..networks import ConvNet
 from ..utils.groups import group_means
 from ..utils.random_states import fill_random_states
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions
-from .influence_classifier import InfluenceClassifier, WarmStage, spread
+from .influence_classifier import InfluenceClassifier, WarmStage
 from .net_classifier import NetClassifier
 
 
@@ -171,7 +171,7 @@ class InfluenceReweighter(InfluenceClassifier):
         self.memory = memory
         self.random_state = random_state
 
-    def _use(self, stage: WarmStage, epochs: int, train: NDArray, n_samples: int) -> None:
+    def _use(self, stage: WarmStage, epochs: int) -> None:
         influence = stage.influence
         if self.level == "group":
             _, means, codes = group_means(influence[:, None], stage.groups)
@@ -187,7 +187,7 @@ class InfluenceReweighter(InfluenceClassifier):
             self.estimator_ = final.fit(
                 stage.X, stage.y, sample_weight=weight / weight.mean(), **passed
             )
-        self.sample_weight_ = spread(weight, train, n_samples, fill=0)
+        self.sample_weight_ = stage.over_all_rows(weight, 0)
 
     def _check_before(self, X, groups, epochs):
         if self.level == "group" and groups is None:
