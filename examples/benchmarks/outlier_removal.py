@@ -344,7 +344,7 @@ def main() -> None:
     parser.add_argument("--speed", action="store_true", help="run times beside PyOD instead")
     args = parser.parse_args()
     if args.speed:
-        compare_speed(rounds=7)
+        compare_speed(rounds=9)
         return
     if args.sets is None:
         args.sets = SKLEARN_SETS + (FILE_SETS if args.data else [])

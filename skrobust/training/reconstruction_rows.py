@@ -74,14 +74,17 @@ class ReconstructionRows(Rows):
         self.center, self.scale = 0.0, 1.0
         n_numbers = self.X.numel()
         batches = Batches(self, prediction_batch_size(self.input_shape))
-        self.center = self._total(batches) / n_numbers
-        spread = np.sqrt(self._total(batches, power=2) / n_numbers)
-        # rounding alone spreads a constant by about this much
-        self.scale = spread if spread > 1e-7 * abs(self.center) else 1.0
-
-    @staticmethod
-    def _total(batches: Batches, power: int = 1) -> float:
-        return sum(float(x.double().pow(power).sum()) for x, _ in batches)
+        self.center = sum(float(x.sum(dtype=torch.float64)) for x, _ in batches) / n_numbers
+        # around the first mean, which float32 has rounded
+        total, squares = 0.0, 0.0
+        for x, _ in batches:
+            total += float(x.sum(dtype=torch.float64))
+            # in float64, where squares of large float32 numbers do not overflow
+            squares += float(torch.linalg.vector_norm(x, dtype=torch.float64)) ** 2
+        shift = total / n_numbers
+        self.center += shift
+        spread = max(squares / n_numbers - shift**2, 0.0) ** 0.5
+        self.scale = spread if spread > 1e-12 * abs(self.center) else 1.0
 
 
 def reconstruction_errors(net: TensorNet, rows: ReconstructionRows) -> NDArray:
@@ -100,8 +103,11 @@ def reconstruction_errors(net: TensorNet, rows: ReconstructionRows) -> NDArray:
         In the units of X.
     """
     net.module_.eval()
+    # filled in place: small results left between large batches keep their memory from being reused
+    errors, start = np.empty(len(rows)), 0
     with torch.no_grad():
-        errors = [
-            (net.infer(x) - x).abs().flatten(1).mean(1).cpu() for x, _ in net.get_iterator(rows)
-        ]
-    return torch.cat(errors).numpy().astype(np.float64) * rows.scale
+        for x, _ in net.get_iterator(rows):
+            batch = (net.infer(x) - x).abs_().flatten(1).mean(1)
+            errors[start : start + len(x)] = batch.cpu().numpy()
+            start += len(x)
+    return errors * rows.scale
