@@ -86,7 +86,7 @@ def arms(args: argparse.Namespace, seed: int) -> dict[str, Callable[[], BaseEsti
         NAIVE: lambda: net,
         "naive, other seed": lambda: clone(net).set_params(random_state=1000 + seed),
         "naive, validation rows added": lambda: net,
-        "early stopping": lambda: clone(net).set_params(callbacks=[stopping]),
+        "early stopping": lambda: clone(net).set_params(callbacks=[*net.callbacks, stopping]),
         "ISR, harmful (paper)": isr,
         "ISR, helpful": lambda: isr(emphasis="helpful"),
         "ISR, helpful, rank": lambda: isr(emphasis="helpful", scaling="rank"),
