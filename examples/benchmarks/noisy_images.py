@@ -203,7 +203,7 @@ def parser_of_study(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, default=folder and Path(folder), metavar="DIR")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--width", type=int, default=8, help="the paper's network has 32")
-    parser.add_argument("--epochs", type=int, default=16, help="the paper trains for 40")
+    parser.add_argument("--epochs", type=int, default=12, help="the paper trains for 40")
     parser.add_argument("--lr", type=float, default=0.003, help="the paper has 0.01, constant")
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="bfloat16")
     parser.add_argument("--csv", type=Path, help="write the lines here; resume from it")
