@@ -65,8 +65,8 @@ def make_brain_volumes(
     data : :class:`~sklearn.utils.Bunch`
         With the attributes
 
-        - ``data`` : ndarray of shape (n_volumes, 1, n_x, n_y, n_z), float32; the volumes, background 0
-          up to noise;
+        - ``data`` : ndarray of shape (n_volumes, 1, n_x, n_y, n_z), float32; the volumes,
+          background 0 up to noise;
         - ``target`` : ndarray of shape (n_volumes,), int; 0 healthy, 1 with a lesion;
         - ``groups`` : ndarray of shape (n_volumes,), int; subject;
         - ``lesion_mask`` : ndarray of shape (n_volumes, n_x, n_y, n_z), bool; the lesion with its
