@@ -4,6 +4,9 @@ from .auto import auto_autoencoder, auto_module
 from .conv_autoencoder import ConvAutoencoder
 from .conv_net import ConvNet
 from .dense_autoencoder import DenseAutoencoder
+from .factor_classifier import FactorClassifier
+from .factor_decoder import FactorDecoder
+from .factor_encoder import FactorEncoder
 from .layers import PooledHead, SameConv1d
 from .mlp import MLP
 from .random_augmentation import RandomAugmentation
@@ -15,6 +18,9 @@ __all__ = [
     "ConvAutoencoder",
     "ConvNet",
     "DenseAutoencoder",
+    "FactorClassifier",
+    "FactorDecoder",
+    "FactorEncoder",
     "PooledHead",
     "RandomAugmentation",
     "ResNet1d",

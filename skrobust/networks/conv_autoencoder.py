@@ -8,11 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .layers import channels_first_shape
+from .layers import CONV, NORM, channels_first_shape
 
-_CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 _TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
-_NORM = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _MEMORY = {
     1: torch.contiguous_format,
     2: torch.channels_last,
@@ -91,8 +89,8 @@ class ConvAutoencoder(nn.Module):
             # what a transposed convolution needs to come back to an even size
             extra = [1 - size % 2 if size > 1 else 0 for size in sizes]
             options = {"stride": stride, "padding": kernel_size // 2}
-            norm = _NORM[n_spatial] if batch_norm else lambda _: nn.Identity()
-            down += [_CONV[n_spatial](channels, filters, kernel_size, **options)]
+            norm = NORM[n_spatial] if batch_norm else lambda _: nn.Identity()
+            down += [CONV[n_spatial](channels, filters, kernel_size, **options)]
             down += [norm(filters), nn.ReLU()]
             back = _TRANSPOSED[n_spatial](
                 filters, channels, kernel_size, output_padding=extra, **options

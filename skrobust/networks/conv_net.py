@@ -6,11 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from .layers import PooledHead, channels_first_shape
-
-_CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-_NORM = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
-_POOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
+from .layers import CONV, NORM, POOL, PooledHead, channels_first_shape
 
 
 class ConvNet(nn.Module):
@@ -73,15 +69,15 @@ class ConvNet(nn.Module):
         layers: list[nn.Module] = []
         for multiplier in multipliers:
             layers += [
-                _CONV[n_spatial](
+                CONV[n_spatial](
                     channels, width * multiplier, kernel_size, padding=kernel_size // 2, bias=False
                 ),
-                _NORM[n_spatial](width * multiplier),
+                NORM[n_spatial](width * multiplier),
                 nn.ReLU(),
             ]
             pool = [2 if size >= 2 else 1 for size in sizes]
             if max(pool) == 2:
-                layers.append(_POOL[n_spatial](pool))
+                layers.append(POOL[n_spatial](pool))
             sizes = [size // factor for size, factor in zip(sizes, pool, strict=True)]
             channels = width * multiplier
         self.features = nn.Sequential(*layers)

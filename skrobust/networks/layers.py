@@ -8,6 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+# by number of spatial axes
+CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+NORM = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+POOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
+
 
 def channels_first_shape(input_shape: Sequence[int], n_spatial: int) -> tuple[int, ...]:
     """Return ``(channels, *spatial)``; a plain row of features is a one-channel signal.

@@ -8,11 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from .layers import channels_first_shape
-
-_CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-_NORM = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
-_POOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
+from .layers import CONV, NORM, POOL, channels_first_shape
 
 
 class UNet(nn.Module):
@@ -61,11 +57,11 @@ class UNet(nn.Module):
         def level(n_in: int, n_out: int) -> nn.Sequential:
             layers: list[nn.Module] = []
             for n in (n_in, n_out):
-                conv = _CONV[n_spatial](n, n_out, kernel_size, padding=kernel_size // 2, bias=False)
-                layers += [conv, _NORM[n_spatial](n_out), nn.ReLU()]
+                conv = CONV[n_spatial](n, n_out, kernel_size, padding=kernel_size // 2, bias=False)
+                layers += [conv, NORM[n_spatial](n_out), nn.ReLU()]
             return nn.Sequential(*layers)
 
-        self.pool = _POOL[n_spatial](2)
+        self.pool = POOL[n_spatial](2)
         self.down = nn.ModuleList(
             level(n_in, n_out) for n_in, n_out in zip([channels, *widths[:-1]], widths, strict=True)
         )
@@ -73,7 +69,7 @@ class UNet(nn.Module):
             level(n_below + n_here, n_here)
             for n_below, n_here in zip(widths[:0:-1], widths[-2::-1], strict=True)
         )
-        self.head = _CONV[n_spatial](width, channels, 1)
+        self.head = CONV[n_spatial](width, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         maps = x.reshape(len(x), *self.input_shape)
