@@ -244,7 +244,7 @@ def report(lines: pd.DataFrame) -> None:
     """Print a table and the paired differences for every set."""
     for name, part in lines.groupby("set", sort=False):
         print(f"\n{name}, {part['seed'].nunique()} seeds")
-        print(f"{'arm':<44} {'read by':<16}" + "".join(f"{score:>12}" for score in SCORES))
+        print(f"{'arm':<44} {'read by':<16}" + "".join(f"{score:>14}" for score in SCORES))
         by_arm = part.groupby(["arm", "readout"], sort=False)[SCORES]
         for (arm, readout), mean in by_arm.mean().iterrows():
             sd = by_arm.std().loc[(arm, readout)]
@@ -252,7 +252,7 @@ def report(lines: pd.DataFrame) -> None:
                 "" if np.isnan(mean[score]) else f"{mean[score]:.3f} ±{sd[score]:.3f}"
                 for score in SCORES
             ]
-            print(f"{arm:<44} {readout:<16}" + "".join(f"{cell:>12}" for cell in cells))
+            print(f"{arm:<44} {readout:<16}" + "".join(f"{cell:>14}" for cell in cells))
         by_run = part.set_index(["arm", "readout", "seed"])[SCORES[:3]]
         print("\npaired differences (mean ± sd over the seeds)")
         for ours, theirs in PAIRS:
