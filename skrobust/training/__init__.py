@@ -2,6 +2,7 @@
 
 from .batches import BalancedBatches, Batches, JoinedRows, Rows, as_tensor
 from .device import resolve_device
+from .factor_training import FactorNetworks, FactorRecipe
 from .net import TensorNet, is_skorch_net
 from .reconstruction_rows import ReconstructionRows, reconstruction_errors
 from .seeding import OwnRandomness, draw_seed
@@ -10,6 +11,8 @@ from .splits import validation_split
 __all__ = [
     "BalancedBatches",
     "Batches",
+    "FactorNetworks",
+    "FactorRecipe",
     "JoinedRows",
     "OwnRandomness",
     "ReconstructionRows",

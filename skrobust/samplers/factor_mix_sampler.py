@@ -1,0 +1,371 @@
+"""New rows from disentangled factors."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted, check_memory
+
+from ..base import RowSampler
+from ..networks.random_augmentation import AUGMENTATIONS
+from ..training import FactorNetworks, FactorRecipe, draw_seed, resolve_device
+from ..utils.sklearn_private import HasMethods, Interval, StrOptions
+from ..utils.targets import ClassMass, one_hot
+from .factor_mixing import draw_shares, nearest_of_other_classes
+
+
+class FactorMixSampler(RowSampler):
+    r"""Add rows whose class-specific part is mixed with that of other classes.
+
+    Two encoders split a row x into a class code c, from which its class can be told, and a
+    residual code r, from which an adversary cannot tell it; a decoder G puts both together again.
+    A new row keeps the residual code of a row and gets a mixture c' of its class code with the
+    nearest class codes of other classes. Its target is the mixture's proportions of the classes.
+
+    Parameters
+    ----------
+    factor : float, default=1
+        New rows per row; the original rows come first in the output. 0 adds none.
+    n_neighbors : int, default=5
+        Nearest rows of other classes whose class codes are mixed in.
+    concentration : float, default=1
+        Parameter of the Dirichlet law of their shares: small values favour one of them.
+    own_share : float in [0, 1], default=0.5
+        Least share of the row's own class code; the share is uniform between it and 1. The paper
+        says "random proportion", which is 0.
+    detail : {"residual", "decoded"}, default="residual"
+        "residual" returns ``x + G(c', r) - G(c, r)``, which keeps the detail that the decoder
+        blurs; "decoded" the paper's ``G(c', r)``.
+    targets : {"soft", "hard", "sampled"}, default="soft"
+        "soft" returns the proportions as class mass, for :class:`~skrobust.NetClassifier`;
+        "sampled" draws one label from them, "hard" takes the row's own label where it has the
+        largest share: both for any classifier.
+    affine : bool, default=True
+        Turn, scale and shift the training rows at random while the networks train, as the paper
+        does. Not for rows without spatial axes.
+    n_codes : int, default=32
+        Numbers in either code (the paper's 256).
+    width : int, default=8
+        Width of the networks (the paper's 64), see :class:`~skrobust.networks.FactorEncoder`.
+    adversarial_weight : float, default=0.1
+        Weight of the adversary's cross entropy against the mean squared error of rows scaled to
+        0 to 1: minus the paper's lambda. The cross entropy counts up to that of chance.
+    class_epochs : int, default=30
+        Passes over the rows that train the class encoder.
+    max_epochs : int, default=60
+        Passes that train residual encoder, decoder and adversary.
+    lr : float, default=0.001
+        Learning rate.
+    batch_size : int, default=32
+        Rows per training step.
+    input_shape : tuple of int, default=None
+        ``(channels, *spatial)``: how to see rows of a two-dimensional X. By default such a row
+        is a one-channel signal.
+    memory : str or object with the joblib.Memory interface, default=None
+        Caches the trained networks, so that a search over `factor`, `n_neighbors`,
+        `concentration`, `own_share`, `detail` and `targets` trains once per fold.
+    device : str, default="cpu"
+        "cpu", "cuda", or "auto" for CUDA where there is a GPU.
+    random_state : int, RandomState instance or None, default=None
+        Fixes the networks and the mixtures. With a memory give an int.
+
+    Attributes
+    ----------
+    networks_ : FactorNetworks
+        The trained networks.
+    history_ : list of dict
+        Losses per epoch: ``class_loss``, then ``reconstruction_loss`` (mean squared error of rows
+        scaled to 0 to 1) and ``adversary_loss``.
+    diagnostics_ : dict
+        ``reconstruction_error`` (mean squared error, in units of the training rows' variance),
+        ``class_accuracy`` (of the classifier on c, training rows), ``probe_accuracy`` (of a fresh
+        linear probe on r, cross-validated; with groups, group-disjoint; NaN where a class has too
+        few rows for folds) and ``chance`` (share of the largest class). Codes are disentangled
+        where the probe is near chance.
+    mixture_ : ndarray of shape (n_new, n_classes)
+        Class proportions of the new rows.
+    sample_indices_ : ndarray of shape (n_samples + n_new,), int
+        Row that each output row is, or has its residual code from.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    input_shape_ : tuple of int
+        Shape of one row as the networks see it.
+    n_features_in_ : int
+        Size of the second axis of X.
+    paper_params : dict
+        Class attribute: the settings of the paper. Epochs, weight and learning rate are not
+        printed.
+
+    See Also
+    --------
+    skrobust.NetClassifier : With ``augment="affine"`` the baseline to beat.
+
+    References
+    ----------
+    Ben-Cohen et al., "Improving CNN training using disentanglement for liver lesion
+    classification in CT", 2018. ``detail="residual"``, `own_share` and "sampled" go beyond it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust import FactorMixSampler
+    >>> rng = np.random.RandomState(0)
+    >>> y = np.repeat(["dark", "light"], 20)
+    >>> X = rng.rand(40, 1, 8, 8) + (y == "light")[:, None, None, None]
+    >>> sampler = FactorMixSampler(class_epochs=5, max_epochs=5, random_state=0)
+    >>> X_new, target = sampler.fit_resample(X, y)
+    >>> X_new.shape, target.shape
+    ((80, 1, 8, 8), (80, 2))
+    >>> sampler.mixture_.shape
+    (40, 2)
+    """
+
+    _parameter_constraints: dict = {
+        "factor": [Interval(Real, 0, None, closed="left")],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "concentration": [Interval(Real, 0, None, closed="neither")],
+        "own_share": [Interval(Real, 0, 1, closed="both")],
+        "detail": [StrOptions({"residual", "decoded"})],
+        "targets": [StrOptions({"soft", "hard", "sampled"})],
+        "affine": ["boolean"],
+        "n_codes": [Interval(Integral, 1, None, closed="left")],
+        "width": [Interval(Integral, 1, None, closed="left")],
+        "adversarial_weight": [Interval(Real, 0, None, closed="left")],
+        "class_epochs": [Interval(Integral, 1, None, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "input_shape": [tuple, list, None],
+        "memory": [str, HasMethods(["cache"]), None],
+        "device": [str],
+        "random_state": ["random_state"],
+    }
+
+    paper_params = {
+        "own_share": 0,
+        "detail": "decoded",
+        "targets": "soft",
+        "affine": True,
+        "n_codes": 256,
+        "width": 64,
+    }
+
+    def __init__(
+        self,
+        *,
+        factor=1,
+        n_neighbors=5,
+        concentration=1,
+        own_share=0.5,
+        detail="residual",
+        targets="soft",
+        affine=True,
+        n_codes=32,
+        width=8,
+        adversarial_weight=0.1,
+        class_epochs=30,
+        max_epochs=60,
+        lr=1e-3,
+        batch_size=32,
+        input_shape=None,
+        memory=None,
+        device="cpu",
+        random_state=None,
+    ):
+        super().__init__()
+        self.factor = factor
+        self.n_neighbors = n_neighbors
+        self.concentration = concentration
+        self.own_share = own_share
+        self.detail = detail
+        self.targets = targets
+        self.affine = affine
+        self.n_codes = n_codes
+        self.width = width
+        self.adversarial_weight = adversarial_weight
+        self.class_epochs = class_epochs
+        self.max_epochs = max_epochs
+        self.lr = lr
+        self.batch_size = batch_size
+        self.input_shape = input_shape
+        self.memory = memory
+        self.device = device
+        self.random_state = random_state
+
+    def _fit_resample(self, X, y, groups):
+        if isinstance(y, ClassMass):
+            raise ValueError("FactorMixSampler takes one label per row, not class mass.")
+        rng = check_random_state(self.random_state)
+        classes, codes = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(
+                "FactorMixSampler needs rows of at least 2 classes, but y has one class: "
+                f"{classes}."
+            )
+        networks = self._trained(X, codes, draw_seed(rng))
+        c, r = networks.encode(X)
+        n_new = round(self.factor * len(X))
+        # every row as often as any other, the rest drawn
+        source = np.tile(np.arange(len(X)), -(-n_new // len(X)) if n_new else 0)
+        source = np.concatenate(
+            [source[: n_new - n_new % len(X)], rng.permutation(len(X))[: n_new % len(X)]]
+        ).astype(int)
+        neighbors = nearest_of_other_classes(c, codes, self.n_neighbors)[source]
+        shares = draw_shares(neighbors, self.own_share, self.concentration, rng)
+        partners = np.hstack([source[:, None], np.maximum(neighbors, 0)])
+        mixed = np.einsum("np,npc->nc", shares, c[partners]) if n_new else c[:0]
+        mixture = np.zeros((n_new, len(classes)))
+        np.add.at(mixture, (np.arange(n_new)[:, None], codes[partners]), shares)
+        new = networks.decode(mixed, r[source]) if n_new else np.empty((0, *X.shape[1:]))
+        new = new.reshape(n_new, *X.shape[1:])
+        if self.detail == "residual" and n_new:
+            new = X[source] + new - networks.decode(c[source], r[source]).reshape(new.shape)
+        if X.dtype.kind in "iu":
+            limits = np.iinfo(X.dtype)
+            new = np.rint(np.clip(new, limits.min, limits.max))
+        self.networks_, self.history_ = networks, networks.history
+        self.classes_, self.input_shape_ = classes, networks.recipe.input_shape
+        self.diagnostics_ = diagnose(networks, X, codes, c, r, groups)
+        self.mixture_ = mixture
+        self.sample_indices_ = np.concatenate([np.arange(len(X)), source])
+        X_new = np.concatenate([X, new.astype(X.dtype)])
+        return X_new, self._targets(classes, codes, source, mixture, rng)
+
+    def _trained(self, X: NDArray, codes: NDArray, seed: int) -> FactorNetworks:
+        shape = X.shape[1:] if self.input_shape is None else tuple(self.input_shape)
+        if np.prod(shape) != np.prod(X.shape[1:]):
+            raise ValueError(
+                f"input_shape={shape} holds {np.prod(shape)} values per row but the rows of X have "
+                f"shape {X.shape[1:]}."
+            )
+        recipe = FactorRecipe(
+            input_shape=tuple(int(size) for size in shape),
+            n_classes=int(codes.max()) + 1,
+            low=float(X.min()),
+            high=float(X.max()),
+            n_codes=self.n_codes,
+            width=self.width,
+            class_epochs=self.class_epochs,
+            max_epochs=self.max_epochs,
+            lr=self.lr,
+            batch_size=self.batch_size,
+            adversarial_weight=self.adversarial_weight,
+            device=resolve_device(self.device),
+            seed=seed,
+        )
+        affine = self.affine and len(shape) > 1
+        return check_memory(self.memory).cache(train_factors)(recipe, X, codes, affine)
+
+    def _targets(self, classes, codes, source, mixture, rng):
+        if self.targets == "soft":
+            return ClassMass(np.concatenate([one_hot(codes, len(classes)), mixture]), classes)
+        if self.targets == "hard":
+            chosen = mixture.argmax(1)
+        else:
+            # the class where the running sum of the proportions passes a uniform draw
+            passed = mixture.cumsum(1) > rng.uniform(size=(len(mixture), 1))
+            chosen = np.where(passed.any(1), passed.argmax(1), codes[source])
+        return classes[np.concatenate([codes, chosen])]
+
+    def encode(self, X: ArrayLike) -> tuple[NDArray, NDArray]:
+        """Return both codes of rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Rows.
+
+        Returns
+        -------
+        class_codes, residual_codes : ndarray of shape (n_samples, n_codes), float32
+            The codes.
+        """
+        return self.networks_.encode(self._check_new(X, "X"))
+
+    def reconstruct(self, X: ArrayLike) -> NDArray:
+        """Return what the decoder makes of the rows' own codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Rows.
+
+        Returns
+        -------
+        X_reconstructed : ndarray of the shape of X, float32
+            The reconstructions.
+        """
+        return self.swap(X, X)
+
+    def swap(self, X_class: ArrayLike, X_residual: ArrayLike) -> NDArray:
+        """Return rows with the class code of one row and the residual code of another (Fig. 3).
+
+        Parameters
+        ----------
+        X_class : array-like of shape (n_samples, ...)
+            Rows that give the class code.
+        X_residual : array-like of shape (n_samples, ...)
+            Rows that give the residual code, one for each.
+
+        Returns
+        -------
+        X_swapped : ndarray of the shape of X_residual, float32
+            The decoded rows.
+
+        Raises
+        ------
+        ValueError
+            If the numbers of rows differ.
+        """
+        X_class, X_residual = self._check_new(X_class, "X_class"), self._check_new(X_residual, "X")
+        if len(X_class) != len(X_residual):
+            raise ValueError(
+                f"X_class has {len(X_class)} rows but X_residual has {len(X_residual)}: they are "
+                "combined one by one."
+            )
+        c, r = self.networks_.encode(X_class)[0], self.networks_.encode(X_residual)[1]
+        return self.networks_.decode(c, r).reshape(X_residual.shape)
+
+    def _check_new(self, X: ArrayLike, name: str) -> NDArray:
+        check_is_fitted(self, "networks_")
+        X = check_array(X, allow_nd=True, input_name=name)
+        if np.prod(X.shape[1:]) != np.prod(self.input_shape_):
+            raise ValueError(
+                f"{name} has rows of shape {X.shape[1:]} but the networks were trained on rows of "
+                f"shape {self.input_shape_}."
+            )
+        return X
+
+
+def train_factors(recipe: FactorRecipe, X: NDArray, codes: NDArray, affine: bool) -> FactorNetworks:
+    """Return trained networks; a function of its own so that its result can be cached."""
+    augment = AUGMENTATIONS["affine"] if affine else None
+    return FactorNetworks(recipe).fit(X, codes, augment)
+
+
+def diagnose(networks, X, codes, c, r, groups) -> dict[str, float]:
+    """Return how well rows are reconstructed and whether the codes are disentangled."""
+    error = np.mean((networks.decode(c, r).reshape(X.shape) - X) ** 2)
+    variance = np.var(X, dtype=np.float64)
+    sizes = np.bincount(codes)
+    n_splits = min(5, sizes.min())
+    if groups is not None:
+        n_splits = min(n_splits, *(len(np.unique(groups[codes == k])) for k in range(len(sizes))))
+    probe = np.nan
+    if n_splits >= 2:
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        probe = cross_val_score(model, r, codes, groups=groups, cv=kind(int(n_splits))).mean()
+    return {
+        "reconstruction_error": float(error / variance) if variance else 0.0,
+        "class_accuracy": float((networks.classify(c).argmax(1) == codes).mean()),
+        "probe_accuracy": float(probe),
+        "chance": float(sizes.max() / sizes.sum()),
+    }

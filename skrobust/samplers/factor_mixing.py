@@ -1,0 +1,66 @@
+"""Mixtures of class codes: partners from other classes, and their shares."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+from sklearn.neighbors import NearestNeighbors
+
+
+def nearest_of_other_classes(codes: NDArray, y: NDArray, n_neighbors: int) -> NDArray:
+    """Return for every row the rows of other classes with the nearest codes.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples, n_codes)
+        Class codes.
+    y : ndarray of shape (n_samples,)
+        Class of every row; at least two classes.
+    n_neighbors : int
+        Rows to return; fewer if the other classes have fewer.
+
+    Returns
+    -------
+    neighbors : ndarray of shape (n_samples, n_neighbors), int
+        Positions of the rows, the nearest (Euclidean) first; -1 fills up.
+    """
+    neighbors = np.full((len(codes), n_neighbors), -1)
+    for label in np.unique(y):
+        own, others = np.flatnonzero(y == label), np.flatnonzero(y != label)
+        n_found = min(n_neighbors, len(others))
+        # brute force works through the distances in blocks
+        search = NearestNeighbors(n_neighbors=n_found, algorithm="brute").fit(codes[others])
+        neighbors[own, :n_found] = others[search.kneighbors(codes[own], return_distance=False)]
+    return neighbors
+
+
+def draw_shares(
+    neighbors: NDArray, own_share: float, concentration: float, rng: RandomState
+) -> NDArray:
+    """Draw the shares of a row's own code and of its neighbours' codes.
+
+    The own share is uniform between `own_share` and 1, the rest is shared among the neighbours by
+    a Dirichlet law.
+
+    Parameters
+    ----------
+    neighbors : ndarray of shape (n_new, n_neighbors)
+        Positions of the neighbours; -1 is none.
+    own_share : float
+        Least share of the own code.
+    concentration : float
+        Parameter of the Dirichlet law: small values favour one neighbour, large ones all alike.
+    rng : RandomState
+        Source of the draws.
+
+    Returns
+    -------
+    shares : ndarray of shape (n_new, 1 + n_neighbors)
+        The own share first; rows sum to 1.
+    """
+    own = rng.uniform(own_share, 1, size=(len(neighbors), 1))
+    parts = rng.standard_gamma(concentration, size=neighbors.shape)
+    # a tiny concentration may draw zeros only
+    parts = np.maximum(parts, np.finfo(float).tiny) * (neighbors >= 0)
+    return np.hstack([own, (1 - own) * parts / parts.sum(1, keepdims=True)])

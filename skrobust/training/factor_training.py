@@ -1,0 +1,214 @@
+"""Two-step training of the networks that split a row into a class code and a residual code."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, mse_loss
+
+from ..networks import FactorClassifier, FactorDecoder, FactorEncoder
+from .batches import Batches, Rows
+from .net import prediction_batch_size
+from .seeding import OwnRandomness
+
+
+@dataclass(frozen=True)
+class FactorRecipe:
+    """Sizes and settings of the training.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Shape of one row.
+    n_classes : int
+        Number of classes.
+    low, high : float
+        Range of the training rows, which the networks see as 0 to 1.
+    n_codes, width : int
+        Size of either code, and of the networks.
+    class_epochs, max_epochs : int
+        Passes over the rows in the first and in the second step.
+    lr : float
+        Learning rate of all optimizers.
+    batch_size : int
+        Rows per step.
+    adversarial_weight : float
+        Weight of the adversary's cross entropy, which the residual encoder maximises.
+    device : str
+        Where to train.
+    seed : int
+        Fixes all that is drawn.
+    """
+
+    input_shape: tuple[int, ...]
+    n_classes: int
+    low: float
+    high: float
+    n_codes: int
+    width: int
+    class_epochs: int
+    max_epochs: int
+    lr: float
+    batch_size: int
+    adversarial_weight: float
+    device: str
+    seed: int
+
+
+class FactorNetworks:
+    """The trained encoders, decoder and classifiers.
+
+    Parameters
+    ----------
+    recipe : FactorRecipe
+        Sizes and settings.
+
+    Attributes
+    ----------
+    history : list of dict
+        Per epoch of the first step ``class_loss``; of the second ``reconstruction_loss`` and
+        ``adversary_loss``.
+    """
+
+    def __init__(self, recipe: FactorRecipe):
+        self.recipe = recipe
+        self.history: list[dict[str, float]] = []
+        self.randomness = OwnRandomness(recipe.seed)
+        dense = 4 * recipe.width
+        with self.randomness:
+            self.networks = nn.ModuleDict(
+                {
+                    "class_encoder": FactorEncoder(
+                        recipe.input_shape, recipe.n_codes, recipe.width
+                    ),
+                    "classifier": FactorClassifier(recipe.n_codes, recipe.n_classes, dense),
+                    "residual_encoder": FactorEncoder(
+                        recipe.input_shape, recipe.n_codes, recipe.width
+                    ),
+                    "adversary": FactorClassifier(recipe.n_codes, recipe.n_classes, dense),
+                    "decoder": FactorDecoder(recipe.input_shape, 2 * recipe.n_codes, recipe.width),
+                }
+            ).to(recipe.device)
+
+    def fit(self, X: NDArray, codes: NDArray, augment: Callable | None) -> FactorNetworks:
+        """Train on rows and class codes; `augment` changes the rows of every batch."""
+        recipe, nets = self.recipe, self.networks
+        rows = Rows(X, codes, recipe.input_shape, recipe.device)
+        generator = self.randomness.generator()
+        batches = Batches(rows, recipe.batch_size, generator)
+        encode, classify = nets["class_encoder"], nets["classifier"]
+        optimizer = self._optimizer(encode, classify)
+        for _ in range(recipe.class_epochs):
+            nets.train()
+            losses = []
+            for x, y in self._batches(batches, augment):
+                loss = cross_entropy(classify(encode(x)), y)
+                _step(optimizer, loss)
+                losses.append(loss.detach())
+            self.history.append({"class_loss": float(torch.stack(losses).mean())})
+        encode.requires_grad_(False)
+        adversary = nets["adversary"]
+        against = self._optimizer(adversary)
+        forward = self._optimizer(nets["residual_encoder"], nets["decoder"])
+        for _ in range(recipe.max_epochs):
+            nets.train()
+            steps = [
+                self._second_step(x, y, against, forward)
+                for x, y in self._batches(batches, augment)
+            ]
+            means = torch.tensor(steps).mean(0).tolist()
+            self.history.append(
+                dict(zip(("reconstruction_loss", "adversary_loss"), means, strict=True))
+            )
+        nets.eval()
+        return self
+
+    def _second_step(self, x, y, against, forward) -> tuple[float, float]:
+        """Train the adversary, then encoder and decoder against it."""
+        nets, recipe = self.networks, self.recipe
+        with torch.no_grad():
+            c = nets["class_encoder"](x)
+        with self.randomness:
+            r = nets["residual_encoder"](x)
+            adversary_loss = cross_entropy(nets["adversary"](r.detach()), y)
+            _step(against, adversary_loss)
+            error = mse_loss(nets["decoder"](torch.cat([c, r], 1)), x)
+            # beyond chance there is no class left to hide, and the loss has no upper end
+            hidden = cross_entropy(nets["adversary"](r), y).clamp(max=math.log(recipe.n_classes))
+            _step(forward, error - recipe.adversarial_weight * hidden)
+        return float(error.detach()), float(adversary_loss.detach())
+
+    def _batches(self, batches: Batches, augment: Callable | None):
+        for x, y in batches:
+            x = self._scaled(x)
+            if augment is not None:
+                with self.randomness:
+                    x = augment(x)
+            yield x, y
+
+    def _optimizer(self, *modules: nn.Module) -> torch.optim.Optimizer:
+        parameters = [p for module in modules for p in module.parameters()]
+        return torch.optim.Adam(parameters, lr=self.recipe.lr)
+
+    def _scaled(self, x: Tensor) -> Tensor:
+        return (x - self.recipe.low) / (self.recipe.high - self.recipe.low or 1.0)
+
+    def encode(self, X: NDArray) -> tuple[NDArray, NDArray]:
+        """Return the class codes and the residual codes of rows, float32."""
+        nets = self.networks.eval()
+
+        def run(x):
+            x = self._scaled(x)
+            return torch.cat([nets["class_encoder"](x), nets["residual_encoder"](x)], 1)
+
+        both = self._in_batches(Rows(X, None, self.recipe.input_shape, self.recipe.device), run)
+        return both[:, : self.recipe.n_codes], both[:, self.recipe.n_codes :]
+
+    def decode(self, class_codes: NDArray, residual_codes: NDArray) -> NDArray:
+        """Return the rows that the decoder makes of codes, on the scale of the training rows."""
+        decoder, recipe = self.networks.eval()["decoder"], self.recipe
+        codes = np.concatenate([class_codes, residual_codes], axis=1).astype(np.float32)
+        rows = Rows(codes, None, codes.shape[1:], recipe.device)
+        decoded = self._in_batches(rows, decoder, prediction_batch_size(recipe.input_shape))
+        return decoded * (recipe.high - recipe.low) + recipe.low
+
+    def classify(self, class_codes: NDArray) -> NDArray:
+        """Return the classifier's scores of class codes."""
+        rows = Rows(class_codes, None, class_codes.shape[1:], self.recipe.device)
+        return self._in_batches(rows, self.networks.eval()["classifier"])
+
+    def _in_batches(self, rows: Rows, run: Callable, size: int | None = None) -> NDArray:
+        size = size or prediction_batch_size(rows.input_shape)
+        with torch.no_grad():
+            return torch.cat([run(x).cpu() for x, _ in Batches(rows, size)]).numpy()
+
+    def __getstate__(self):
+        buffer = io.BytesIO()
+        torch.save(self.networks.state_dict(), buffer)
+        recipe = {field.name: getattr(self.recipe, field.name) for field in fields(FactorRecipe)}
+        return {"recipe": recipe, "history": self.history, "weights": buffer.getvalue()}
+
+    def __setstate__(self, state):
+        recipe = dict(state["recipe"], input_shape=tuple(state["recipe"]["input_shape"]))
+        if recipe["device"].startswith("cuda") and not torch.cuda.is_available():
+            recipe["device"] = "cpu"
+        self.__init__(FactorRecipe(**recipe))
+        self.history = list(state["history"])
+        weights = torch.load(
+            io.BytesIO(state["weights"]), map_location=self.recipe.device, weights_only=True
+        )
+        self.networks.load_state_dict(weights)
+        self.networks.eval()
+
+
+def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
