@@ -31,17 +31,57 @@ class AdversarialNetClassifier(NetClassifier):
         Largest change of a value, as a share of the range of the training rows.
     step_size : float, default=1.25
         a above, in units of epsilon; 1.25 is the choice of the method's authors.
-    module, max_epochs, lr, batch_size, optimizer, input_shape, class_weight, \
-balanced_batches, logit_adjustment, augment, validation_fraction, precision, device, callbacks, \
-verbose, random_state, **kwargs
-        As in :class:`~skrobust.NetClassifier`; rows are augmented before they are attacked.
+    module : "auto", type or torch.nn.Module, default="auto"
+        The network, as for :class:`~skrobust.NetClassifier`; so are the parameters below.
+    max_epochs : int, default=50
+        Passes over the training rows.
+    lr : float, default=0.001
+        Learning rate.
+    batch_size : int, default=32
+        Rows per training step.
+    optimizer : type, default=torch.optim.Adam
+        A torch optimizer class.
+    input_shape : tuple of int, default=None
+        ``(channels, *spatial)``: how to see rows of a two-dimensional X.
+    class_weight : dict or "balanced", default=None
+        Weights of the classes.
+    balanced_batches : bool, default=False
+        Draw rows so that every batch shows the classes alike.
+    logit_adjustment : float, default=None
+        Correct the loss for the classes' shares.
+    augment : {"affine", "noise"} or callable, default=None
+        Random changes of the training rows, made before the attack.
+    validation_fraction : float in (0, 0.5], default=None
+        Share of the training rows to hold out for the validation loss.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Precision of the convolutions and matrix products.
+    device : str, default="cpu"
+        "cpu", "cuda", or "auto" for CUDA where there is a GPU.
+    callbacks : list, default=None
+        skorch callbacks; they are copied.
+    verbose : int, default=0
+        1 shows a progress bar over epochs, 2 skorch's table of losses.
+    random_state : int, RandomState instance or None, default=None
+        Fixes the attacks' random starts too.
+    **kwargs : dict
+        ``module__<argument>`` and ``optimizer__<argument>``.
 
     Attributes
     ----------
     clip_ : tuple of float
         Smallest and largest value of the training rows.
-    classes_, net_, history_, input_shape_, n_features_in_, feature_names_in_
-        As in :class:`~skrobust.NetClassifier`.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    net_ : skorch.NeuralNet
+        The fitted net.
+    history_ : skorch.history.History
+        Losses (at the attacked rows) and times per epoch.
+    input_shape_ : tuple of int
+        Shape of one row as the network sees it.
+    n_features_in_ : int
+        Size of the second axis of X.
+    feature_names_in_ : ndarray of str
+        Column names, when X has them.
 
     Notes
     -----
