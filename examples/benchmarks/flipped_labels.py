@@ -10,7 +10,8 @@ number of epochs; each seed draws its own split, wrong labels and weights. Compa
 - naive with the validation rows added to the training rows;
 - early stopping: the weights of the epoch with the lowest validation loss;
 - ISR: the paper's (harmful rows emphasised), the opposite (helpful), helpful with weights by rank,
-  that with scores of a smoothed head, and both with the influence averaged over each patient;
+  that with scores of a smoothed head; and ("anew") smoothed scores after 3 epochs, whose weights
+  train a new network, by row and averaged over each patient;
 - weights by label quality, which need no validation rows: from the network's first epochs, and out
   of fold by logistic regression on 50 principal components, by row and by patient.
 
@@ -71,6 +72,17 @@ def arms(args: argparse.Namespace, seed: int) -> dict[str, Callable[[], BaseEsti
     def isr(**params) -> InfluenceReweighter:
         return InfluenceReweighter(net, warmup_epochs=warmup, **params)
 
+    def anew(level: str) -> InfluenceReweighter:
+        return InfluenceReweighter(
+            net,
+            warmup_epochs=3,
+            emphasis="helpful",
+            scaling="rank",
+            smoothing=3,
+            level=level,
+            final_estimator=net,
+        )
+
     def out_of_fold(level: str) -> LabelQualityReweighter:
         cheap = make_pipeline(
             FunctionTransformer(flatten),
@@ -90,15 +102,11 @@ def arms(args: argparse.Namespace, seed: int) -> dict[str, Callable[[], BaseEsti
         "ISR, harmful (paper)": isr,
         "ISR, helpful": lambda: isr(emphasis="helpful"),
         "ISR, helpful, rank": lambda: isr(emphasis="helpful", scaling="rank"),
-        "ISR, helpful, rank, patient": lambda: isr(
-            emphasis="helpful", scaling="rank", level="group"
-        ),
         "ISR, helpful, rank, smoothed": lambda: isr(
             emphasis="helpful", scaling="rank", smoothing=3
         ),
-        "ISR, the same, patient": lambda: isr(
-            emphasis="helpful", scaling="rank", smoothing=3, level="group"
-        ),
+        "ISR, smoothed, anew": lambda: anew("row"),
+        "ISR, smoothed, anew, patient": lambda: anew("group"),
         "quality, early epochs": lambda: LabelQualityReweighter(
             net, EarlyLabelQuality(clone(net), max_epochs=3)
         ),
