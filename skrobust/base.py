@@ -121,7 +121,7 @@ class NetEstimator(BaseEstimator):
 
     def _check_layout(self, X: NDArray, *, reset: bool) -> None:
         """Compare the shape of validated rows with `input_shape`; learn it on `reset`."""
-        _check_float32_range(X)
+        check_float32_range(X)
         row_shape = X.shape[1:]
         if reset:
             shape = row_shape if self.input_shape is None else tuple(self.input_shape)
@@ -267,7 +267,8 @@ def _check_arguments(factory, given: dict[str, Any], prefix: str) -> set[str] | 
     return set(parameters)
 
 
-def _check_float32_range(X: NDArray) -> None:
+def check_float32_range(X: NDArray) -> None:
+    """Raise if X has values beyond the range of float32, in which networks compute."""
     if X.dtype.kind == "f" and X.dtype.itemsize <= 4:
         return
     limit = np.finfo(np.float32).max

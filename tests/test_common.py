@@ -16,6 +16,7 @@ from skrobust import (
     DistillationWarning,
     DistillMixAugmenter,
     EarlyLabelQuality,
+    FactorMixSampler,
     GaussianNoiseAugmenter,
     InfluencePerturber,
     InfluenceReweighter,
@@ -36,6 +37,7 @@ def linear():
 SAMPLERS = [
     AEOutlierRemover(restarts=(5,), max_epochs=20, random_state=0),
     DistillMixAugmenter(OutOfFoldLabelQuality(linear(), cv=2), random_state=0),
+    FactorMixSampler(targets="sampled", class_epochs=2, max_epochs=2, random_state=0),
     GaussianNoiseAugmenter(factor=2, random_state=0),
 ]
 CLASSIFIERS = [
@@ -81,6 +83,7 @@ EXPECTED_FAILURES = {
         ),
     },
     "DistillMixAugmenter": DENSE_ONLY,
+    "FactorMixSampler": DENSE_ONLY,
     "GaussianNoiseAugmenter": DENSE_ONLY,
 }
 

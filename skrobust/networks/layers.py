@@ -35,6 +35,11 @@ def channels_first_shape(input_shape: Sequence[int], n_spatial: int) -> tuple[in
         If the number of axes does not fit.
     """
     shape = tuple(int(size) for size in input_shape)
+    if n_spatial not in CONV:
+        raise ValueError(
+            f"input_shape={shape} has {n_spatial} spatial axes; give (channels, *spatial) with 1 "
+            "to 3 spatial axes, or (length,)."
+        )
     if len(shape) == 1 and n_spatial == 1:
         shape = (1, *shape)
     if len(shape) != n_spatial + 1:

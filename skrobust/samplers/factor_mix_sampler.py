@@ -6,18 +6,15 @@ from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted, check_memory
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, check_memory, validate_data
 
-from ..base import RowSampler
+from ..base import RowSampler, check_float32_range
 from ..networks.random_augmentation import AUGMENTATIONS
 from ..training import FactorNetworks, FactorRecipe, draw_seed, resolve_device
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions
 from ..utils.targets import ClassMass, one_hot
+from .factor_diagnostics import diagnose
 from .factor_mixing import draw_shares, nearest_of_other_classes
 
 
@@ -45,8 +42,8 @@ class FactorMixSampler(RowSampler):
         blurs; "decoded" the paper's ``G(c', r)``.
     targets : {"soft", "hard", "sampled"}, default="soft"
         "soft" returns the proportions as class mass, for :class:`~skrobust.NetClassifier`;
-        "sampled" draws one label from them, "hard" takes the row's own label where it has the
-        largest share: both for any classifier.
+        "sampled" draws one label from them, "hard" takes the class with the largest proportion:
+        both for any classifier.
     affine : bool, default=True
         Turn, scale and shift the training rows at random while the networks train, as the paper
         does. Not for rows without spatial axes.
@@ -54,9 +51,16 @@ class FactorMixSampler(RowSampler):
         Numbers in either code (the paper's 256).
     width : int, default=8
         Width of the networks (the paper's 64), see :class:`~skrobust.networks.FactorEncoder`.
-    adversarial_weight : float, default=0.1
+    adversarial_weight : float, default=0.5
         Weight of the adversary's cross entropy against the mean squared error of rows scaled to
-        0 to 1: minus the paper's lambda. The cross entropy counts up to that of chance.
+        0 to 1: minus the paper's lambda. The cross entropy counts up to that of guessing by the
+        shares of the classes.
+    adversary_steps : int, default=5
+        Steps of the adversary for each step of the encoder. With few the encoder outruns it: it
+        fools this adversary, and a fresh probe still finds the class.
+    dropout : float in [0, 1), default=0
+        Share of the decoder's first outputs that are dropped in training (the paper's 0.5, which
+        blurs small decoders).
     class_epochs : int, default=30
         Passes over the rows that train the class encoder.
     max_epochs : int, default=60
@@ -138,6 +142,8 @@ class FactorMixSampler(RowSampler):
         "n_codes": [Interval(Integral, 1, None, closed="left")],
         "width": [Interval(Integral, 1, None, closed="left")],
         "adversarial_weight": [Interval(Real, 0, None, closed="left")],
+        "adversary_steps": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
         "class_epochs": [Interval(Integral, 1, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
@@ -155,6 +161,7 @@ class FactorMixSampler(RowSampler):
         "affine": True,
         "n_codes": 256,
         "width": 64,
+        "dropout": 0.5,
     }
 
     def __init__(
@@ -169,7 +176,9 @@ class FactorMixSampler(RowSampler):
         affine=True,
         n_codes=32,
         width=8,
-        adversarial_weight=0.1,
+        adversarial_weight=0.5,
+        adversary_steps=5,
+        dropout=0,
         class_epochs=30,
         max_epochs=60,
         lr=1e-3,
@@ -190,6 +199,8 @@ class FactorMixSampler(RowSampler):
         self.n_codes = n_codes
         self.width = width
         self.adversarial_weight = adversarial_weight
+        self.adversary_steps = adversary_steps
+        self.dropout = dropout
         self.class_epochs = class_epochs
         self.max_epochs = max_epochs
         self.lr = lr
@@ -201,33 +212,38 @@ class FactorMixSampler(RowSampler):
 
     def _fit_resample(self, X, y, groups):
         if isinstance(y, ClassMass):
-            raise ValueError("FactorMixSampler takes one label per row, not class mass.")
+            raise ValueError(
+                "FactorMixSampler takes one label per row, not class mass. Put it before the step "
+                "that makes soft targets."
+            )
         rng = check_random_state(self.random_state)
         classes, codes = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
                 "FactorMixSampler needs rows of at least 2 classes, but y has one class: "
-                f"{classes}."
+                f"{classes[0]}."
             )
+        check_float32_range(X)
         networks = self._trained(X, codes, draw_seed(rng))
         c, r = networks.encode(X)
         n_new = round(self.factor * len(X))
         # every row as often as any other, the rest drawn
-        source = np.tile(np.arange(len(X)), -(-n_new // len(X)) if n_new else 0)
-        source = np.concatenate(
-            [source[: n_new - n_new % len(X)], rng.permutation(len(X))[: n_new % len(X)]]
-        ).astype(int)
+        times, rest = divmod(n_new, len(X))
+        source = np.concatenate([np.tile(np.arange(len(X)), times), rng.permutation(len(X))[:rest]])
         neighbors = nearest_of_other_classes(c, codes, self.n_neighbors)[source]
         shares = draw_shares(neighbors, self.own_share, self.concentration, rng)
         partners = np.hstack([source[:, None], np.maximum(neighbors, 0)])
-        mixed = np.einsum("np,npc->nc", shares, c[partners]) if n_new else c[:0]
+        mixed = np.einsum("np,npc->nc", shares, c[partners])
         mixture = np.zeros((n_new, len(classes)))
         np.add.at(mixture, (np.arange(n_new)[:, None], codes[partners]), shares)
-        new = networks.decode(mixed, r[source]) if n_new else np.empty((0, *X.shape[1:]))
+        new = networks.decode(mixed, r[source])
+        if self.detail == "residual":
+            # the difference first: with the own code alone it is exactly 0
+            new = X[source].reshape(new.shape) + (new - networks.decode(c[source], r[source]))
         new = new.reshape(n_new, *X.shape[1:])
-        if self.detail == "residual" and n_new:
-            new = X[source] + new - networks.decode(c[source], r[source]).reshape(new.shape)
-        if X.dtype.kind in "iu":
+        if X.dtype.kind == "b":
+            new = new > 0.5
+        elif X.dtype.kind in "iu":
             limits = np.iinfo(X.dtype)
             new = np.rint(np.clip(new, limits.min, limits.max))
         self.networks_, self.history_ = networks, networks.history
@@ -237,6 +253,11 @@ class FactorMixSampler(RowSampler):
         self.sample_indices_ = np.concatenate([np.arange(len(X)), source])
         X_new = np.concatenate([X, new.astype(X.dtype)])
         return X_new, self._targets(classes, codes, source, mixture, rng)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.sampler_tags.sample_indices = True
+        return tags
 
     def _trained(self, X: NDArray, codes: NDArray, seed: int) -> FactorNetworks:
         shape = X.shape[1:] if self.input_shape is None else tuple(self.input_shape)
@@ -257,6 +278,8 @@ class FactorMixSampler(RowSampler):
             lr=self.lr,
             batch_size=self.batch_size,
             adversarial_weight=self.adversarial_weight,
+            adversary_steps=self.adversary_steps,
+            dropout=float(self.dropout),
             device=resolve_device(self.device),
             seed=seed,
         )
@@ -287,7 +310,8 @@ class FactorMixSampler(RowSampler):
         class_codes, residual_codes : ndarray of shape (n_samples, n_codes), float32
             The codes.
         """
-        return self.networks_.encode(self._check_new(X, "X"))
+        X = self._check_new(X, "X")
+        return self.networks_.encode(X)
 
     def reconstruct(self, X: ArrayLike) -> NDArray:
         """Return what the decoder makes of the rows' own codes.
@@ -324,7 +348,8 @@ class FactorMixSampler(RowSampler):
         ValueError
             If the numbers of rows differ.
         """
-        X_class, X_residual = self._check_new(X_class, "X_class"), self._check_new(X_residual, "X")
+        X_class = self._check_new(X_class, "X_class")
+        X_residual = self._check_new(X_residual, "X_residual")
         if len(X_class) != len(X_residual):
             raise ValueError(
                 f"X_class has {len(X_class)} rows but X_residual has {len(X_residual)}: they are "
@@ -335,7 +360,7 @@ class FactorMixSampler(RowSampler):
 
     def _check_new(self, X: ArrayLike, name: str) -> NDArray:
         check_is_fitted(self, "networks_")
-        X = check_array(X, allow_nd=True, input_name=name)
+        X = validate_data(self, X, reset=False, allow_nd=True)
         if np.prod(X.shape[1:]) != np.prod(self.input_shape_):
             raise ValueError(
                 f"{name} has rows of shape {X.shape[1:]} but the networks were trained on rows of "
@@ -348,24 +373,3 @@ def train_factors(recipe: FactorRecipe, X: NDArray, codes: NDArray, affine: bool
     """Return trained networks; a function of its own so that its result can be cached."""
     augment = AUGMENTATIONS["affine"] if affine else None
     return FactorNetworks(recipe).fit(X, codes, augment)
-
-
-def diagnose(networks, X, codes, c, r, groups) -> dict[str, float]:
-    """Return how well rows are reconstructed and whether the codes are disentangled."""
-    error = np.mean((networks.decode(c, r).reshape(X.shape) - X) ** 2)
-    variance = np.var(X, dtype=np.float64)
-    sizes = np.bincount(codes)
-    n_splits = min(5, sizes.min())
-    if groups is not None:
-        n_splits = min(n_splits, *(len(np.unique(groups[codes == k])) for k in range(len(sizes))))
-    probe = np.nan
-    if n_splits >= 2:
-        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-        probe = cross_val_score(model, r, codes, groups=groups, cv=kind(int(n_splits))).mean()
-    return {
-        "reconstruction_error": float(error / variance) if variance else 0.0,
-        "class_accuracy": float((networks.classify(c).argmax(1) == codes).mean()),
-        "probe_accuracy": float(probe),
-        "chance": float(sizes.max() / sizes.sum()),
-    }

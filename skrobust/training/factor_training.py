@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
@@ -16,7 +15,7 @@ from torch.nn.functional import cross_entropy, mse_loss
 from ..networks import FactorClassifier, FactorDecoder, FactorEncoder
 from .batches import Batches, Rows
 from .net import prediction_batch_size
-from .seeding import OwnRandomness
+from .seeding import OwnRandomness, replace_dropout
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,10 @@ class FactorRecipe:
         Rows per step.
     adversarial_weight : float
         Weight of the adversary's cross entropy, which the residual encoder maximises.
+    adversary_steps : int
+        Steps of the adversary on the codes of a batch, before the encoder's one.
+    dropout : float
+        Share of the decoder's first outputs that are dropped in training.
     device : str
         Where to train.
     seed : int
@@ -58,6 +61,8 @@ class FactorRecipe:
     lr: float
     batch_size: int
     adversarial_weight: float
+    adversary_steps: int
+    dropout: float
     device: str
     seed: int
 
@@ -93,12 +98,21 @@ class FactorNetworks:
                         recipe.input_shape, recipe.n_codes, recipe.width
                     ),
                     "adversary": FactorClassifier(recipe.n_codes, recipe.n_classes, dense),
-                    "decoder": FactorDecoder(recipe.input_shape, 2 * recipe.n_codes, recipe.width),
+                    "decoder": FactorDecoder(
+                        recipe.input_shape, 2 * recipe.n_codes, recipe.width, recipe.dropout
+                    ),
                 }
             ).to(recipe.device)
+        replace_dropout(self.networks, self.randomness)
 
     def fit(self, X: NDArray, codes: NDArray, augment: Callable | None) -> FactorNetworks:
-        """Train on rows and class codes; `augment` changes the rows of every batch."""
+        """Train on rows and class codes; `augment` changes the rows of every batch.
+
+        Raises
+        ------
+        ValueError
+            If a loss became infinite or NaN.
+        """
         recipe, nets = self.recipe, self.networks
         rows = Rows(X, codes, recipe.input_shape, recipe.device)
         generator = self.randomness.generator()
@@ -117,10 +131,12 @@ class FactorNetworks:
         adversary = nets["adversary"]
         against = self._optimizer(adversary)
         forward = self._optimizer(nets["residual_encoder"], nets["decoder"])
+        shares = np.bincount(codes) / len(codes)
+        chance = float(-(shares * np.log(shares)).sum())
         for _ in range(recipe.max_epochs):
             nets.train()
             steps = [
-                self._second_step(x, y, against, forward)
+                self._second_step(x, y, against, forward, chance)
                 for x, y in self._batches(batches, augment)
             ]
             means = torch.tensor(steps).mean(0).tolist()
@@ -128,21 +144,26 @@ class FactorNetworks:
                 dict(zip(("reconstruction_loss", "adversary_loss"), means, strict=True))
             )
         nets.eval()
+        if not np.isfinite([loss for row in self.history for loss in row.values()]).all():
+            raise ValueError(
+                f"a loss became infinite or NaN while the networks trained with lr={recipe.lr}. "
+                "Take a smaller lr or adversarial_weight."
+            )
         return self
 
-    def _second_step(self, x, y, against, forward) -> tuple[float, float]:
+    def _second_step(self, x, y, against, forward, chance) -> tuple[float, float]:
         """Train the adversary, then encoder and decoder against it."""
         nets, recipe = self.networks, self.recipe
         with torch.no_grad():
             c = nets["class_encoder"](x)
-        with self.randomness:
-            r = nets["residual_encoder"](x)
+        r = nets["residual_encoder"](x)
+        for _ in range(recipe.adversary_steps):
             adversary_loss = cross_entropy(nets["adversary"](r.detach()), y)
             _step(against, adversary_loss)
-            error = mse_loss(nets["decoder"](torch.cat([c, r], 1)), x)
-            # beyond chance there is no class left to hide, and the loss has no upper end
-            hidden = cross_entropy(nets["adversary"](r), y).clamp(max=math.log(recipe.n_classes))
-            _step(forward, error - recipe.adversarial_weight * hidden)
+        error = mse_loss(nets["decoder"](torch.cat([c, r], 1)), x)
+        # beyond chance there is no class left to hide, and the loss has no upper end
+        hidden = cross_entropy(nets["adversary"](r), y).clamp(max=chance)
+        _step(forward, error - recipe.adversarial_weight * hidden)
         return float(error.detach()), float(adversary_loss.detach())
 
     def _batches(self, batches: Batches, augment: Callable | None):
@@ -155,7 +176,9 @@ class FactorNetworks:
 
     def _optimizer(self, *modules: nn.Module) -> torch.optim.Optimizer:
         parameters = [p for module in modules for p in module.parameters()]
-        return torch.optim.Adam(parameters, lr=self.recipe.lr)
+        # fused is one kernel for all weights
+        fused = self.recipe.device.startswith(("cpu", "cuda"))
+        return torch.optim.Adam(parameters, lr=self.recipe.lr, fused=fused)
 
     def _scaled(self, x: Tensor) -> Tensor:
         return (x - self.recipe.low) / (self.recipe.high - self.recipe.low or 1.0)
@@ -187,7 +210,9 @@ class FactorNetworks:
     def _in_batches(self, rows: Rows, run: Callable, size: int | None = None) -> NDArray:
         size = size or prediction_batch_size(rows.input_shape)
         with torch.no_grad():
-            return torch.cat([run(x).cpu() for x, _ in Batches(rows, size)]).numpy()
+            # no rows: run on none, for the shape
+            batches = Batches(rows, size) if len(rows) else [rows[:0]]
+            return torch.cat([run(x).cpu() for x, _ in batches]).numpy()
 
     def __getstate__(self):
         buffer = io.BytesIO()
