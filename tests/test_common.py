@@ -43,6 +43,8 @@ SAMPLERS = [
 CLASSIFIERS = [
     ClassWeightedKNeighborsClassifier(),
     NetClassifier(random_state=0),
+    NetClassifier(MLP, mixup="input", max_epochs=20, random_state=0),
+    NetClassifier(MLP, mixup="manifold", max_epochs=20, random_state=0),
     AdversarialNetClassifier(MLP, max_epochs=20, random_state=0),
     InfluencePerturber(NetClassifier(MLP, max_epochs=8), warmup_epochs=4, random_state=0),
     InfluenceReweighter(NetClassifier(MLP, max_epochs=8), warmup_epochs=4, random_state=0),

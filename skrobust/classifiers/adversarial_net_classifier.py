@@ -51,6 +51,10 @@ class AdversarialNetClassifier(NetClassifier):
         Correct the loss for the classes' shares.
     augment : {"affine", "noise"} or callable, default=None
         Random changes of the training rows, made before the attack.
+    mixup : {"input", "manifold"} or None, default=None
+        Mix training rows and targets. The attack is on the mixtures.
+    mixup_alpha : float >= 0.01, default=None
+        The partner's share is drawn from Beta(mixup_alpha, mixup_alpha).
     validation_fraction : float in (0, 0.5], default=None
         Share of the training rows to hold out for the validation loss.
     precision : {"float32", "bfloat16"}, default="float32"
@@ -123,6 +127,8 @@ class AdversarialNetClassifier(NetClassifier):
         balanced_batches=False,
         logit_adjustment=None,
         augment=None,
+        mixup=None,
+        mixup_alpha=None,
         validation_fraction=None,
         precision="float32",
         device="cpu",
@@ -142,6 +148,8 @@ class AdversarialNetClassifier(NetClassifier):
             balanced_batches=balanced_batches,
             logit_adjustment=logit_adjustment,
             augment=augment,
+            mixup=mixup,
+            mixup_alpha=mixup_alpha,
             validation_fraction=validation_fraction,
             precision=precision,
             device=device,
@@ -158,24 +166,25 @@ class AdversarialNetClassifier(NetClassifier):
         return super()._start_net(X, *args, **kwargs)
 
     def _batch_transform(self):
-        augment = super()._batch_transform()
-        return _FastGradientSign(self.epsilon, self.step_size, self.clip_, augment)
+        before = super()._batch_transform()
+        return _FastGradientSign(self.epsilon, self.step_size, self.clip_, before)
 
 
 class _FastGradientSign:
     """Moves the rows of a batch against the network."""
 
-    def __init__(self, epsilon, step_size, clip, augment):
+    def __init__(self, epsilon, step_size, clip, before):
         self.epsilon = epsilon * (clip[1] - clip[0])
         self.step = step_size * self.epsilon
         self.clip = clip
-        self.augment = augment
+        self.before = before
 
     def __call__(self, net, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        if self.augment is not None:
-            x, y = self.augment(net, x, y)
+        if self.before is not None:
+            x, y = self.before(net, x, y)
         change = torch.empty_like(x).uniform_(-self.epsilon, self.epsilon)
         start = (x + change).requires_grad_()
-        gradient = torch.autograd.grad(net.criterion_(net.infer(start), y), start)[0]
+        with net.around_step:  # the attack is on the step that follows, mixing included
+            gradient = torch.autograd.grad(net.criterion_(net.infer(start), y), start)[0]
         change = (change + self.step * gradient.sign()).clamp(-self.epsilon, self.epsilon)
         return (x + change).clamp(*self.clip), y

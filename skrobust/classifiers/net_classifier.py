@@ -24,6 +24,7 @@ from ..utils.sklearn_private import (
 )
 from ..utils.targets import check_class_mass, encode_labels, is_class_mass
 from .activation_maps import ActivationMapsMixin
+from .batch_mixup import DEFAULT_ALPHA, BatchMixup
 from .class_targets import ClassTargetsMixin, class_shares
 
 
@@ -71,6 +72,15 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
         standard deviation). Other strengths, flips and crops are had by
         :class:`~skrobust.RandomAugmentation`; any callable from a batch to a batch of the same
         shape will do. "affine" is meant for signals, images and volumes, not for tables.
+    mixup : {"input", "manifold"} or None, default=None
+        Train on mixtures of two rows of a batch, with targets mixed alike: "input" mixes the rows
+        (after `augment`), "manifold" mixes at each step either the rows or what goes into a
+        random one of the network's top-level parts, such as the last linear layer. Validation
+        rows and rows to predict are never mixed; the recorded training loss is that of mixtures.
+    mixup_alpha : float >= 0.01, default=None
+        The partner's share is drawn from Beta(mixup_alpha, mixup_alpha), once for a batch: small
+        values hardly mix, 1 draws all shares alike, large values halve. None is 0.2 for "input"
+        and 2 for "manifold", as in the papers.
     validation_fraction : float in (0, 0.5], default=None
         Share of the training rows to hold out for the validation loss (for early stopping by a
         callback). Disjoint in groups when groups are given, stratified otherwise. None trains
@@ -125,6 +135,9 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
     Lu et al., "Human-expert-level brain tumor detection using deep learning with data
     distillation and augmentation", 2020, section 4.3 and Table 1.
 
+    Zhang et al., "mixup: beyond empirical risk minimization", ICLR 2018. Verma et al., "Manifold
+    mixup: better representations by interpolating hidden states", ICML 2019.
+
     Examples
     --------
     >>> from skrobust import NetClassifier, make_mr_spectra
@@ -142,6 +155,8 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
         "balanced_batches": ["boolean"],
         "logit_adjustment": [Interval(Real, 0, None, closed="left"), None],
         "augment": [StrOptions(set(AUGMENTATIONS)), callable, None],
+        "mixup": [StrOptions(set(DEFAULT_ALPHA)), None],
+        "mixup_alpha": [Interval(Real, 0.01, None, closed="left"), None],
         "validation_fraction": [Interval(Real, 0, 0.5, closed="right"), None],
     }
 
@@ -169,6 +184,8 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
         balanced_batches=False,
         logit_adjustment=None,
         augment=None,
+        mixup=None,
+        mixup_alpha=None,
         validation_fraction=None,
         precision="float32",
         device="cpu",
@@ -188,6 +205,8 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
         self.balanced_batches = balanced_batches
         self.logit_adjustment = logit_adjustment
         self.augment = augment
+        self.mixup = mixup
+        self.mixup_alpha = mixup_alpha
         self.validation_fraction = validation_fraction
         self.precision = precision
         self.device = device
@@ -312,7 +331,8 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
         return self._start_net(X, n_classes, LogitAdjustedLoss, **recipe)
 
     def _batch_transform(self):
-        return augment_batches(self.augment)
+        augment = augment_batches(self.augment)
+        return augment if self.mixup is None else BatchMixup(self.mixup, self.mixup_alpha, augment)
 
     def predict_proba(self, X: ArrayLike) -> NDArray:
         """Return class probabilities.

@@ -67,7 +67,8 @@ class TensorNet(NeuralNet):
         autoencoder does.
     batch_transform : callable, default=None
         ``batch_transform(net, x, y) -> x, y`` changes every training batch before the step; what
-        it draws comes from the net's own randomness.
+        it draws comes from the net's own randomness. It may set ``net.around_step`` to a context
+        manager, in which the step is then taken.
     samples_per_class : int, default=None
         Train on :class:`BalancedBatches` with so many rows of each drawn class; on rows in
         shuffled order when None.
@@ -96,6 +97,7 @@ class TensorNet(NeuralNet):
         self.probe = probe
         self.n_outputs = n_outputs
         self.after_epoch = None
+        self.around_step = nullcontext()
 
     @property
     def _default_callbacks(self):
@@ -248,13 +250,19 @@ class TensorNet(NeuralNet):
 
     def train_step(self, batch, **fit_params):
         """Train on one batch, transformed."""
-        return super().train_step(self._transformed(*batch), **fit_params)
+        batch = self._transformed(*batch)
+        with self.around_step:
+            return super().train_step(batch, **fit_params)
 
     def _transformed(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         if self.batch_transform is None:
             return x, y
+        drawn, self.around_step = self.randomness_.drawn, nullcontext()
         with self.randomness_:
-            return self.batch_transform(self, x, y)
+            batch = self.batch_transform(self, x, y)
+        # only what the module draws decides whether its calls are redirected
+        self.randomness_.drawn = drawn
+        return batch
 
     def _quick_step(self, x: Tensor, y: Tensor) -> Tensor:
         x, y = self._transformed(x, y)
@@ -267,7 +275,8 @@ class TensorNet(NeuralNet):
             first_loss.append(loss.detach())
             return loss
 
-        self.optimizer_.step(closure)
+        with self.around_step:
+            self.optimizer_.step(closure)
         return first_loss[0]
 
     def _quick_validation(self, x: Tensor, y: Tensor) -> Tensor:
