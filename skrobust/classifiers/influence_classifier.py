@@ -168,7 +168,9 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
         n_samples, train, held = len(y), np.arange(len(y)), np.empty(0, dtype=int)
         if X_val is None:
             seed = draw_seed(self.random_state)
-            train, held = validation_split(codes, self.validation_fraction, groups, seed)
+            train, held = validation_split(
+                codes, self.validation_fraction, groups, seed, remedy="give X_val and y_val"
+            )
             X_val, y_val = safe_indexing(X, held), y[held]
             X, checked_X, y = safe_indexing(X, train), checked_X[train], y[train]
             if groups is not None:

@@ -18,6 +18,7 @@ def validation_split(
     random_state: int,
     *,
     keep_rare: bool = False,
+    remedy: str = "give X_val and y_val, or set validation_fraction=None",
 ) -> tuple[NDArray, NDArray]:
     """Split rows into training and validation rows.
 
@@ -38,6 +39,8 @@ def validation_split(
     keep_rare : bool, default=False
         Whether a class that is too rare to be on both sides, with one row or one group, stays
         in the training rows as a whole, instead of being an error.
+    remedy : str
+        What the caller's user can do instead, for the end of the errors.
 
     Returns
     -------
@@ -68,7 +71,7 @@ def validation_split(
         except ValueError as error:
             raise ValueError(
                 f"validation_fraction={fraction} cannot be held out of {len(labels)} rows: {error} "
-                "Give X_val and y_val, or set validation_fraction=None."
+                f"You can {remedy}."
             ) from error
         return np.sort(train), np.sort(valid)
     groups = check_groups(groups, len(labels))
@@ -77,8 +80,8 @@ def validation_split(
     if n_groups < n_splits:
         raise ValueError(
             f"validation_fraction={fraction} needs at least {n_splits} groups to hold some out "
-            f"whole, but there are {n_groups}. Use a larger validation_fraction (up to 0.5), give "
-            "X_val and y_val, or set validation_fraction=None."
+            f"whole, but there are {n_groups}. Use a larger validation_fraction (up to 0.5), or "
+            f"{remedy}."
         )
     if keep_rare:
         return _checked(_split_by_group(labels, n_splits, groups, random_state), fraction)
@@ -86,15 +89,14 @@ def validation_split(
     if smallest < 2:
         raise ValueError(
             "a class has rows of one group only, so that group-disjoint training and validation "
-            "rows cannot both have it. Give X_val and y_val, or set validation_fraction=None."
+            f"rows cannot both have it. You can {remedy}."
         )
     splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=random_state)
     for train, valid in splitter.split(labels, labels, groups):
         if len(valid) and len(np.unique(labels[train])) == len(np.unique(labels)):
             return train, valid
     raise ValueError(
-        "no group-disjoint split leaves every class in the training rows. Give X_val and y_val, "
-        "or set validation_fraction=None."
+        f"no group-disjoint split leaves every class in the training rows. You can {remedy}."
     )
 
 

@@ -70,7 +70,10 @@ def split_rows(
     if groups is not None:
         groups = check_groups(groups, len(codes))
     own = None if groups is None else groups[labelled]
-    train, valid = validation_split(codes[labelled], fraction, own, seed, keep_rare=True)
+    remedy = "set validation_fraction=None"
+    train, valid = validation_split(
+        codes[labelled], fraction, own, seed, keep_rare=True, remedy=remedy
+    )
     train, valid = labelled[train], labelled[valid]
     if groups is not None:
         others = others[~np.isin(groups[others], groups[valid])]

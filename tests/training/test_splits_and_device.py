@@ -29,6 +29,8 @@ def test_impossible_splits_say_why():
     labels = np.tile([0, 1], 10)
     with pytest.raises(ValueError, match="needs at least 5 groups"):
         validation_split(labels, 0.2, np.repeat([0, 1], 10), 0)
+    with pytest.raises(ValueError, match=r"\(up to 0.5\), or give X_val and y_val"):
+        validation_split(labels, 0.2, np.repeat([0, 1], 10), 0)
     with pytest.raises(ValueError, match="rows of one group only"):
         validation_split(np.repeat([0, 1], [16, 4]), 0.5, np.repeat(np.arange(5), 4), 0)
     with pytest.raises(ValueError, match="cannot be held out of 2 rows"):

@@ -448,6 +448,8 @@ def test_bad_input(data):
         TripletEmbedder(**SMALL, pretrain="nt_xent").fit(X, y, X_unlabeled=X[:, :5])
     fitted = TripletEmbedder(**SMALL).fit(X, y)
     before = fitted.transform(X)
+    with pytest.raises(ValueError, match=r"\(up to 0.5\), or set validation_fraction=None"):
+        TripletEmbedder(**SMALL, validation_fraction=0.2).fit(X, y, groups=np.zeros(len(y)))
     with pytest.raises(ValueError, match="leaves no validation row"):
         fitted.set_params(validation_fraction=0.01).fit(X[[0, 41]], y[[0, 41]])
     assert_array_equal(fitted.transform(X), before)
