@@ -166,6 +166,8 @@ def arms(name: str, seed: int) -> dict[str, BaseEstimator]:
     return {
         NATURAL: net(),
         "cross entropy, logit-adjusted": net(logit_adjustment=1.0),
+        "cross entropy, balanced": net(balanced_batches=True),
+        "cross entropy, augmented": net(augment="affine"),
         STRONG: net(balanced_batches=True, augment="affine"),
         "cross entropy, balanced, augmented, lr 0.001": net(
             balanced_batches=True, augment="affine", lr=1e-3, callbacks=None
