@@ -7,6 +7,7 @@ from .fetch_brain_tumour import fetch_brain_tumour
 from .flip_labels import flip_labels
 from .load_grouped_npz import load_grouped_npz
 from .make_brain_volumes import make_brain_volumes
+from .make_lesion_rois import make_lesion_rois
 from .make_mr_spectra import make_mr_spectra
 from .make_tumour_volumes import make_tumour_volumes
 
@@ -18,6 +19,7 @@ __all__ = [
     "flip_labels",
     "load_grouped_npz",
     "make_brain_volumes",
+    "make_lesion_rois",
     "make_mr_spectra",
     "make_tumour_volumes",
 ]

@@ -52,8 +52,8 @@ class FactorMixSampler(RowSampler):
     width : int, default=8
         Width of the networks (the paper's 64), see :class:`~skrobust.networks.FactorEncoder`.
     adversarial_weight : float, default=0.5
-        Weight of the adversary's cross entropy against the mean squared error of rows scaled to
-        0 to 1: minus the paper's lambda. The cross entropy counts up to that of guessing by the
+        Weight of the adversary's cross entropy against the mean squared error, which is in units
+        of the variance of the training rows: minus the paper's lambda. The cross entropy counts up to that of guessing by the
         shares of the classes.
     adversary_steps : int, default=5
         Steps of the adversary for each step of the encoder. With few the encoder outruns it: it
@@ -85,8 +85,8 @@ class FactorMixSampler(RowSampler):
     networks_ : FactorNetworks
         The trained networks.
     history_ : list of dict
-        Losses per epoch: ``class_loss``, then ``reconstruction_loss`` (mean squared error of rows
-        scaled to 0 to 1) and ``adversary_loss``.
+        Losses per epoch: ``class_loss``, then ``reconstruction_loss`` (mean squared error in
+        units of the training rows' variance) and ``adversary_loss``.
     diagnostics_ : dict
         ``reconstruction_error`` (mean squared error, in units of the training rows' variance),
         ``class_accuracy`` (of the classifier on c, training rows), ``probe_accuracy`` (of a fresh

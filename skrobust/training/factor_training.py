@@ -78,8 +78,8 @@ class FactorNetworks:
     Attributes
     ----------
     history : list of dict
-        Per epoch of the first step ``class_loss``; of the second ``reconstruction_loss`` and
-        ``adversary_loss``.
+        Per epoch of the first step ``class_loss``; of the second ``reconstruction_loss``, the
+        mean squared error in units of the rows' variance, and ``adversary_loss``.
     """
 
     def __init__(self, recipe: FactorRecipe):
@@ -133,10 +133,12 @@ class FactorNetworks:
         forward = self._optimizer(nets["residual_encoder"], nets["decoder"])
         shares = np.bincount(codes) / len(codes)
         chance = float(-(shares * np.log(shares)).sum())
+        # in units of the rows' variance, the weight of the adversary means the same for all data
+        scale = ((recipe.high - recipe.low) or 1.0) ** 2 / (np.var(X, dtype=np.float64) or 1.0)
         for _ in range(recipe.max_epochs):
             nets.train()
             steps = [
-                self._second_step(x, y, against, forward, chance)
+                self._second_step(x, y, against, forward, chance, scale)
                 for x, y in self._batches(batches, augment)
             ]
             means = torch.tensor(steps).mean(0).tolist()
@@ -151,7 +153,7 @@ class FactorNetworks:
             )
         return self
 
-    def _second_step(self, x, y, against, forward, chance) -> tuple[float, float]:
+    def _second_step(self, x, y, against, forward, chance, scale) -> tuple[float, float]:
         """Train the adversary, then encoder and decoder against it."""
         nets, recipe = self.networks, self.recipe
         with torch.no_grad():
@@ -160,7 +162,7 @@ class FactorNetworks:
         for _ in range(recipe.adversary_steps):
             adversary_loss = cross_entropy(nets["adversary"](r.detach()), y)
             _step(against, adversary_loss)
-        error = mse_loss(nets["decoder"](torch.cat([c, r], 1)), x)
+        error = scale * mse_loss(nets["decoder"](torch.cat([c, r], 1)), x)
         # beyond chance there is no class left to hide, and the loss has no upper end
         hidden = cross_entropy(nets["adversary"](r), y).clamp(max=chance)
         _step(forward, error - recipe.adversarial_weight * hidden)
