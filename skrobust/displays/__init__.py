@@ -5,6 +5,7 @@ from .class_recall_display import ClassRecallDisplay
 from .comparison_display import ComparisonDisplay
 from .distillation_display import DistillationDisplay
 from .embedding_display import EmbeddingDisplay
+from .factor_swap_display import FactorSwapDisplay
 from .gamma_curve_display import GammaCurveDisplay
 from .influence_display import InfluenceDisplay
 from .loss_histogram_display import LossHistogramDisplay
@@ -21,6 +22,7 @@ __all__ = [
     "ComparisonDisplay",
     "DistillationDisplay",
     "EmbeddingDisplay",
+    "FactorSwapDisplay",
     "GammaCurveDisplay",
     "InfluenceDisplay",
     "LossHistogramDisplay",

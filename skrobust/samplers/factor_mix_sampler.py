@@ -53,8 +53,8 @@ class FactorMixSampler(RowSampler):
         Width of the networks (the paper's 64), see :class:`~skrobust.networks.FactorEncoder`.
     adversarial_weight : float, default=0.5
         Weight of the adversary's cross entropy against the mean squared error, which is in units
-        of the variance of the training rows: minus the paper's lambda. The cross entropy counts up to that of guessing by the
-        shares of the classes.
+        of the variance of the training rows: minus the paper's lambda. The cross entropy counts
+        up to that of guessing by the shares of the classes.
     adversary_steps : int, default=5
         Steps of the adversary for each step of the encoder. With few the encoder outruns it: it
         fools this adversary, and a fresh probe still finds the class.
@@ -266,11 +266,14 @@ class FactorMixSampler(RowSampler):
                 f"input_shape={shape} holds {np.prod(shape)} values per row but the rows of X have "
                 f"shape {X.shape[1:]}."
             )
+        low, high = float(X.min()), float(X.max())
         recipe = FactorRecipe(
             input_shape=tuple(int(size) for size in shape),
             n_classes=int(codes.max()) + 1,
-            low=float(X.min()),
-            high=float(X.max()),
+            low=low,
+            high=high,
+            mean=float(X.mean(dtype=np.float64)),
+            std=float(X.std(dtype=np.float64)) if high > low else 1.0,
             n_codes=self.n_codes,
             width=self.width,
             class_epochs=self.class_epochs,

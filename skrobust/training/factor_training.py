@@ -29,7 +29,9 @@ class FactorRecipe:
     n_classes : int
         Number of classes.
     low, high : float
-        Range of the training rows, which the networks see as 0 to 1.
+        Range of the training rows, and of what the decoder makes.
+    mean, std : float
+        Of all values of the training rows, which the encoders see standardised; std above 0.
     n_codes, width : int
         Size of either code, and of the networks.
     class_epochs, max_epochs : int
@@ -54,6 +56,8 @@ class FactorRecipe:
     n_classes: int
     low: float
     high: float
+    mean: float
+    std: float
     n_codes: int
     width: int
     class_epochs: int
@@ -133,12 +137,10 @@ class FactorNetworks:
         forward = self._optimizer(nets["residual_encoder"], nets["decoder"])
         shares = np.bincount(codes) / len(codes)
         chance = float(-(shares * np.log(shares)).sum())
-        # in units of the rows' variance, the weight of the adversary means the same for all data
-        scale = ((recipe.high - recipe.low) or 1.0) ** 2 / (np.var(X, dtype=np.float64) or 1.0)
         for _ in range(recipe.max_epochs):
             nets.train()
             steps = [
-                self._second_step(x, y, against, forward, chance, scale)
+                self._second_step(x, y, against, forward, chance)
                 for x, y in self._batches(batches, augment)
             ]
             means = torch.tensor(steps).mean(0).tolist()
@@ -153,7 +155,7 @@ class FactorNetworks:
             )
         return self
 
-    def _second_step(self, x, y, against, forward, chance, scale) -> tuple[float, float]:
+    def _second_step(self, x, y, against, forward, chance) -> tuple[float, float]:
         """Train the adversary, then encoder and decoder against it."""
         nets, recipe = self.networks, self.recipe
         with torch.no_grad():
@@ -162,7 +164,9 @@ class FactorNetworks:
         for _ in range(recipe.adversary_steps):
             adversary_loss = cross_entropy(nets["adversary"](r.detach()), y)
             _step(against, adversary_loss)
-        error = scale * mse_loss(nets["decoder"](torch.cat([c, r], 1)), x)
+        # of standardised rows, so that the adversary's weight means the same for all data
+        decoded = self._scaled(self._unscaled(nets["decoder"](torch.cat([c, r], 1))))
+        error = mse_loss(decoded, x)
         # beyond chance there is no class left to hide, and the loss has no upper end
         hidden = cross_entropy(nets["adversary"](r), y).clamp(max=chance)
         _step(forward, error - recipe.adversarial_weight * hidden)
@@ -183,7 +187,11 @@ class FactorNetworks:
         return torch.optim.Adam(parameters, lr=self.recipe.lr, fused=fused)
 
     def _scaled(self, x: Tensor) -> Tensor:
-        return (x - self.recipe.low) / (self.recipe.high - self.recipe.low or 1.0)
+        return (x - self.recipe.mean) / self.recipe.std
+
+    def _unscaled(self, decoded: Tensor) -> Tensor:
+        """Map the decoder's outputs, 0 to 1, to the range of the training rows."""
+        return decoded * (self.recipe.high - self.recipe.low) + self.recipe.low
 
     def encode(self, X: NDArray) -> tuple[NDArray, NDArray]:
         """Return the class codes and the residual codes of rows, float32."""
@@ -201,8 +209,8 @@ class FactorNetworks:
         decoder, recipe = self.networks.eval()["decoder"], self.recipe
         codes = np.concatenate([class_codes, residual_codes], axis=1).astype(np.float32)
         rows = Rows(codes, None, codes.shape[1:], recipe.device)
-        decoded = self._in_batches(rows, decoder, prediction_batch_size(recipe.input_shape))
-        return decoded * (recipe.high - recipe.low) + recipe.low
+        size = prediction_batch_size(recipe.input_shape)
+        return self._in_batches(rows, lambda x: self._unscaled(decoder(x)), size)
 
     def classify(self, class_codes: NDArray) -> NDArray:
         """Return the classifier's scores of class codes."""
