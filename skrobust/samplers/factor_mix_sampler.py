@@ -51,21 +51,26 @@ class FactorMixSampler(RowSampler):
         Numbers in either code (the paper's 256).
     width : int, default=8
         Width of the networks (the paper's 64), see :class:`~skrobust.networks.FactorEncoder`.
-    adversarial_weight : float, default=0.5
+    adversarial_weight : float, default=0.1
         Weight of the adversary's cross entropy against the mean squared error, which is in units
         of the variance of the training rows: minus the paper's lambda. The cross entropy counts
         up to that of guessing by the shares of the classes.
     adversary_steps : int, default=5
         Steps of the adversary for each step of the encoder. With few the encoder outruns it: it
         fools this adversary, and a fresh probe still finds the class.
+    exchange : bool, default=False
+        Train the decoder with the class code of another row of the same class in the batch, so
+        that all but the class has to come from the residual code. False is the paper's way, where
+        the class code may hold shape and size as well. With True the adversary has a harder task:
+        take a smaller `adversarial_weight`, and see whether the probe stays near chance.
     dropout : float in [0, 1), default=0
         Share of the decoder's first outputs that are dropped in training (the paper's 0.5, which
         blurs small decoders).
     class_epochs : int, default=30
         Passes over the rows that train the class encoder.
-    max_epochs : int, default=60
+    max_epochs : int, default=100
         Passes that train residual encoder, decoder and adversary.
-    lr : float, default=0.001
+    lr : float, default=0.003
         Learning rate.
     batch_size : int, default=32
         Rows per training step.
@@ -143,6 +148,7 @@ class FactorMixSampler(RowSampler):
         "width": [Interval(Integral, 1, None, closed="left")],
         "adversarial_weight": [Interval(Real, 0, None, closed="left")],
         "adversary_steps": [Interval(Integral, 1, None, closed="left")],
+        "exchange": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "class_epochs": [Interval(Integral, 1, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
@@ -161,6 +167,8 @@ class FactorMixSampler(RowSampler):
         "affine": True,
         "n_codes": 256,
         "width": 64,
+        "adversary_steps": 1,
+        "exchange": False,
         "dropout": 0.5,
     }
 
@@ -176,12 +184,13 @@ class FactorMixSampler(RowSampler):
         affine=True,
         n_codes=32,
         width=8,
-        adversarial_weight=0.5,
+        adversarial_weight=0.1,
         adversary_steps=5,
+        exchange=False,
         dropout=0,
         class_epochs=30,
-        max_epochs=60,
-        lr=1e-3,
+        max_epochs=100,
+        lr=3e-3,
         batch_size=32,
         input_shape=None,
         memory=None,
@@ -200,6 +209,7 @@ class FactorMixSampler(RowSampler):
         self.width = width
         self.adversarial_weight = adversarial_weight
         self.adversary_steps = adversary_steps
+        self.exchange = exchange
         self.dropout = dropout
         self.class_epochs = class_epochs
         self.max_epochs = max_epochs
@@ -282,6 +292,7 @@ class FactorMixSampler(RowSampler):
             batch_size=self.batch_size,
             adversarial_weight=self.adversarial_weight,
             adversary_steps=self.adversary_steps,
+            exchange=bool(self.exchange),
             dropout=float(self.dropout),
             device=resolve_device(self.device),
             seed=seed,

@@ -44,6 +44,8 @@ class FactorRecipe:
         Weight of the adversary's cross entropy, which the residual encoder maximises.
     adversary_steps : int
         Steps of the adversary on the codes of a batch, before the encoder's one.
+    exchange : bool
+        In the second step, give the decoder the class code of another row of the class.
     dropout : float
         Share of the decoder's first outputs that are dropped in training.
     device : str
@@ -66,6 +68,7 @@ class FactorRecipe:
     batch_size: int
     adversarial_weight: float
     adversary_steps: int
+    exchange: bool
     dropout: float
     device: str
     seed: int
@@ -160,6 +163,8 @@ class FactorNetworks:
         nets, recipe = self.networks, self.recipe
         with torch.no_grad():
             c = nets["class_encoder"](x)
+            if recipe.exchange:
+                c = self._exchanged(c, y)
         r = nets["residual_encoder"](x)
         for _ in range(recipe.adversary_steps):
             adversary_loss = cross_entropy(nets["adversary"](r.detach()), y)
@@ -171,6 +176,14 @@ class FactorNetworks:
         hidden = cross_entropy(nets["adversary"](r), y).clamp(max=chance)
         _step(forward, error - recipe.adversarial_weight * hidden)
         return float(error.detach()), float(adversary_loss.detach())
+
+    def _exchanged(self, c: Tensor, y: Tensor) -> Tensor:
+        """Give every row the class code of a row of its class, drawn without replacement."""
+        with self.randomness:
+            drawn = torch.rand(len(y), device=y.device)
+        exchanged = torch.empty_like(c)
+        exchanged[y.argsort(stable=True)] = c[(y + drawn.double()).argsort()]
+        return exchanged
 
     def _batches(self, batches: Batches, augment: Callable | None):
         for x, y in batches:

@@ -15,7 +15,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.svm import SVC
 
-from skrobust import MLP, FactorMixSampler, NetClassifier, ResamplingClassifier
+from skrobust import (
+    MLP,
+    FactorMixSampler,
+    NetClassifier,
+    ResamplingClassifier,
+    make_lesion_rois,
+)
 from skrobust.samplers import factor_mix_sampler
 from skrobust.samplers.factor_diagnostics import diagnose
 from skrobust.samplers.factor_mixing import draw_shares, nearest_of_other_classes
@@ -355,3 +361,21 @@ def test_the_probe_tells_codes_that_give_the_class_away():
     found = diagnose(Codes(labels), X, labels, own, own, groups)
     assert found["probe_accuracy"] < 0.7
     assert np.isnan(diagnose(Codes(y), X, y, own, own, y)["probe_accuracy"])
+
+
+def test_factors_of_lesions_come_apart():
+    lesions = make_lesion_rois(160, size=16, random_state=0)
+    X, y = lesions.data, lesions.target
+    s = FactorMixSampler(affine=False, max_epochs=60, factor=0, random_state=0)
+    s.fit_resample(X, y, groups=lesions.groups)
+    found = s.diagnostics_
+    assert found["class_accuracy"] > 0.95
+    assert abs(found["probe_accuracy"] - found["chance"]) < 0.1
+    assert found["reconstruction_error"] < 0.5
+    # contrast, which the class decides, goes with the class code
+    contrast = lesions.factors[:, 0]
+    order = np.random.RandomState(0).permutation(160)
+    inside = np.s_[:, 0, 6:10, 6:10]
+    seen = s.swap(X, X[order])[inside].mean((1, 2))
+    assert np.corrcoef(seen, contrast)[0, 1] > 0.8
+    assert abs(np.corrcoef(seen, contrast[order])[0, 1]) < 0.3

@@ -30,6 +30,7 @@ RECIPE = FactorRecipe(
     batch_size=16,
     adversarial_weight=0.5,
     adversary_steps=5,
+    exchange=False,
     dropout=0.0,
     device="cpu",
     seed=0,
@@ -140,3 +141,29 @@ def test_no_rows_decode_to_no_rows(trained):
 def test_a_loss_that_is_not_finite_is_an_error(rows):
     with pytest.raises(ValueError, match="Take a smaller lr or adversarial_weight"):
         FactorNetworks(replace(RECIPE, lr=1e30, class_epochs=2, max_epochs=2)).fit(*rows, None)
+
+
+def test_class_codes_are_exchanged_within_their_class():
+    networks = FactorNetworks(RECIPE)
+    y = torch.tensor([1, 0, 1, 2, 0, 1, 1, 0])
+    c = torch.arange(8.0)[:, None]
+    seen = [networks._exchanged(c, y)[:, 0].long() for _ in range(200)]
+    for order in seen:
+        assert sorted(order.tolist()) == list(range(8))
+        assert_array_equal(y[order], y)
+    # any row of the class is as likely
+    shares = np.bincount([int(order[0]) for order in seen], minlength=8) / 200
+    assert_allclose(shares[[0, 2, 5, 6]], 0.25, atol=0.1)
+
+
+def test_with_exchange_the_class_code_decides_the_class_alone(rows):
+    X, codes = rows
+    networks = FactorNetworks(replace(RECIPE, exchange=True)).fit(X, codes, None)
+    c, r = networks.encode(X)
+    # class codes of other rows of the class change next to nothing
+    same = np.concatenate([np.roll(np.flatnonzero(codes == k), 1) for k in (0, 1)])
+    order = np.argsort(codes, kind="stable")
+    moved = networks.decode(c[same], r[order]) - networks.decode(c[order], r[order])
+    assert (moved**2).mean() < 0.02 * X.var()
+    other = networks.decode(c[::-1], r) - networks.decode(c, r)
+    assert (other**2).mean() > 0.2 * X.var()
