@@ -51,10 +51,11 @@ class FactorMixSampler(RowSampler):
         Numbers in either code (the paper's 256).
     width : int, default=8
         Width of the networks (the paper's 64), see :class:`~skrobust.networks.FactorEncoder`.
-    adversarial_weight : float, default=0.1
+    adversarial_weight : float, default=0.02
         Weight of the adversary's cross entropy against the mean squared error, which is in units
         of the variance of the training rows: minus the paper's lambda. The cross entropy counts
-        up to that of guessing by the shares of the classes.
+        up to that of guessing by the shares of the classes. Few training steps (small data) may
+        need more, 0.1 say: see ``diagnostics_``.
     adversary_steps : int, default=5
         Steps of the adversary for each step of the encoder. With few the encoder outruns it: it
         fools this adversary, and a fresh probe still finds the class.
@@ -70,7 +71,7 @@ class FactorMixSampler(RowSampler):
         Passes over the rows that train the class encoder.
     max_epochs : int, default=100
         Passes that train residual encoder, decoder and adversary.
-    lr : float, default=0.003
+    lr : float, default=0.002
         Learning rate.
     batch_size : int, default=32
         Rows per training step.
@@ -184,13 +185,13 @@ class FactorMixSampler(RowSampler):
         affine=True,
         n_codes=32,
         width=8,
-        adversarial_weight=0.1,
+        adversarial_weight=0.02,
         adversary_steps=5,
         exchange=False,
         dropout=0,
         class_epochs=30,
         max_epochs=100,
-        lr=3e-3,
+        lr=2e-3,
         batch_size=32,
         input_shape=None,
         memory=None,

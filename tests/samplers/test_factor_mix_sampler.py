@@ -366,7 +366,10 @@ def test_the_probe_tells_codes_that_give_the_class_away():
 def test_factors_of_lesions_come_apart():
     lesions = make_lesion_rois(160, size=16, random_state=0)
     X, y = lesions.data, lesions.target
-    s = FactorMixSampler(affine=False, max_epochs=60, factor=0, random_state=0)
+    # few steps need a stronger adversary than the default
+    s = sampler(
+        adversarial_weight=0.1, lr=0.003, affine=False, class_epochs=30, max_epochs=60, factor=0
+    ).set_params(width=8, n_codes=32)
     s.fit_resample(X, y, groups=lesions.groups)
     found = s.diagnostics_
     assert found["class_accuracy"] > 0.95
