@@ -68,8 +68,7 @@ class FactorDecoder(nn.Module):
         )
         filters = [16 * width, 16 * width, 4 * width, width, width, channels]
         self.convs = nn.ModuleList(
-            CONV[n_spatial](n_in, n_out, 3, padding=1)
-            for n_in, n_out in pairwise(filters)
+            CONV[n_spatial](n_in, n_out, 3, padding=1) for n_in, n_out in pairwise(filters)
         )
 
     def forward(self, codes: Tensor) -> Tensor:
