@@ -30,7 +30,6 @@ of the inliers that were removed. The last table averages the gains over the set
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import time
 import warnings
@@ -42,6 +41,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from resumable import ResumableTable
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
@@ -348,24 +348,10 @@ def main() -> None:
         return
     if args.sets is None:
         args.sets = SKLEARN_SETS + (FILE_SETS if args.data else [])
-    done = pd.DataFrame(columns=COLUMNS)
-    if args.csv and args.csv.exists():
-        done = pd.read_csv(args.csv)
-    new = []
-    writer = None
-    stream = args.csv.open("a", newline="") if args.csv else None
-    if stream:
-        writer = csv.DictWriter(stream, COLUMNS)
-        if not len(done):
-            writer.writeheader()
-    for line in run(args, done):
-        new.append(line)
-        if writer:
-            writer.writerow(line)
-            stream.flush()
-    report(
-        pd.concat([done, pd.DataFrame(new, columns=COLUMNS)]) if len(done) else pd.DataFrame(new)
-    )
+    table = ResumableTable(args.csv, KEY, COLUMNS)
+    for line in run(args, table.frame):
+        table.add(**line)
+    report(table.frame)
 
 
 if __name__ == "__main__":

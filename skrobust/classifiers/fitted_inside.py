@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import assert_all_finite, column_or_1d, get_tags
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 
 def _estimator_has(method: str):
@@ -35,6 +35,52 @@ def check_labels(y: ArrayLike) -> ArrayLike:
         assert_all_finite(y, input_name="y")
     shape = getattr(y, "shape", ())
     return column_or_1d(y, warn=True) if len(shape) == 2 and shape[1] == 1 else y
+
+
+def check_takes_weights(estimator) -> None:
+    """Raise if a classifier cannot be weighted.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Its ``fit`` must take ``sample_weight``.
+
+    Raises
+    ------
+    ValueError
+        If it does not.
+    """
+    if not has_fit_parameter(estimator, "sample_weight"):
+        raise ValueError(
+            f"{type(estimator).__name__}.fit takes no sample_weight, so that it cannot be "
+            "reweighted. Take another classifier, or select rows with "
+            "DistillMixAugmenter(strategy=None)."
+        )
+
+
+def fit_weighted(estimator, X: ArrayLike, y: ArrayLike, weight: NDArray, groups):
+    """Fit a classifier with weights, and with groups if there are any and it takes them.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Fitted in place.
+    X, y : array-like
+        Training rows and labels.
+    weight : ndarray of shape (n_samples,)
+        Weights of the rows.
+    groups : array-like of shape (n_samples,) or None
+        Groups of the rows.
+
+    Returns
+    -------
+    estimator : classifier
+        The same object.
+    """
+    passed = {}
+    if groups is not None and has_fit_parameter(estimator, "groups"):
+        passed["groups"] = groups
+    return estimator.fit(X, y, sample_weight=weight, **passed)
 
 
 class FittedInsideMixin(MetaEstimatorMixin, ClassifierMixin):

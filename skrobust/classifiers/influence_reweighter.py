@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.base import clone
-from sklearn.utils.validation import has_fit_parameter
 
 from ..networks import ConvNet
-from ..utils.groups import group_means
+from ..utils.groups import group_means, require_groups
 from ..utils.random_states import fill_random_states
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions
+from .fitted_inside import check_takes_weights, fit_weighted
 from .influence_classifier import InfluenceClassifier, WarmStage
 from .net_classifier import NetClassifier
 
@@ -181,28 +181,17 @@ class InfluenceReweighter(InfluenceClassifier):
             self.estimator_ = stage.go_on(epochs, stage.checked_X, weight)
         else:
             final = fill_random_states(clone(self.final_estimator), self.random_state)
-            passed = {}
-            if stage.groups is not None and has_fit_parameter(final, "groups"):
-                passed["groups"] = stage.groups
-            self.estimator_ = final.fit(
-                stage.X, stage.y, sample_weight=weight / weight.mean(), **passed
-            )
+            weights = weight / weight.mean()
+            self.estimator_ = fit_weighted(final, stage.X, stage.y, weights, stage.groups)
         self.sample_weight_ = stage.over_all_rows(weight, 0)
 
     def _check_before(self, X, groups, epochs):
-        if self.level == "group" and groups is None:
-            raise ValueError(
-                "level='group' needs groups, the patient of every row. Pass groups to fit (in a "
-                "pipeline: with sklearn.set_config(enable_metadata_routing=True)), or use "
-                "level='row'."
-            )
+        if self.level == "group":
+            require_groups(groups)
         if self.final_estimator is None:
             super()._check_before(X, groups, epochs)
-        elif not has_fit_parameter(self.final_estimator, "sample_weight"):
-            raise ValueError(
-                f"{type(self.final_estimator).__name__}.fit takes no sample_weight, so that it "
-                "cannot be reweighted. Take another final_estimator."
-            )
+        else:
+            check_takes_weights(self.final_estimator)
 
     def _inside(self):
         if hasattr(self, "estimator_") or self.final_estimator is None:

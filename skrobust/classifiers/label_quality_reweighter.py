@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils.validation import has_fit_parameter
 
 from ..quality import OutOfFoldLabelQuality, quality_weights
 from ..utils.random_states import fill_random_states
 from ..utils.sklearn_private import HasMethods, fit_context
-from .fitted_inside import FittedInsideMixin, check_labels
+from .fitted_inside import FittedInsideMixin, check_labels, check_takes_weights, fit_weighted
 
 
 class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
@@ -107,12 +106,7 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         ValueError
             If the classifier takes no ``sample_weight``, or the input is malformed.
         """
-        if not has_fit_parameter(self.estimator, "sample_weight"):
-            raise ValueError(
-                f"{type(self.estimator).__name__}.fit takes no sample_weight, so that it cannot be "
-                "reweighted. Take another classifier, or select rows with "
-                "DistillMixAugmenter(strategy=None)."
-            )
+        check_takes_weights(self.estimator)
         y = check_labels(y)
         distiller = self.distiller
         if distiller is None:
@@ -121,10 +115,7 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         estimator = fill_random_states(clone(self.estimator), self.random_state)
         distiller.fit(X, y, groups=groups)
         weight = quality_weights(distiller.quality_)
-        passed = {}
-        if groups is not None and has_fit_parameter(estimator, "groups"):
-            passed["groups"] = groups
-        self.estimator_ = estimator.fit(X, y, sample_weight=weight, **passed)
+        self.estimator_ = fit_weighted(estimator, X, y, weight, groups)
         self.distiller_ = distiller
         self.quality_, self.sample_weight_ = distiller.quality_, weight
         self.noisy_indices_ = distiller.noisy_indices_

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, column_or_1d
 
 from ..metrics import retrieve_neighbors
+from .draw_row import draw_row
 from .drawing import color_of, given_axes, load_pyplot
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ class RetrievalDisplay:
     Parameters
     ----------
     queries : ndarray of shape (n_queries, *shape)
-        What to draw of each query: an image or a signal.
+        Rows of the queries.
     neighbors : ndarray of shape (n_queries, n_neighbors, *shape)
-        The same of the rows found.
+        Rows found.
     labels : ndarray of shape (n_queries, n_neighbors)
         Labels of the rows found.
     distances : ndarray of shape (n_queries, n_neighbors)
@@ -140,8 +141,8 @@ class RetrievalDisplay:
             if y_query is not None:
                 y_query = np.array([str(names[one]) for one in y_query.tolist()])
         return cls(
-            _pictures(X_query, shape),
-            np.stack([_pictures(X_labelled[rows], shape) for rows in found.indices]),
+            X_query.reshape(-1, *shape),
+            X_labelled[found.indices].reshape(*found.indices.shape, *shape),
             labels,
             found.distances,
             y_query=y_query,
@@ -188,19 +189,8 @@ class RetrievalDisplay:
         return self
 
 
-def _pictures(X: NDArray, shape: tuple[int, ...]) -> NDArray:
-    """Return an image or a signal of every row: first channel, middle slice."""
-    rows = X.reshape(len(X), *shape)
-    if len(shape) > 1:
-        rows = rows[:, 0]
-    return rows[:, rows.shape[1] // 2] if rows.ndim == 4 else rows
-
-
-def _draw(ax: Axes, picture: NDArray, title: str, color: str) -> None:
-    if picture.ndim == 1:
-        ax.plot(picture, lw=0.8, color="black")
-    else:
-        ax.imshow(picture, cmap="gray")
+def _draw(ax: Axes, row: NDArray, title: str, color: str) -> None:
+    draw_row(ax, row, **({"lw": 0.8, "color": "black"} if row.ndim <= 2 else {}))
     ax.set(xticks=[], yticks=[])
     ax.set_title(title, fontsize="small")
     for spine in ax.spines.values():

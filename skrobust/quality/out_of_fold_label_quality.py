@@ -10,7 +10,7 @@ from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 
-from ..utils.groups import group_means
+from ..utils.groups import group_means, require_groups
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions
 from .label_distiller import LabelDistiller, own_label_entries
 from .selection import keep_best
@@ -118,12 +118,8 @@ class OutOfFoldLabelQuality(LabelDistiller):
         self.random_state = random_state
 
     def _score(self, X, codes, groups):
-        if self.level == "group" and groups is None:
-            raise ValueError(
-                "level='group' needs groups, the patient of every row. Pass groups to fit (in a "
-                "pipeline: with sklearn.set_config(enable_metadata_routing=True)), or use "
-                "level='row'."
-            )
+        if self.level == "group":
+            require_groups(groups)
         splits = list(self._splitter(groups).split(X, codes, groups))
         return self._cached(_score_rounds)(
             self._seeded_estimator(), X, codes, groups, splits, self.level, self.n_iter

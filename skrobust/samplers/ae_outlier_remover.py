@@ -14,7 +14,7 @@ from torch import nn
 from ..base import NetEstimator, RowSampler
 from ..networks import ConvAutoencoder, auto_autoencoder
 from ..training import ReconstructionRows, TensorNet, reconstruction_errors
-from ..utils.groups import check_groups
+from ..utils.groups import check_groups, require_groups
 from ..utils.sklearn_private import Interval, StrOptions, fit_context, safe_indexing
 from ..utils.targets import ClassMass
 from .reconstruction_detector import ReconstructionDetector
@@ -345,12 +345,7 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
             classes, class_codes = np.zeros(1, dtype=int), np.zeros(len(X), dtype=int)
         if self.level == "row":
             return X, classes, class_codes, None
-        if groups is None:
-            raise ValueError(
-                "level='group' needs groups, the patient of every row. Pass groups to fit or "
-                "fit_resample (in a pipeline: with sklearn.set_config(enable_metadata_routing="
-                "True)), or set level='row'."
-            )
+        require_groups(groups)
         return X, classes, class_codes, np.unique(groups, return_inverse=True)[1]
 
     def _check_restarts(self):

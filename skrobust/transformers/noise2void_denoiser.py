@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..base import NetEstimator
 from ..networks import UNet
-from ..training import Rows
+from ..training import ReconstructionRows
 from ..utils.sklearn_private import Interval, fit_context
 
 
@@ -61,7 +61,7 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
 
     Attributes
     ----------
-    mean_, scale_ : float
+    center_, scale_ : float
         Mean and standard deviation of all training values.
     net_ : skorch.NeuralNet
         The fitted net.
@@ -144,7 +144,7 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
-            Noisy rows.
+            Noisy rows. A memory-mapped array is read in batches.
         y : None
             Ignored.
 
@@ -159,10 +159,11 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
             If X is malformed, or the network does not fit it.
         """
         X = self._check_X(X, reset=True)
-        mean, scale = float(X.mean(dtype=np.float64)), float(X.std(dtype=np.float64))
-        self.mean_, self.scale_ = mean, scale if scale > 0 else 1.0
         net = self._start_net(X, None, MaskedSquaredError)
-        self.net_ = net.run_epochs(self._standardized_rows(X, net.device), self.max_epochs)
+        rows = ReconstructionRows(X, self.input_shape_, net.device)
+        rows.learn_scale()
+        self.net_ = net.run_epochs(rows, self.max_epochs)
+        self.center_, self.scale_ = rows.center, rows.scale
         return self
 
     def transform(self, X: ArrayLike) -> NDArray:
@@ -180,12 +181,10 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
         """
         check_is_fitted(self)
         X = self._check_X(X, reset=False)
-        outputs = self.net_.outputs(self._standardized_rows(X, self.net_.device))
-        return (outputs * self.scale_ + self.mean_).astype(np.float32).reshape(X.shape)
-
-    def _standardized_rows(self, X: NDArray, device: str) -> Rows:
-        standardized = ((X - self.mean_) / self.scale_).astype(np.float32)
-        return Rows(standardized, None, self.input_shape_, device)
+        device = self.net_.device
+        rows = ReconstructionRows(X, self.input_shape_, device, self.center_, self.scale_)
+        outputs = self.net_.outputs(rows).reshape(X.shape)
+        return outputs * np.float32(self.scale_) + np.float32(self.center_)
 
     def _batch_transform(self):
         return _HidePoints(self.mask_fraction, self.radius)

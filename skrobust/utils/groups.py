@@ -50,6 +50,32 @@ def check_groups(groups: ArrayLike, n_samples: int) -> NDArray:
     return groups
 
 
+def require_groups(groups: NDArray | None) -> None:
+    """Raise an error that says how to pass groups, if there are none for ``level="group"``.
+
+    Parameters
+    ----------
+    groups : ndarray or None
+        Groups, or None if the user gave none.
+
+    Raises
+    ------
+    ValueError
+        If `groups` is None.
+
+    Examples
+    --------
+    >>> from skrobust.utils.groups import require_groups
+    >>> require_groups(["p1", "p2"])
+    """
+    if groups is None:
+        raise ValueError(
+            "level='group' needs groups, the patient of every row. Pass groups to fit or "
+            "fit_resample (in a pipeline: with sklearn.set_config(enable_metadata_routing=True)), "
+            "or use level='row'."
+        )
+
+
 def group_means(values: NDArray, groups: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     """Average rows of ``values`` over each group.
 

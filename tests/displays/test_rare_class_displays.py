@@ -104,11 +104,15 @@ def test_nearest_rows_are_shown(shape):
         far = ((X - query[i]) ** 2).reshape(20, -1).sum(1)
         nearest = np.argsort(far)[:3]
         np.testing.assert_array_equal(display.labels[i], y[nearest])
-        row = X[nearest[0]]
-        row = row[0] if len(shape) > 1 else row
-        expected = row[2] if len(shape) == 4 else row
-        np.testing.assert_array_equal(display.neighbors[i, 0], expected)
+        np.testing.assert_array_equal(display.neighbors[i, 0], X[nearest[0]])
     display.plot()
+    panel, drawn = display.ax_[1, 1], X[nearest[0]]
+    if len(shape) <= 2:
+        shown = np.array([line.get_ydata() for line in panel.lines])
+        np.testing.assert_array_equal(shown, np.atleast_2d(drawn))
+    else:
+        shown = drawn[0] if len(shape) == 3 else drawn[0, 2]
+        np.testing.assert_array_equal(panel.images[0].get_array(), shown)
     assert display.ax_.shape == (2, 4)
     assert display.ax_[1, 0].get_title() == "query: 1"
     for j, label in enumerate(display.labels[0]):
@@ -122,7 +126,7 @@ def test_flat_rows_names_and_unknown_queries():
     display = RetrievalDisplay.from_estimator(
         FLAT, X[:1], X, y, n_neighbors=2, input_shape=(1, 3, 4), names={0: "glioma", 1: "other"}
     ).plot()
-    assert display.queries.shape == (1, 3, 4)
+    assert display.queries.shape == (1, 1, 3, 4)
     assert display.ax_[0, 0].get_title() == "query"
     assert display.ax_[0, 1].get_title() == "glioma\nat 0.00"
     with pytest.raises(ValueError, match="y_query has 2 labels for 1 queries"):
