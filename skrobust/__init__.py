@@ -31,8 +31,7 @@ from .quality import *  # noqa: F403
 from .samplers import *  # noqa: F403
 from .transformers import *  # noqa: F403
 from .utils import *  # noqa: F403
-
-__version__ = "0.1.0"
+from .version import __version__ as __version__
 
 __all__ = [
     *classifiers.__all__,

@@ -24,11 +24,12 @@ from .training import Rows, TensorNet, as_tensor, draw_seed, resolve_device
 from .utils.groups import check_groups
 from .utils.sklearn_private import ArraysTransformer, Interval, StrOptions, fit_context
 from .utils.targets import ClassMass, check_class_mass, is_class_mass
+from .utils.versioned_state import VersionedState
 
 _NESTED = ("module__", "optimizer__")
 
 
-class NetEstimator(BaseEstimator):
+class NetEstimator(VersionedState, BaseEstimator):
     """What all estimators that train a network share: parameters, layout of X, the net inside.
 
     Subclasses name the parameters in their ``__init__`` and pass ``**kwargs`` on here.
@@ -279,7 +280,7 @@ def check_float32_range(X: NDArray) -> None:
         )
 
 
-class RowSampler(BaseSampler):
+class RowSampler(VersionedState, BaseSampler):
     """Base of samplers: checks before, containers restored after, `_fit_resample` in between.
 
     Beyond :class:`imblearn.base.BaseSampler` it takes ``groups``, X of any number of axes, and

@@ -11,6 +11,7 @@ ROOT = Path(skrobust.__file__).parent
 
 # a part may import from the parts before it
 LAYERS = [
+    ["version"],
     ["utils"],
     ["networks", "losses", "metrics", "datasets"],
     ["training", "influence", "displays"],

@@ -8,9 +8,10 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.class_weight import compute_class_weight
 
 from ..utils.sklearn_private import StrOptions, training_labels
+from ..utils.versioned_state import VersionedState
 
 
-class ClassWeightedKNeighborsClassifier(KNeighborsClassifier):
+class ClassWeightedKNeighborsClassifier(VersionedState, KNeighborsClassifier):
     """Vote of the nearest rows, every vote weighted by the class that it is for.
 
     A class with fewer rows than `n_neighbors` can hardly win a plain vote. With

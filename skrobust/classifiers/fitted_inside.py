@@ -9,6 +9,8 @@ from sklearn.utils import assert_all_finite, column_or_1d, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from ..utils.versioned_state import VersionedState
+
 
 def _estimator_has(method: str):
     def check(self):
@@ -83,7 +85,7 @@ def fit_weighted(estimator, X: ArrayLike, y: ArrayLike, weight: NDArray, groups)
     return estimator.fit(X, y, sample_weight=weight, **passed)
 
 
-class FittedInsideMixin(MetaEstimatorMixin, ClassifierMixin):
+class FittedInsideMixin(VersionedState, MetaEstimatorMixin, ClassifierMixin):
     """Adds the prediction methods of ``estimator_`` to a meta-classifier."""
 
     @property

@@ -14,13 +14,14 @@ from sklearn.utils.validation import check_memory, validate_data
 from ..utils.groups import check_groups
 from ..utils.random_states import fill_random_states
 from ..utils.sklearn_private import HasMethods, fit_context
+from ..utils.versioned_state import VersionedState
 
 
 class DistillationWarning(UserWarning):
     """A distiller kept nearly none of a class, or nearly all rows."""
 
 
-class LabelDistiller(BaseEstimator):
+class LabelDistiller(VersionedState, BaseEstimator):
     """Base of the distillers, which tell how far the label of every row can be trusted.
 
     Subclasses write `_score`, the expensive part, and `_select`, the cheap one.

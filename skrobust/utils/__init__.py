@@ -1,5 +1,6 @@
 """Validation, targets, groups, and the one import point for scikit-learn's private names."""
 
 from .targets import ClassMass
+from .versioned_state import ModelVersionWarning
 
-__all__ = ["ClassMass"]
+__all__ = ["ClassMass", "ModelVersionWarning"]
