@@ -27,7 +27,6 @@ were never flipped.
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import tempfile
 import time
@@ -40,6 +39,7 @@ import numpy as np
 import pandas as pd
 import sklearn
 from numpy.typing import NDArray
+from resumable import ResumableTable
 from scipy.signal import savgol_filter
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
@@ -278,9 +278,8 @@ def fit_groups(model: BaseEstimator, grid: dict, groups: NDArray) -> dict[str, N
     return {} if isinstance(model, NetClassifier) and not grid else {"groups": groups}
 
 
-def run(args: argparse.Namespace, done: pd.DataFrame, memory: str) -> Iterator[dict[str, Any]]:
-    """Yield the lines that are not in the CSV yet; seed by seed, so that parts are balanced."""
-    keys = set(done[KEY].itertuples(index=False, name=None))
+def run(args: argparse.Namespace, table: ResumableTable, memory: str) -> None:
+    """Run what is missing, seed by seed, so that parts are balanced."""
     data = {name: load(args.data, name) for name in args.sets}
     for seed in range(1 if args.quick else args.seeds):
         for name in args.sets:
@@ -290,11 +289,11 @@ def run(args: argparse.Namespace, done: pd.DataFrame, memory: str) -> Iterator[d
             for corruption in args.corruptions:
                 for fold, split in enumerate(splits):
 
-                    def is_done(learner, arm, place=(name, corruption, seed, fold)):
-                        return (place[0], learner, *place[1:], arm) in keys
+                    def is_done(learner, arm, place=(corruption, seed, fold), name=name):
+                        return table.has(name, learner, *place, arm)
 
                     place = {"set": name, "corruption": corruption, "seed": seed, "fold": fold}
-                    lines = run_fold(
+                    for line in run_fold(
                         X,
                         y,
                         groups,
@@ -304,8 +303,8 @@ def run(args: argparse.Namespace, done: pd.DataFrame, memory: str) -> Iterator[d
                         args.learners,
                         memory,
                         is_done,
-                    )
-                    yield from (place | line for line in lines)
+                    ):
+                        table.add(**place, **line)
 
 
 # Tables ------------------------------------------------------------------------------------------
@@ -373,25 +372,10 @@ def main() -> None:
     sklearn.set_config(enable_metadata_routing=True)
     warnings.simplefilter("ignore", ConvergenceWarning)
     warnings.simplefilter("ignore", DistillationWarning)
-    lines = pd.DataFrame(columns=COLUMNS)
-    if args.csv is not None and args.csv.exists():
-        lines = pd.read_csv(args.csv)
-    new, file = [], None
-    if args.csv is not None:
-        file = args.csv.open("a", newline="", encoding="utf-8")
-        writer = csv.DictWriter(file, COLUMNS)
-        if not len(lines):
-            writer.writeheader()
+    table = ResumableTable(args.csv, KEY, COLUMNS)
     with tempfile.TemporaryDirectory() as memory:
-        for line in run(args, lines, memory):
-            new.append(line)
-            if file is not None:
-                writer.writerow(line)
-                file.flush()
-    if file is not None:
-        file.close()
-    new = pd.DataFrame(new, columns=COLUMNS)
-    lines = pd.concat([lines, new], ignore_index=True) if len(lines) else new
+        run(args, table, memory)
+    lines = table.frame
     wanted = lines["set"].isin(args.sets) & lines["learner"].isin(args.learners)
     report(lines[wanted & lines["corruption"].isin(args.corruptions)])
     print(f"\n{lines['seconds'].sum() / 60:.1f} minutes of fitting in all")

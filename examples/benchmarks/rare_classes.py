@@ -78,7 +78,7 @@ PAIRS = [
 
 
 class Split(NamedTuple):
-    """Training rows, test rows, and rows without label."""
+    """Training rows, test rows, rows without label, rare classes, and patients if there are any."""
 
     X: NDArray
     y: NDArray
@@ -86,6 +86,8 @@ class Split(NamedTuple):
     y_test: NDArray
     X_unlabeled: NDArray
     rare: NDArray
+    groups: NDArray | None = None
+    groups_test: NDArray | None = None
 
 
 # Data --------------------------------------------------------------------------------------------
@@ -120,7 +122,8 @@ def cheng(seed: int, folder: Path) -> Split:
             kept.append(rng.permutation(own[patient[own] == one])[:8])
     kept = np.concatenate(kept)
     dropped = rng.permutation(np.setdiff1d(train, kept))[:600]
-    return Split(X[kept], y[kept], X[test], y[test], X[dropped], np.array([2]))
+    rows = X[kept], y[kept], X[test], y[test], X[dropped]
+    return Split(*rows, np.array([2]), patient[kept], patient[test])
 
 
 def volumes(seed: int) -> Split:

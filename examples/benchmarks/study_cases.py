@@ -1,0 +1,132 @@
+"""What the parts of the study share: a case to run, tuning, scores, rows drawn per patient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
+
+from skrobust import (
+    class_recall_score,
+    group_accuracy_score,
+    group_roc_auc_score,
+)
+
+PLAIN = "plain"
+OTHER_SEED = "plain, other seed"
+SCORES = ["auc", "auc_patients", "recall", "accuracy_patients", "rare_recall", "kept", "found"]
+
+
+class Case(NamedTuple):
+    """One arm on one fold; `run` fits it and returns its scores."""
+
+    set: str
+    corruption: str
+    learner: str
+    fold: int
+    arm: str
+    run: Callable[[], dict[str, float]]
+
+
+class Fold(NamedTuple):
+    """Training rows, their labels corrupted or not, and test rows, never corrupted."""
+
+    X: NDArray
+    y: NDArray
+    groups: NDArray
+    X_test: NDArray
+    y_test: NDArray
+    groups_test: NDArray
+    # labels of the test rows' patients, where they are not those of the rows
+    patient_test: NDArray | None = None
+
+
+def draw_rows(
+    rows: NDArray, y: NDArray, groups: NDArray, most: tuple[int, int], seed: int
+) -> NDArray:
+    """Return some of the rows: of at most so many patients, at most so many rows of each.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        The rows to choose from.
+    y, groups : ndarray of shape (n_samples,)
+        Labels and patients of all rows.
+    most : tuple of int
+        Number of patients, drawn so that classes keep their shares, and of rows of a patient.
+    seed : int
+        Seed of the draw.
+    """
+    rng = np.random.RandomState(seed)
+    rows = rng.permutation(rows)
+    patients, first = np.unique(groups[rows], return_index=True)
+    label, chosen = y[rows][first], []
+    for code in np.unique(label):
+        own = rng.permutation(patients[label == code])
+        chosen.extend(own[: max(2, round(most[0] * len(own) / len(patients)))])
+    kept = [rows[groups[rows] == patient][: most[1]] for patient in chosen]
+    return np.sort(np.concatenate(kept))
+
+
+def fit_tuned(
+    model: BaseEstimator,
+    grid: Mapping[str, list] | None,
+    fold: Fold,
+    n_folds: int,
+    scoring: Any,
+    seed: int,
+    **validation: NDArray,
+) -> BaseEstimator:
+    """Fit a model, its regularisation searched on inner folds without common patients.
+
+    The inner scores are those of the given labels, right or wrong: nobody has others.
+    """
+    if not grid:
+        takes = model.get_metadata_routing().consumes("fit", ["groups"])
+        passed = {"groups": fold.groups} if takes else {}
+        return model.fit(fold.X, fold.y, **passed, **validation)
+    inner = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    search = GridSearchCV(model, dict(grid), cv=inner, scoring=scoring, error_score="raise")
+    return search.fit(fold.X, fold.y, groups=fold.groups, **validation)
+
+
+def class_scores(model: BaseEstimator, X: NDArray) -> NDArray:
+    """Return a score per row and class, probabilities where the model has them."""
+    if hasattr(model, "predict_proba"):
+        return model.predict_proba(X)
+    decision = model.decision_function(X)
+    return np.stack([-decision, decision], 1) if decision.ndim == 1 else decision
+
+
+def score(model: BaseEstimator, fold: Fold, rare: NDArray | None = None) -> dict[str, float]:
+    """Return the scores of the test rows, and of the test patients by mean class scores.
+
+    Parameters
+    ----------
+    model : classifier
+        Fitted.
+    fold : Fold
+        The test rows.
+    rare : ndarray, default=None
+        The rare classes.
+    """
+    scores, labels = class_scores(model, fold.X_test), model.classes_
+    each_row = np.arange(len(scores))
+    of_patient = fold.y_test if fold.patient_test is None else fold.patient_test
+    patients = {"groups": fold.groups_test, "labels": labels}
+    predicted = labels[scores.argmax(1)]
+    result = {
+        "auc": group_roc_auc_score(fold.y_test, scores, groups=each_row, labels=labels),
+        "auc_patients": group_roc_auc_score(of_patient, scores, **patients),
+        "recall": class_recall_score(fold.y_test, predicted),
+        "accuracy_patients": group_accuracy_score(of_patient, scores, **patients),
+        "n_train": len(fold.X),
+        "n_test": len(fold.X_test),
+    }
+    if rare is not None:
+        result["rare_recall"] = class_recall_score(fold.y_test, predicted, classes=rare)
+    return result

@@ -1,0 +1,119 @@
+"""Part of the study: noisy training images, the trouble of the influence paper.
+
+Sets: brain tumour slices (three classes, here at 32 by 32 pixels) and generated liver lesions
+(``make_lesion_rois``, four classes), both between 0 and 1. One fifth of the training patients are
+validation patients with clean images, as in the paper. Influence and early stopping see them as
+validation rows; all other arms train on them, so that every arm has the same images, but for the
+paper's own baseline, which does without them. The network is that of ``noisy_images.py``, its
+weight decay tuned in all arms; test images are clean.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+from noisy_images import load as load_slices
+from noisy_images import network
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import make_pipeline
+from skorch.callbacks import EarlyStopping
+from study_cases import PLAIN, Case, Fold, draw_rows, fit_tuned, score
+
+from skrobust import (
+    InfluencePerturber,
+    InfluenceReweighter,
+    Noise2VoidDenoiser,
+    add_gaussian_noise,
+    add_rician_noise,
+    make_lesion_rois,
+    roc_auc_scorer,
+)
+from skrobust.training import validation_split
+
+N_FOLDS, MOST, MOST_TEST = 3, (40, 4), (200, 5)
+SCALE, EPOCHS = 0.2, 16
+NOISE = {"clean": None, "Gaussian noise": add_gaussian_noise, "Rician noise": add_rician_noise}
+NAIVE = "plain, noisy images only"
+# arms that do not train on the clean images
+HELD_OUT = ("ISR", "ISP", "early stopping", NAIVE)
+
+
+def load(name: str, args: argparse.Namespace, seed: int) -> tuple[NDArray, NDArray, NDArray]:
+    """Return images with a channel axis between 0 and 1, labels and patients."""
+    if name == "lesions":
+        images, y, groups = make_lesion_rois(
+            500, spread=0.5, noise=0.3, random_state=seed, return_X_y_groups=True
+        )
+        return ((images + 2) / 4).clip(0, 1), y, groups
+    images, y, groups = load_slices(args.data)
+    return images.reshape(-1, 1, 32, 2, 32, 2).mean((3, 5)), y, groups
+
+
+def arms(seed: int, memory: str) -> dict[str, tuple[BaseEstimator, dict]]:
+    """Return the models that are compared, each with its grid."""
+    size = argparse.Namespace(width=8, epochs=EPOCHS, lr=0.003, precision="bfloat16")
+    net = network(size, seed)
+    half = EPOCHS // 2
+    denoiser = Noise2VoidDenoiser(max_epochs=10, module__width=8, random_state=seed)
+    stopping = EarlyStopping(patience=EPOCHS, load_best=True, sink=lambda text: None)
+    models = {
+        PLAIN: net,
+        NAIVE: net,
+        "early stopping": clone(net).set_params(callbacks=[*net.callbacks, stopping]),
+        "ISR, paper": InfluenceReweighter(net, warmup_epochs=half),
+        "ISR, smoothed": InfluenceReweighter(
+            net, warmup_epochs=half, emphasis="helpful", scaling="rank", smoothing=3
+        ),
+        "ISP, bounded": InfluencePerturber(net, warmup_epochs=half),
+        "ISP, paper": InfluencePerturber(net, warmup_epochs=half, step=None),
+    }
+    decay = "optimizer__weight_decay"
+    grids = {
+        arm: {f"estimator__{decay}" if arm.startswith("IS") else decay: [0, 1e-3]} for arm in models
+    }
+    models["Noise2Void"] = make_pipeline(denoiser, net, memory=memory)
+    grids["Noise2Void"] = {f"netclassifier__{decay}": [0, 1e-3]}
+    return {arm: (model, grids[arm]) for arm, model in models.items()}
+
+
+def run(
+    arm: str, model: BaseEstimator, grid: dict, fold: Fold, held: NDArray, seed: int
+) -> dict[str, float]:
+    """Fit and score one arm; `held` marks the clean images."""
+    passed = {}
+    if arm.startswith(HELD_OUT):
+        if arm != NAIVE:
+            passed = {"X_val": fold.X[held], "y_val": fold.y[held]}
+        fold = fold._replace(X=fold.X[~held], y=fold.y[~held], groups=fold.groups[~held])
+    return score(fit_tuned(model, grid, fold, 2, roc_auc_scorer, seed, **passed), fold)
+
+
+def cases(args: argparse.Namespace, seed: int, memory: str) -> Iterator[Case]:
+    """Yield the cases of a seed."""
+    for name in ["lesions", *(["cheng"] if args.data else [])]:
+        images, y, groups = load(name, args, seed)
+        outer = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=seed)
+        for number, (train, test) in enumerate(outer.split(images, y, groups)):
+            train = draw_rows(train, y, groups, MOST, seed)
+            test = draw_rows(test, y, groups, MOST_TEST, seed)
+            held = np.zeros(len(train), dtype=bool)
+            held[validation_split(y[train], 0.2, groups[train], seed)[1]] = True
+            for corruption, noise in NOISE.items():
+                X = images[train].copy()
+                if noise is not None:
+                    X[~held] = noise(X[~held], SCALE, random_state=1000 * seed + number)
+                fold = Fold(X, y[train], groups[train], images[test], y[test], groups[test])
+                for arm, (model, grid) in arms(seed, memory).items():
+                    yield Case(
+                        name,
+                        corruption,
+                        "net",
+                        number,
+                        arm,
+                        partial(run, arm, model, grid, fold, held, seed),
+                    )
