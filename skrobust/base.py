@@ -15,15 +15,15 @@ from imblearn.utils import check_target_type
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.preprocessing import label_binarize
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from .networks import auto_module
 from .training import Rows, TensorNet, as_tensor, draw_seed, resolve_device
+from .utils.fit_context import fit_context
 from .utils.groups import check_groups
-from .utils.sklearn_private import ArraysTransformer, Interval, StrOptions, fit_context
-from .utils.targets import ClassMass, check_class_mass, is_class_mass
+from .utils.sklearn_private import ArraysTransformer, Interval, StrOptions
+from .utils.targets import ClassMass, check_class_labels, check_class_mass, is_class_mass
 from .utils.versioned_state import VersionedState
 
 _NESTED = ("module__", "optimizer__")
@@ -126,6 +126,11 @@ class NetEstimator(VersionedState, BaseEstimator):
         row_shape = X.shape[1:]
         if reset:
             shape = row_shape if self.input_shape is None else tuple(self.input_shape)
+            if not all(isinstance(size, Integral) and size > 0 for size in shape):
+                raise ValueError(
+                    f"rows of shape {shape} (input_shape={self.input_shape}) cannot be learned "
+                    "from: expected whole numbers of at least 1."
+                )
             if math.prod(shape) != math.prod(row_shape):
                 raise ValueError(
                     f"input_shape={shape} holds {math.prod(shape)} values per row but the rows of "
@@ -268,8 +273,15 @@ def _check_arguments(factory, given: dict[str, Any], prefix: str) -> set[str] | 
     return set(parameters)
 
 
+def check_numbers(X: NDArray) -> None:
+    """Raise if X holds something else than real numbers, dates say."""
+    if X.dtype.kind not in "fiub":
+        raise ValueError(f"X has dtype {X.dtype}, but real numbers were expected.")
+
+
 def check_float32_range(X: NDArray) -> None:
-    """Raise if X has values beyond the range of float32, in which networks compute."""
+    """Raise if X has no numbers, or values beyond the range of float32, of networks."""
+    check_numbers(X)
     if X.dtype.kind == "f" and X.dtype.itemsize <= 4:
         return
     limit = np.finfo(np.float32).max
@@ -358,9 +370,10 @@ class RowSampler(VersionedState, BaseSampler):
             X = validate_data(self, X, reset=True, allow_nd=True)
             y = ClassMass(*check_class_mass(y, len(X)))
         else:
-            check_classification_targets(y)
+            check_class_labels(y)
             y, one_vs_all = check_target_type(y, indicate_one_vs_all=True)
             X, y = validate_data(self, X, y, reset=True, allow_nd=True)
+        check_numbers(X)
         if groups is not None:
             groups = check_groups(groups, len(X))
         self.sampling_strategy_ = {}

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.multiclass import check_classification_targets
 
 from ..training import Rows
 from ..utils.sklearn_private import check_sample_weight
-from ..utils.targets import check_class_mass, encode_labels, is_class_mass, weigh
+from ..utils.targets import (
+    check_class_labels,
+    check_class_mass,
+    encode_labels,
+    is_class_mass,
+    weigh,
+)
 
 
 class ClassTargetsMixin:
@@ -27,7 +32,7 @@ class ClassTargetsMixin:
                 )
         else:
             X, y = self._check_X(X, y, reset=reset)
-            check_classification_targets(y)
+            check_class_labels(y)
             classes = np.unique(y) if classes is None else classes
             target = encode_labels(y, classes, "y")
         if len(classes) < 2:

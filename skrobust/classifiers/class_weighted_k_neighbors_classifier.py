@@ -7,7 +7,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.class_weight import compute_class_weight
 
+from ..utils.fit_context import fit_context
 from ..utils.sklearn_private import StrOptions, training_labels
+from ..utils.targets import check_class_labels
 from ..utils.versioned_state import VersionedState
 
 
@@ -94,6 +96,7 @@ class ClassWeightedKNeighborsClassifier(VersionedState, KNeighborsClassifier):
         )
         self.class_weight = class_weight
 
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: ArrayLike) -> ClassWeightedKNeighborsClassifier:
         """Keep the rows, and weigh the classes.
 
@@ -109,6 +112,8 @@ class ClassWeightedKNeighborsClassifier(VersionedState, KNeighborsClassifier):
         self : ClassWeightedKNeighborsClassifier
             The fitted classifier.
         """
+        if y is not None:
+            check_class_labels(y)
         super().fit(X, y)
         if self.outputs_2d_:
             raise ValueError("y must have one column: several outputs are not supported.")

@@ -16,9 +16,10 @@ from sklearn.utils.validation import check_memory
 
 from ..influence import influence_scores
 from ..training import draw_seed, validation_split
+from ..utils.fit_context import fit_context
 from ..utils.groups import check_groups
 from ..utils.random_states import fill_random_states
-from ..utils.sklearn_private import HasMethods, Interval, StrOptions, fit_context, safe_indexing
+from ..utils.sklearn_private import HasMethods, Interval, StrOptions, safe_indexing
 from ..utils.targets import encode_labels, is_class_mass, weigh
 from .fitted_inside import FittedInsideMixin, check_labels
 from .net_classifier import NetClassifier
@@ -250,7 +251,7 @@ def _warn_of_few_groups(groups: NDArray) -> None:
             "more about these patients than about the classes: raise validation_fraction, or give "
             "X_val and y_val of more patients.",
             InfluenceWarning,
-            stacklevel=3,
+            stacklevel=5,
         )
 
 
@@ -261,5 +262,5 @@ def _warn_of_missing_classes(classes: NDArray, y_val: NDArray) -> None:
             f"the validation rows lack {missing.tolist()}: rows of these classes can only look "
             "harmful. Give validation rows of every class.",
             InfluenceWarning,
-            stacklevel=3,
+            stacklevel=5,
         )

@@ -6,8 +6,9 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
 
 from ..quality import OutOfFoldLabelQuality, quality_weights
+from ..utils.fit_context import fit_context
 from ..utils.random_states import fill_random_states
-from ..utils.sklearn_private import HasMethods, fit_context
+from ..utils.sklearn_private import HasMethods
 from .fitted_inside import FittedInsideMixin, check_labels, check_takes_weights, fit_weighted
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from numbers import Real
 
+import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
@@ -16,11 +17,12 @@ from ..losses import LogitAdjustedLoss
 from ..networks import ResNet1d
 from ..networks.random_augmentation import AUGMENTATIONS, augment_batches
 from ..training import TensorNet, validation_split
+from ..utils.finite import check_finite_rows
+from ..utils.fit_context import fit_context
 from ..utils.sklearn_private import (
     Interval,
     StrOptions,
     check_partial_fit_first_call,
-    fit_context,
 )
 from ..utils.targets import check_class_mass, encode_labels, is_class_mass
 from .activation_maps import ActivationMapsMixin
@@ -347,7 +349,8 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
         proba : ndarray of shape (n_samples, n_classes), float32
             Softmax of the network's outputs, columns as in `classes_`.
         """
-        return softmax(self._outputs(X), axis=1)
+        with np.errstate(over="ignore"):  # differences beyond float32 are probabilities of zero
+            return softmax(self._outputs(X), axis=1)
 
     def decision_function(self, X: ArrayLike) -> NDArray:
         """Return the network's outputs before the softmax.
@@ -363,7 +366,10 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
             Scores per class; for two classes the second minus the first.
         """
         outputs = self._outputs(X)
-        return outputs[:, 1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs
+        if outputs.shape[1] != 2:
+            return outputs
+        with np.errstate(over="ignore"):  # checked instead
+            return check_finite_rows(outputs[:, 1] - outputs[:, 0], "the decision scores")
 
     def predict(self, X: ArrayLike) -> NDArray:
         """Return the most probable class of every row.

@@ -13,7 +13,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import has_fit_parameter
 
-from ..utils.sklearn_private import HasMethods, fit_context
+from ..utils.fit_context import fit_context
+from ..utils.sklearn_private import HasMethods
 from .fitted_inside import FittedInsideMixin, check_labels
 
 

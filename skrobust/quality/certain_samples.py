@@ -141,7 +141,7 @@ class CertainSamples(LabelDistiller):
                 f"{self.max_epochs} epochs, so that hardly any is left out. Raise threshold, lower "
                 "max_epochs, or use OutOfFoldLabelQuality.",
                 DistillationWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         return kept
 
@@ -162,6 +162,6 @@ class CertainSamples(LabelDistiller):
                 f"({'; '.join(reports)}): the most probable rows of the class were added. Lower "
                 "threshold, raise max_epochs or the learning rate, or use OutOfFoldLabelQuality.",
                 DistillationWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
         return kept

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from ..training import is_skorch_net
+from ..training import is_skorch_net, raise_interrupt
 
 
 def epoch_probabilities(
@@ -55,6 +55,7 @@ def _next_epoch(fitted, X, codes, key, epoch):
     classes = np.arange(codes.max() + 1)
     if is_skorch_net(fitted):
         fitted.partial_fit(X, codes.astype(np.int64))
+        raise_interrupt(fitted)
     else:
         fitted.partial_fit(X, codes, classes=classes)
     proba = np.asarray(fitted.predict_proba(X), dtype=np.float32)

@@ -8,12 +8,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_memory, validate_data
 
+from ..utils.fit_context import fit_context
 from ..utils.groups import check_groups
 from ..utils.random_states import fill_random_states
-from ..utils.sklearn_private import HasMethods, fit_context
+from ..utils.sklearn_private import HasMethods
+from ..utils.targets import check_class_labels
 from ..utils.versioned_state import VersionedState
 
 
@@ -58,7 +59,7 @@ class LabelDistiller(VersionedState, BaseEstimator):
             If the input is malformed, or y has one class only.
         """
         X, y = validate_data(self, X, y, allow_nd=True)
-        check_classification_targets(y)
+        check_class_labels(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(

@@ -10,6 +10,7 @@ from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 
+from ..training import is_skorch_net, raise_interrupt
 from ..utils.groups import group_means, require_groups
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions
 from .label_distiller import LabelDistiller, own_label_entries
@@ -166,6 +167,8 @@ def _out_of_fold(estimator, X, codes, splits, fit_on) -> NDArray:
                 "more groups per class."
             )
         fitted = clone(estimator).fit(X[train], codes[train])
+        if is_skorch_net(fitted):
+            raise_interrupt(fitted)
         probabilities[np.ix_(test, fitted.classes_)] = _class_probabilities(fitted, X[test])
     return probabilities
 

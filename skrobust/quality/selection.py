@@ -34,7 +34,7 @@ def keep_best(quality: NDArray, codes: NDArray, keep: float) -> NDArray:
     for code in np.unique(codes):
         rows = np.flatnonzero(codes == code)
         # round() keeps 0.7 * 10 from becoming 7.000000000000001, and so 8
-        n_kept = int(np.ceil(round(keep * len(rows), 9)))
+        n_kept = max(1, int(np.ceil(round(keep * len(rows), 9))))
         best = np.argsort(-quality[rows], kind="stable")[:n_kept]
         kept[rows[best]] = True
     return kept

@@ -14,8 +14,9 @@ from torch import nn
 from ..base import NetEstimator, RowSampler
 from ..networks import ConvAutoencoder, auto_autoencoder
 from ..training import ReconstructionRows, TensorNet, reconstruction_errors
+from ..utils.fit_context import fit_context
 from ..utils.groups import check_groups, require_groups
-from ..utils.sklearn_private import Interval, StrOptions, fit_context, safe_indexing
+from ..utils.sklearn_private import Interval, StrOptions, safe_indexing
 from ..utils.targets import ClassMass
 from .reconstruction_detector import ReconstructionDetector
 from .row_removal import RowRemoval, removal_threshold

@@ -81,8 +81,18 @@ class GaussianNoiseAugmenter(RowSampler):
         n_copies = round(self.factor * len(X)) - len(X)
         copied = repeat_evenly(np.arange(len(X)), n_copies, rng)
         self.sample_indices_ = np.concatenate([np.arange(len(X)), copied])
-        scale = self.scale * float(X.std(dtype=np.float64)) if self.relative else self.scale
-        noisy = add_gaussian_noise(X[copied], scale, random_state=rng)
+        scale = self.scale
+        if self.relative:
+            # of numbers up to 1, whose squares do not overflow
+            largest = max(float(X.max()), -float(X.min()), np.finfo(float).tiny)
+            scale = scale * largest * float(np.std(X / largest, dtype=np.float64))
+        with np.errstate(over="ignore"):  # checked instead
+            noisy = add_gaussian_noise(X[copied], scale, random_state=rng)
+        if not np.isfinite(noisy).all():
+            raise ValueError(
+                f"rows with noise of standard deviation {scale:.3g} are beyond the range of "
+                f"{X.dtype}. Lower scale, or scale X first."
+            )
         if X.dtype.kind in "iu":
             limits = np.iinfo(X.dtype)
             noisy = np.rint(noisy).clip(limits.min, limits.max)

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..base import NetEstimator
 from ..training import ReconstructionRows, TensorNet, reconstruction_errors
+from ..utils.finite import check_finite_rows
 
 
 class ReconstructionDetector(OutlierMixin, NetEstimator):
@@ -98,7 +99,9 @@ class ReconstructionDetector(OutlierMixin, NetEstimator):
         X = rows.X.cpu().numpy()
         dtype = np.float64 if X.dtype == np.float64 else np.float32
         outputs = net.outputs(rows).reshape(X.shape).astype(dtype, copy=False)
-        return X, outputs * dtype(rows.scale) + dtype(rows.center)
+        with np.errstate(over="ignore", invalid="ignore"):  # checked instead
+            outputs = outputs * dtype(rows.scale) + dtype(rows.center)
+        return X, check_finite_rows(outputs, "the reconstructions")
 
     def _net_and_rows(self, X: ArrayLike) -> tuple[TensorNet, ReconstructionRows]:
         check_is_fitted(self)

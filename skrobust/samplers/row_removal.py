@@ -161,4 +161,4 @@ class RowRemoval:
             )
         if message:
             # at the line that called fit
-            warnings.warn(message, OutlierRemovalWarning, stacklevel=5)
+            warnings.warn(message, OutlierRemovalWarning, stacklevel=6)

@@ -3,7 +3,7 @@
 from .batches import BalancedBatches, Batches, JoinedRows, Rows, as_tensor
 from .device import resolve_device
 from .factor_training import FactorNetworks, FactorRecipe
-from .net import TensorNet, is_skorch_net
+from .net import TensorNet, is_skorch_net, raise_interrupt
 from .reconstruction_rows import ReconstructionRows, reconstruction_errors
 from .seeding import OwnRandomness, draw_seed
 from .splits import validation_split
@@ -21,6 +21,7 @@ __all__ = [
     "as_tensor",
     "draw_seed",
     "is_skorch_net",
+    "raise_interrupt",
     "reconstruction_errors",
     "resolve_device",
     "validation_split",

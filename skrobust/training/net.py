@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import io
 import math
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
+from ..utils.finite import check_finite_rows
 from .batches import BalancedBatches, Batches, Rows
 from .cosine_annealing import CosineAnnealing
 from .seeding import OwnRandomness, replace_dropout
@@ -117,7 +119,8 @@ class TensorNet(NeuralNet):
 
         `after_epoch` is called with the net at the end of every epoch, before the callbacks; it
         may change which rows the next epoch sees. A callback may stop the training early; an
-        interrupt by the user is raised.
+        interrupt by the user is raised, and so is a ValueError when losses or weights become
+        infinite or NaN.
         """
         self.after_epoch = after_epoch
         self.train_split = None if valid is None else predefined_split(valid)
@@ -128,6 +131,8 @@ class TensorNet(NeuralNet):
             self.fit_loop(rows, epochs=epochs)
         except KeyboardInterrupt:
             if not self.stopped_:
+                if self.history and "train_loss" not in self.history[-1]:
+                    del self.history[-1]  # half an epoch
                 raise
         except ValueError as error:
             if "more than 1 value per channel" in str(error):
@@ -140,7 +145,15 @@ class TensorNet(NeuralNet):
         finally:
             self.after_epoch = None
             self.notify("on_train_end", X=rows, y=None)
+        if not all(bool(w.isfinite().all()) for w in self.module_.state_dict().values()):
+            raise ValueError(self._diverged("weights are infinite or NaN"))
         return self
+
+    def _diverged(self, what: str) -> str:
+        return (
+            f"the training diverged: {what} after epoch {len(self.history)} with lr={self.lr}. "
+            "Lower lr, and scale X, for example with StandardScaler."
+        )
 
     def on_epoch_end(self, net, **kwargs):
         """Call `after_epoch`."""
@@ -148,11 +161,11 @@ class TensorNet(NeuralNet):
             self.after_epoch(self)
 
     def notify(self, method_name, **cb_kwargs):
-        """Call the callbacks; skorch's stop the training by a KeyboardInterrupt."""
+        """Call the callbacks; skorch's stop the training by raising KeyboardInterrupt."""
         try:
             super().notify(method_name, **cb_kwargs)
-        except KeyboardInterrupt:
-            self.stopped_ = True
+        except KeyboardInterrupt as interrupt:
+            self.stopped_ = _raised_by_statement(interrupt)
             raise
         except KeyError as error:
             if self.train_split is None and "valid" in str(error):
@@ -286,17 +299,19 @@ class TensorNet(NeuralNet):
     def record_loss(self, prefix: str, loss: float) -> None:
         """Write a loss into the epoch's row of the history, and whether it is the lowest yet."""
         name = f"{prefix}_loss"
+        if not math.isfinite(loss):
+            raise ValueError(self._diverged(f"the {name} is {loss}"))
         earlier = [row[name] for row in self.history[:-1] if name in row]
         self.history.record(name, loss)
         self.history.record(f"{name}_best", loss < min(earlier, default=np.inf))
 
     def outputs(self, rows: Rows) -> NDArray:
-        """Return the module's outputs for all rows, in evaluation mode, as float32."""
+        """Return the module's outputs for all rows, in evaluation mode, as float32, all finite."""
         self.module_.eval()
         # no_grad: tensors of inference mode could not be trained on by a later partial_fit
         with torch.no_grad():
             batches = [self.infer(x).cpu() for x, _ in self.get_iterator(rows)]
-        return torch.cat(batches).numpy()
+        return check_finite_rows(torch.cat(batches).numpy(), "the network's outputs")
 
     def predict(self, X):
         """Return class codes, for skorch's scoring callbacks."""
@@ -325,6 +340,14 @@ class TensorNet(NeuralNet):
         self.randomness_.load_state_dict(state["randomness"])
 
 
+def _raised_by_statement(error: BaseException) -> bool:
+    """Tell a ``raise`` from the interrupt of a user, which comes in the midst of anything."""
+    trace = error.__traceback__
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return dis.opname[trace.tb_frame.f_code.co_code[trace.tb_lasti]] == "RAISE_VARARGS"
+
+
 def prediction_batch_size(input_shape) -> int:
     """Return how many rows to predict at once: about 2**17 numbers, so that caches hold them."""
     return max(16, 2**17 // math.prod(input_shape))
@@ -333,3 +356,23 @@ def prediction_batch_size(input_shape) -> int:
 def is_skorch_net(estimator) -> bool:
     """Tell whether an estimator is a net of skorch itself."""
     return isinstance(estimator, NeuralNet)
+
+
+def raise_interrupt(net: NeuralNet) -> None:
+    """Raise the KeyboardInterrupt that a net of skorch itself has kept to itself.
+
+    Its ``fit`` and ``partial_fit`` end quietly in the midst of an epoch.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        A net after ``fit`` or ``partial_fit``.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the last epoch was not finished.
+    """
+    recorded = dict(net.callbacks_).get("train_loss") is not None
+    if recorded and (not net.history or "train_loss" not in net.history[-1]):
+        raise KeyboardInterrupt

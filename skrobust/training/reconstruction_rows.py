@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..utils.finite import check_finite_rows
 from .batches import Batches, Rows, _take
 from .net import TensorNet, prediction_batch_size
 
@@ -110,4 +111,4 @@ def reconstruction_errors(net: TensorNet, rows: ReconstructionRows) -> NDArray:
             batch = (net.infer(x) - x).abs_().flatten(1).mean(1)
             errors[start : start + len(x)] = batch.cpu().numpy()
             start += len(x)
-    return errors * rows.scale
+    return check_finite_rows(errors * rows.scale, "the reconstruction errors")

@@ -30,5 +30,5 @@ def warn_if_collapsed(embeddings: NDArray, margin: float, stage: str) -> None:
             f"{spread:.2g} from one point, with margin={margin}. Train longer, use 'batch_all' "
             "instead of 'batch_hard', or a lower lr.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=7,
         )

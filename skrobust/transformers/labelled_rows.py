@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.multiclass import check_classification_targets
 
 from ..training import validation_split
 from ..utils.groups import check_groups
-from ..utils.targets import encode_labels
+from ..utils.targets import check_class_labels, encode_labels
 
 
 def label_codes(y: NDArray, unlabeled: Any) -> tuple[NDArray, NDArray]:
@@ -30,7 +29,7 @@ def label_codes(y: NDArray, unlabeled: Any) -> tuple[NDArray, NDArray]:
     codes : ndarray of shape (n_samples,), int64
         Positions; -1 for rows without label.
     """
-    check_classification_targets(y)
+    check_class_labels(y)
     if unlabeled is None:
         labelled = np.ones(len(y), dtype=bool)
     else:

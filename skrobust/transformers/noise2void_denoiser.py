@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from ..base import NetEstimator
 from ..networks import UNet
 from ..training import ReconstructionRows
-from ..utils.sklearn_private import Interval, fit_context
+from ..utils.finite import check_finite_rows
+from ..utils.fit_context import fit_context
+from ..utils.sklearn_private import Interval
 
 
 class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
@@ -184,7 +186,9 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
         device = self.net_.device
         rows = ReconstructionRows(X, self.input_shape_, device, self.center_, self.scale_)
         outputs = self.net_.outputs(rows).reshape(X.shape)
-        return outputs * np.float32(self.scale_) + np.float32(self.center_)
+        with np.errstate(over="ignore", invalid="ignore"):  # checked instead
+            denoised = outputs * np.float32(self.scale_) + np.float32(self.center_)
+        return check_finite_rows(denoised, "the denoised values")
 
     def _batch_transform(self):
         return _HidePoints(self.mask_fraction, self.radius)

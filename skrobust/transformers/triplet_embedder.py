@@ -13,7 +13,8 @@ from ..base import NetEstimator
 from ..networks import ConvNet, RandomAugmentation
 from ..networks.random_augmentation import AUGMENTATIONS
 from ..training import draw_seed
-from ..utils.sklearn_private import Interval, StrOptions, fit_context
+from ..utils.fit_context import fit_context
+from ..utils.sklearn_private import Interval, StrOptions
 from .embedding_criterion import TRIPLET_LOSSES
 from .embedding_training import EmbeddingTrainingMixin
 from .labelled_rows import label_codes, split_rows
@@ -354,16 +355,14 @@ class TripletEmbedder(
                 "is None. Set augment, with augment_rows=None to leave the training rows as "
                 "they are."
             )
-        per_class = self.samples_per_class
-        if (
-            per_class is not None
-            and self.loss in TRIPLET_LOSSES
-            and self.batch_size < 2 * per_class
-        ):
+        # from batches of one class a triplet loss learns nothing
+        classes_needed = 2 if self.loss in TRIPLET_LOSSES else 1
+        needed = classes_needed * (self.samples_per_class or 1)
+        if self.samples_per_class is not None and self.batch_size < needed:
             raise ValueError(
-                f"batch_size={self.batch_size} with samples_per_class={per_class} makes batches "
-                "of one class, from which a triplet loss learns nothing. Set batch_size to at "
-                f"least {2 * per_class}."
+                f"batch_size={self.batch_size} with samples_per_class={self.samples_per_class} "
+                f"does not hold the rows of {classes_needed} classes, which loss={self.loss!r} "
+                f"needs. Set batch_size to at least {needed}."
             )
 
     def _check_labels(self, X, y) -> tuple[NDArray, NDArray, NDArray]:

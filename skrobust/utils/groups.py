@@ -26,6 +26,8 @@ def check_groups(groups: ArrayLike, n_samples: int) -> NDArray:
     ------
     ValueError
         If the lengths differ, or a group is missing (None or NaN).
+    TypeError
+        If strings and numbers are mixed.
 
     Examples
     --------
@@ -47,6 +49,13 @@ def check_groups(groups: ArrayLike, n_samples: int) -> NDArray:
             "groups contains missing values (None or NaN). Every row needs a group; drop or name "
             "the others."
         )
+    if groups.dtype.kind == "O":
+        try:
+            np.unique(groups)
+        except TypeError as error:
+            raise TypeError(
+                f"groups cannot be sorted: {error}. Name all groups by strings, or all by numbers."
+            ) from error
     return groups
 
 

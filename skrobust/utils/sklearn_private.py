@@ -4,7 +4,7 @@ When one of them moves, this file is the only one to mend.
 """
 
 from imblearn.utils._validation import ArraysTransformer
-from sklearn.base import _fit_context as fit_context
+from sklearn.base import _fit_context as sklearn_fit_context
 from sklearn.metrics._scorer import _BaseScorer as BaseScorer
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._optional_dependencies import check_matplotlib_support
@@ -24,8 +24,8 @@ __all__ = [
     "check_matplotlib_support",
     "check_partial_fit_first_call",
     "check_sample_weight",
-    "fit_context",
     "safe_indexing",
+    "sklearn_fit_context",
     "training_labels",
 ]
 

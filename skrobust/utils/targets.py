@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_array
+from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
 
 
 class ClassMass(np.ndarray):
@@ -47,6 +48,38 @@ class ClassMass(np.ndarray):
 
     def __reduce__(self):
         return ClassMass, (np.asarray(self), self.classes)
+
+
+def check_class_labels(y: ArrayLike) -> None:
+    """Raise for labels that are no classes: numbers of a regression, missing or mixed ones.
+
+    Parameters
+    ----------
+    y : array-like
+        Labels.
+
+    Raises
+    ------
+    ValueError
+        If they are continuous, of several outputs, infinite or NaN.
+    TypeError
+        If they cannot be sorted: some are missing (None), or strings and numbers are mixed.
+
+    Examples
+    --------
+    >>> from skrobust.utils.targets import check_class_labels
+    >>> check_class_labels(["a", "b", "a"])
+    """
+    if getattr(y, "dtype", None) is not None and y.dtype.kind == "f":
+        # before scikit-learn casts NaN to an integer, with numpy's warning
+        assert_all_finite(y, input_name="y")
+    try:
+        check_classification_targets(y)
+    except TypeError as error:
+        raise TypeError(
+            f"the labels in y cannot be sorted: {error}. Every row needs a label, and labels must "
+            "be of one type, all strings or all numbers."
+        ) from error
 
 
 def is_class_mass(y) -> bool:

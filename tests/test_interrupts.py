@@ -1,0 +1,196 @@
+"""A fit that is interrupted, wherever it is, leaves the estimator as it was before."""
+
+import gc
+import signal
+import sys
+from itertools import islice
+from traceback import walk_stack
+
+import numpy as np
+import pytest
+import torch
+from public_estimators import (
+    differences,
+    fit,
+    ids,
+    missing_estimators,
+    net,
+    outputs,
+    small_estimators,
+    small_table,
+)
+from sklearn.base import clone
+from skorch import NeuralNetClassifier
+from skorch.callbacks import Callback, EarlyStopping
+
+from skrobust import (
+    MLP,
+    CertainSamples,
+    DistillationWarning,
+    InfluenceReweighter,
+    OutOfFoldLabelQuality,
+)
+from skrobust.classifiers.influence_classifier import InfluenceWarning
+from skrobust.training import TensorNet
+
+ESTIMATORS = small_estimators()
+N_PLACES = 6
+
+
+class InterruptInBatch(Callback):
+    def on_batch_end(self, net, **kwargs):
+        raise KeyboardInterrupt
+
+
+class Interrupted:
+    """Count the calls of Python functions; send the user's interrupt at one of them."""
+
+    def __init__(self, at=None):
+        self.at = at
+        self.n_calls = 0
+
+    def _count(self, frame, event, argument):
+        # Python keeps finalizers from raising, and cannot keep an interrupt out of a context's end
+        names = {f.f_code.co_name for f, _ in islice(walk_stack(frame), 4)}
+        if event != "call" or names & {"__del__", "__enter__", "__exit__"}:
+            return
+        self.n_calls += 1
+        if self.n_calls == self.at:
+            signal.raise_signal(signal.SIGINT)
+
+    def __enter__(self):
+        gc.disable()
+        sys.setprofile(self._count)
+        return self
+
+    def __exit__(self, *exception):
+        sys.setprofile(None)
+        gc.enable()
+
+
+def test_every_public_estimator_is_covered():
+    assert not missing_estimators(ESTIMATORS)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of the tiny data
+@pytest.mark.parametrize("index", range(len(ESTIMATORS)), ids=ids(ESTIMATORS))
+def test_interrupted_fit_leaves_what_was_there(index):
+    X, y, groups = small_table(40)
+    X_before, y_before, groups_before = small_table(30, n_columns=8, seed=1)
+    given = {"groups": groups} if "Influence" in ids(ESTIMATORS)[index] else {}
+    given_before = {"groups": groups_before} if given else {}
+    again = fit(clone(ESTIMATORS[index]), X, y, **given)
+    second = clone(ESTIMATORS[index])
+    with Interrupted() as counted:  # the first fit has filled caches
+        fit(second, X, y, **given)
+    fitted = fit(clone(ESTIMATORS[index]), X_before, y_before, **given_before)
+    expected, attributes = outputs(fitted, X_before), dict(vars(fitted))
+    unfitted = clone(ESTIMATORS[index])
+    parameters = vars(unfitted).keys()
+    for place in np.linspace(0.02, 0.9, N_PLACES) * counted.n_calls:
+        for estimator in (unfitted, fitted):
+            with pytest.raises(KeyboardInterrupt), Interrupted(int(place)):
+                fit(estimator, X, y, **given)
+        assert vars(unfitted).keys() == parameters
+        assert vars(fitted) == attributes
+    assert not differences(outputs(fitted, X_before), expected)
+    fit(unfitted, X, y, **given)
+    assert not differences(outputs(unfitted, X), outputs(again, X))
+
+
+def early_stopping():
+    return EarlyStopping("train_loss", patience=2, threshold=1.0, threshold_mode="abs", sink=list)
+
+
+class InterruptInEpoch(Callback):
+    """The user's interrupt while a callback is at work."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == self.epoch:
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_a_callback_may_stop_the_training():
+    X, y, _ = small_table()
+    stopped = net(callbacks=[early_stopping()], random_state=0).set_params(max_epochs=10)
+    assert len(stopped.fit(X, y).history_) < 10
+
+
+def test_an_interrupt_inside_a_callback_is_the_users():
+    X, y, _ = small_table()
+    estimator = net(callbacks=[InterruptInEpoch(2)], random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        estimator.fit(X, y)
+    assert not hasattr(estimator, "net_")
+
+
+def test_interrupted_partial_fit_can_be_gone_on_with(monkeypatch):
+    X, y, _ = small_table()
+    estimator = net(random_state=0, batch_size=8).partial_fit(X, y, classes=[0, 1])
+    steps = iter(range(10))
+    quick_step = TensorNet._quick_step
+
+    def interrupted_step(net, x, y):
+        if next(steps) == 3:
+            raise KeyboardInterrupt
+        return quick_step(net, x, y)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TensorNet, "_quick_step", interrupted_step)
+        with pytest.raises(KeyboardInterrupt):
+            estimator.partial_fit(X, y)
+    assert len(estimator.history_) == 1
+    estimator.predict(X)
+    estimator.partial_fit(X, y)
+    assert estimator.history_[:, "epoch"] == [1, 2]
+
+
+def test_gradients_are_on_again(monkeypatch):
+    def interrupted_epochs(*args, **kwargs):
+        torch.set_grad_enabled(False)  # as if torch.no_grad() could not end
+        raise KeyboardInterrupt
+
+    X, y, _ = small_table()
+    monkeypatch.setattr(TensorNet, "run_epochs", interrupted_epochs)
+    with pytest.raises(KeyboardInterrupt):
+        net().fit(X, y)
+    assert torch.is_grad_enabled()
+
+
+def test_a_failed_fit_is_undone():
+    X, y, _ = small_table()
+    estimator = net(random_state=0).fit(X, y)
+    before = dict(vars(estimator))
+    with pytest.raises(ValueError, match="NaN"):
+        estimator.fit(np.full((4, 3), np.nan), [0, 1, 0, 1])
+    assert vars(estimator) == before
+
+
+@pytest.mark.parametrize("distiller", [CertainSamples, OutOfFoldLabelQuality])
+def test_nets_of_skorch_keep_no_interrupt_to_themselves(distiller):
+    X, y, _ = small_table()
+    stock = NeuralNetClassifier(
+        MLP, module__input_shape=(12,), module__n_outputs=2, max_epochs=2, verbose=0,
+        train_split=None, criterion=torch.nn.CrossEntropyLoss, callbacks=[InterruptInBatch()],
+    )  # fmt: skip
+    estimator = distiller(stock)
+    with pytest.raises(KeyboardInterrupt):
+        estimator.fit(X, y)
+    assert not hasattr(estimator, "kept_")
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [CertainSamples(net(), max_epochs=1, random_state=0),
+     CertainSamples(net(), max_epochs=1, threshold=0.1, random_state=0),
+     InfluenceReweighter(net(), warmup_epochs=1, random_state=0)],
+    ids=["few", "nearly all", "few groups"],
+)  # fmt: skip
+def test_warnings_point_to_the_line_that_called_fit(estimator):
+    X, y, groups = small_table()
+    with pytest.warns((DistillationWarning, InfluenceWarning)) as caught:
+        estimator.fit(X, y, groups=groups)
+    assert caught[0].filename == __file__
