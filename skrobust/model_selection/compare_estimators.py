@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib.parallel import get_active_backend
 from numpy.typing import ArrayLike, NDArray
 from sklearn import config_context
 from sklearn.base import clone
@@ -126,7 +127,10 @@ def compare_estimators(
     with config_context(enable_metadata_routing=True):
         splits = _make_splits(cv, X, y_codes, groups)
         tasks = [(name, split) for name in estimators for split in range(len(splits))]
-        runs = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
+        # as they finish, for the progress bar; ray cannot do that
+        as_finished = get_active_backend()[0].supports_return_generator
+        return_as = "generator_unordered" if as_finished else "list"
+        runs = Parallel(n_jobs=n_jobs, return_as=return_as)(
             delayed(_run_split)(
                 position, name, estimators[name], X, y, groups, split, splits[split], scorers
             )
