@@ -35,7 +35,8 @@ from skrobust import (
 )
 from skrobust.training import validation_split
 
-N_FOLDS, MOST, MOST_TEST = 3, (40, 4), (200, 5)
+N_FOLDS, MOST_TEST = 3, (200, 5)
+MOST = {"lesions": (80, 3), "cheng": (40, 4)}
 SCALE, EPOCHS = 0.2, 16
 NOISE = {"clean": None, "Gaussian noise": add_gaussian_noise, "Rician noise": add_rician_noise}
 NAIVE = "plain, noisy images only"
@@ -99,7 +100,7 @@ def cases(args: argparse.Namespace, seed: int, memory: str) -> Iterator[Case]:
         images, y, groups = load(name, args, seed)
         outer = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=seed)
         for number, (train, test) in enumerate(outer.split(images, y, groups)):
-            train = draw_rows(train, y, groups, MOST, seed)
+            train = draw_rows(train, y, groups, MOST[name], seed)
             test = draw_rows(test, y, groups, MOST_TEST, seed)
             held = np.zeros(len(train), dtype=bool)
             held[validation_split(y[train], 0.2, groups[train], seed)[1]] = True

@@ -1,0 +1,110 @@
+"""Gains of the study's arms over their baseline, with the corrected paired test, and verdicts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from study_cases import PLAIN
+
+from skrobust import summarize_comparison
+
+LEVEL, WIDE = 0.05, 0.05
+HELPS, HURTS = "helps", "hurts"
+EVEN, UNKNOWN = "no difference beyond chance", "too few data to tell"
+PLACE, SPLIT = ["set", "corruption", "learner"], ["seed", "fold"]
+
+
+def gains(
+    lines: pd.DataFrame, score: str, by: list[str], baseline: str = PLAIN, ratio: float = 0.5
+) -> pd.DataFrame:
+    """Return the gains of all arms over a baseline in every group of lines.
+
+    Every split (seed and fold) counts once: its difference is the mean over the sets and learners
+    of the group that have the arm, and the corrected resampled t-test of ``summarize_comparison``
+    is made over the splits. Splits that lack a set, in a study that was stopped, are left out.
+
+    Parameters
+    ----------
+    lines : DataFrame
+        Lines of the study, of one part.
+    score : str
+        Column to compare.
+    by : list of str
+        Columns whose values make the groups, such as ``["corruption"]``.
+    baseline : str
+        Arm to compare with.
+    ratio : float
+        Test over training patients of a fold, for the correction. Rows are thinned afterwards,
+        which makes training sets overlap less.
+
+    Returns
+    -------
+    gains : DataFrame
+        One row per group and arm: the columns of `by`, ``arm``, ``base`` (mean score of the
+        baseline), ``mean``, ``sd`` and ``p`` of the gain, ``half_width`` of its 95% interval,
+        ``n_splits`` and ``verdict``.
+    """
+    rows = []
+    for group, part in lines.dropna(subset=[score]).groupby(by, sort=False):
+        wide = part.set_index(["arm", *PLACE, *SPLIT])[score].unstack(SPLIT)
+        arms = dict.fromkeys(part["arm"])
+        places = {arm: frozenset(wide.loc[arm].index) for arm in arms}
+        for covered in dict.fromkeys(places[arm] for arm in arms if arm != baseline):
+            same = [arm for arm in arms if places[arm] == covered and arm != baseline]
+            means = split_means(wide, [baseline, *same], list(covered))
+            results = means.reset_index(names="split").melt("split", var_name="estimator")
+            results = results.rename(columns={"value": "score"}).assign(
+                metric=score, n_test=ratio, n_train=1
+            )
+            summary = summarize_comparison(results, baseline=baseline).set_index("estimator")
+            for arm in same:
+                found = summary.loc[arm]
+                n_splits = int(found["n_splits"])
+                error = found["sd_difference"] * np.sqrt(1 / n_splits + ratio)
+                row = {
+                    **dict(zip(by, group, strict=True)),
+                    "arm": arm,
+                    "base": summary.loc[baseline, "mean"],
+                    "mean": found["mean_difference"],
+                    "sd": found["sd_difference"],
+                    "p": found["p_value"],
+                    "half_width": error * stats.t.ppf(0.975, n_splits - 1),
+                    "n_splits": n_splits,
+                }
+                rows.append({**row, "verdict": verdict(row)})
+    found = pd.DataFrame(rows)
+    if len(found):  # arms in the order of the lines, group by group
+        order = {arm: number for number, arm in enumerate(dict.fromkeys(lines["arm"]))}
+        group = found.groupby(by, sort=False).ngroup()
+        found = found.iloc[np.lexsort((found["arm"].map(order), group))].reset_index(drop=True)
+    return found
+
+
+def split_means(wide: pd.DataFrame, arms: list[str], places: list[tuple]) -> pd.DataFrame:
+    """Return the mean score over the places, one row per complete split, one column per arm."""
+    chosen = pd.concat({arm: wide.loc[arm].loc[places] for arm in arms}, names=["arm"])
+    chosen = chosen.dropna(axis=1)
+    return chosen.groupby("arm", sort=False).mean().T.reset_index(drop=True)
+
+
+def verdict(gain: dict | pd.Series) -> str:
+    """Return the word for a gain.
+
+    It helps, or hurts, if p is below .05. Otherwise there is no difference beyond chance, unless
+    the 95% interval reaches further than .05 to either side: then the data are too few to tell.
+    """
+    if gain["p"] < LEVEL:
+        return HELPS if gain["mean"] > 0 else HURTS
+    reach = abs(gain["mean"]) + gain["half_width"]
+    return EVEN if reach <= WIDE else UNKNOWN
+
+
+def averaging(lines: pd.DataFrame, arm: str = PLAIN) -> pd.DataFrame:
+    """Return what averaging over patients adds to the AUC of an arm, by corruption, as gains."""
+    own = lines[lines["arm"] == arm]
+    both = [
+        own.assign(arm=name, auc=own[score])
+        for name, score in (("rows", "auc"), ("patients", "auc_patients"))
+    ]
+    return gains(pd.concat(both), "auc", ["corruption"], "rows")

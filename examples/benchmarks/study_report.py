@@ -1,0 +1,301 @@
+"""Tables, figures and verdicts of the study, from its CSV.
+
+Run: ``python examples/benchmarks/study_report.py`` reads ``docs/results/study.csv`` and writes
+``docs/results.md``, the figures ``docs/_static/results_*.png``, and the table between the marks in
+``README.md``. ``--csv FILE`` reads another study; ``--no-figures`` leaves the figures as they are.
+
+Every word of judgement follows from the numbers by ``study_gains.verdict``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+from study_gains import EVEN, HELPS, HURTS, LEVEL, PLACE, UNKNOWN, WIDE, averaging, gains
+from study_images import HELD_OUT, NAIVE
+from study_labels import ORACLE
+from study_methods import METHODS, NOT_IN_IT, PARTS, Method
+
+ROOT = Path(__file__).parents[2]
+MARKS = ("<!-- study -->", "<!-- end of study -->")
+SIGNS = {HELPS: " ▲", HURTS: " ▼"}
+CLEAN = "clean"
+COMMAND = "OMP_NUM_THREADS=1 python examples/benchmarks/study.py --data DIR --csv study.csv"
+
+INTRODUCTION = f"""\
+# Results
+
+What the methods are worth, measured by `examples/benchmarks/study.py`: every method against the
+same learner without it, on the same folds without common patients, the learner's regularisation
+tuned anew in both arms on inner folds without common patients. Only training rows are corrupted.
+{{n_lines}} fits were scored, {{hours:.1f}} hours of computing; {{places}}.
+
+A cell is the mean gain, its standard deviation over the splits, and, in brackets, the p-value of
+the corrected resampled t-test (Nadeau and Bengio) over the splits. A split's gain is the mean over
+sets and learners. The words follow from the numbers by a rule: a method **{HELPS}** (▲) or
+**{HURTS}** (▼) if p < {LEVEL}; otherwise there is **{EVEN}**, or there are **{UNKNOWN}** if the 95%
+interval reaches beyond ±{WIDE}. *Rows* are scored one by one, *patients* by the mean class scores
+of their rows.
+
+This page is written by `examples/benchmarks/study_report.py` from `docs/results/study.csv`, which
+is made by `{COMMAND}`.
+"""
+
+
+class Study:
+    """The lines of the study by part, and their gains, computed once."""
+
+    def __init__(self, lines: pd.DataFrame):
+        self.lines = {part: own for part in PARTS if len(own := lines[lines["part"] == part])}
+        self._known: dict[tuple, pd.DataFrame] = {}
+
+    def gains(
+        self,
+        part: str,
+        score: str | None = None,
+        by: tuple[str, ...] = ("corruption",),
+        baseline: str | None = None,
+    ) -> pd.DataFrame:
+        """Return the gains of all arms, by default in the first score and over the baseline."""
+        about = PARTS[part]
+        score, baseline = score or next(iter(about.scores)), baseline or about.baseline
+        key = part, score, by, baseline
+        if key not in self._known:
+            lines = self.lines[part]
+            self._known[key] = gains(lines, score, list(by), baseline, about.ratio)
+        return self._known[key]
+
+
+def number(value: float, sign: bool = True) -> str:
+    """Return three digits without the leading zero."""
+    text = f"{value:+.3f}" if sign else f"{value:.3f}"
+    return text.replace("0.", ".", 1)
+
+
+def cell(row: pd.Series) -> str:
+    """Return a gain as a cell of a table."""
+    p = f"{row['p']:.3f}".removeprefix("0")
+    p = "no test" if row["n_splits"] < 2 else "< .001" if p == ".000" else p
+    text = f"{number(row['mean'])} ± {number(row['sd'], sign=False)} ({p})"
+    sign = SIGNS.get(row["verdict"])
+    return f"**{text}**{sign}" if sign else text
+
+
+def table(columns: list[str], rows: list[list[str]]) -> str:
+    """Return a table in markdown."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def gain_table(found: pd.DataFrame, across: str) -> str:
+    """Return a table of gains, one row per arm."""
+    columns = list(dict.fromkeys(found[across]))
+    rows = []
+    for arm in dict.fromkeys(found["arm"]):
+        own = found[found["arm"] == arm].set_index(across)
+        rows.append([arm] + [cell(own.loc[c]) if c in own.index else "" for c in columns])
+    return table(["arm", *columns], rows)
+
+
+def base_table(lines: pd.DataFrame, part: str) -> str:
+    """Return what the baseline scores on every set."""
+    scores, baseline = PARTS[part].scores, PARTS[part].baseline
+    own = lines[lines["arm"] == baseline]
+    mean = own.groupby(["set", "corruption"], sort=False)[list(scores)].mean()
+    corruptions = list(dict.fromkeys(own["corruption"]))
+    rows = [
+        [name]
+        + [
+            " / ".join(number(value, sign=False) for value in mean.loc[(name, c)])
+            if (name, c) in mean.index
+            else ""
+            for c in corruptions
+        ]
+        for name in dict.fromkeys(own["set"])
+    ]
+    return table([f"{baseline}: {' / '.join(scores.values())}", *corruptions], rows)
+
+
+def averaging_text(study: Study, part: str) -> str:
+    """Say what averaging over patients is worth beside the methods."""
+    worth = averaging(study.lines[part], PARTS[part].baseline).set_index("corruption")
+    found = study.gains(part, "auc")
+    rows = []
+    for corruption, group in found[found["arm"] != ORACLE].groupby("corruption", sort=False):
+        best = group.loc[group["mean"].idxmax()]
+        rows.append([corruption, cell(worth.loc[corruption]), f"{best['arm']}: {cell(best)}"])
+    return (
+        "What averaging the baseline's class scores over each patient adds, beside the largest "
+        "gain of any arm in the scores of rows (the largest of many flatters):\n\n"
+        + table(["corruption", "patients minus rows", "largest gain"], rows)
+    )
+
+
+def part_text(study: Study, part: str) -> str:
+    """Return the section of a part."""
+    about, lines = PARTS[part], study.lines[part]
+    n_splits = lines.groupby(["seed", "fold"]).ngroups
+    text = [
+        f"## {about.title}\n\n{about.text}\n",
+        f"{n_splits} splits ({lines['seed'].nunique()} seeds), on average "
+        f"{lines['n_train'].mean():.0f} training and {lines['n_test'].mean():.0f} test rows.\n",
+        base_table(lines, part) + "\n",
+        f"```{{image}} _static/results_{part}.png\n:alt: Gains, part {part}\n```\n",
+    ]
+    for score, name in about.scores.items():
+        title = "recall" if "recall" in score else "AUC"
+        text.append(f"Gain in {title}, {name}, over *{about.baseline}*:\n")
+        text.append(gain_table(study.gains(part, score), "corruption") + "\n")
+    if part == "images":
+        found = study.gains(part, baseline=NAIVE)
+        found = found[found["arm"].str.startswith(HELD_OUT)]
+        text.append(f"Gain in AUC, rows, over *{NAIVE}*, the comparison of the paper:\n")
+        text.append(gain_table(found, "corruption") + "\n")
+    if "auc_patients" in about.scores:
+        text.append(averaging_text(study, part) + "\n")
+    return "\n".join(text)
+
+
+# Verdicts ----------------------------------------------------------------------------------------
+
+
+def diagnosis(lines: pd.DataFrame, arm: str) -> str:
+    """Return what the diagnostics of an arm say."""
+    own = lines[lines["arm"] == arm]
+    said = []
+    if own["kept"].notna().any():
+        said.append(f"{own['kept'].mean():.0%} of the rows are kept")
+    if own["found"].notna().any():
+        what = "outliers" if (lines["part"] == "contamination").all() else "wrong labels"
+        known = own[own["found"].notna()].groupby("corruption", sort=False)["found"].mean()
+        values = ", ".join(f"{c} {number(v, sign=False)}" for c, v in known.items())
+        said.append(f"{what} are found with an AUC of {values}")
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def method_text(study: Study, method: Method) -> str:
+    """Return the verdict on a method."""
+    about, text = PARTS[method.part], [f"### {method.name}\n"]
+    first = next(iter(about.scores.values()))
+    each = study.gains(method.part, by=tuple(PLACE))
+    for arm in method.arms:
+        text.append(f"- *{arm}*{diagnosis(study.lines[method.part], arm)}")
+        for score, name in about.scores.items():
+            found = study.gains(method.part, score)
+            text.append(f"  - {name}: {words(found[found['arm'] == arm])}.")
+        counts = each.loc[each["arm"] == arm, "verdict"].value_counts()
+        text.append(
+            f"  - set by set and learner by learner, {first}: of {counts.sum()} comparisons it "
+            f"helps in {counts.get(HELPS, 0)} and hurts in {counts.get(HURTS, 0)}."
+        )
+    arm, found = best_arm(study, method)
+    worth = found["mean"].mean()
+    kind = "largest mean gain" if worth > 0 else "smallest mean loss, no gain,"
+    text.append(
+        f"\nStart from `{method.arms[arm]}`: of the arms here it has the {kind} where something "
+        f"was wrong with the data, {number(worth)}."
+    )
+    return "\n".join([*text, *paper_text(study, method)]) + "\n"
+
+
+def words(found: pd.DataFrame) -> str:
+    """Return the verdicts on an arm, corruption by corruption."""
+    said = []
+    for word in (HELPS, HURTS, EVEN, UNKNOWN):
+        same = found[found["verdict"] == word]
+        cases = [f"{row['corruption']} {number(row['mean'])}" for _, row in same.iterrows()]
+        if cases:
+            said.append(f"**{word}**: {', '.join(cases)}")
+    return "; ".join(said)
+
+
+def best_arm(study: Study, method: Method) -> tuple[str, pd.DataFrame]:
+    """Return the arm of a method with the largest mean gain on corrupted data, and its gains."""
+    found = study.gains(method.part)
+    found = found[found["arm"].isin(list(method.arms)) & (found["corruption"] != CLEAN)]
+    arm = found.groupby("arm", sort=False)["mean"].mean().idxmax()
+    return arm, found[found["arm"] == arm].sort_values("mean")
+
+
+def paper_text(study: Study, method: Method) -> list[str]:
+    """Return the verdict on the trouble that a method's paper speaks of."""
+    if not method.paper_trouble:
+        return []
+    found = study.gains(method.part)
+    found = found[(found["arm"] == method.paper_arm)].set_index("corruption")
+    said = [
+        f"{corruption}, {found.loc[corruption, 'verdict']}: {cell(found.loc[corruption])}"
+        for corruption in method.paper_trouble
+        if corruption in found.index
+    ]
+    return [
+        f"\nOn the trouble of its paper, the paper's way (*{method.paper_arm}*), "
+        f"{next(iter(PARTS[method.part].scores.values()))}: {'; '.join(said)}."
+    ]
+
+
+def readme_table(study: Study) -> str:
+    """Return the table of the README: one line per method, its best arm."""
+    rows = []
+    for method in METHODS:
+        if method.part not in study.lines:
+            continue
+        arm, found = best_arm(study, method)
+        everywhere = study.gains(method.part)
+        clean = everywhere[(everywhere["arm"] == arm) & (everywhere["corruption"] == CLEAN)]
+        shown = [f"{row['corruption']}: {cell(row)}" for _, row in found.iterrows()]
+        rows.append(
+            [
+                f"{method.name}: {arm}",
+                shown[-1],
+                shown[0] if len(shown) > 1 else "",
+                *([cell(row) for _, row in clean.iterrows()] or [""]),
+            ]
+        )
+    return table(["method: best arm", "best case", "worst case", "clean data"], rows)
+
+
+def write_readme(study: Study, readme: str) -> str:
+    """Return the README with a new table between the marks."""
+    before, _, rest = readme.partition(MARKS[0])
+    _, _, after = rest.partition(MARKS[1])
+    return f"{before}{MARKS[0]}\n{readme_table(study)}\n{MARKS[1]}{after}"
+
+
+def page(study: Study) -> str:
+    """Return the page of results."""
+    lines = pd.concat(study.lines.values())
+    places = "; ".join(
+        f"{part}: {own['seed'].nunique()} seeds, {own.groupby(['seed', 'fold']).ngroups} splits"
+        for part, own in study.lines.items()
+    )
+    text = [
+        INTRODUCTION.format(n_lines=len(lines), hours=lines["seconds"].sum() / 3600, places=places),
+        "## Verdicts\n",
+        *(method_text(study, method) for method in METHODS if method.part in study.lines),
+        *(part_text(study, part) for part in study.lines),
+        f"## What is not in it\n\n{NOT_IN_IT}\n",
+    ]
+    return "\n".join(text)
+
+
+def main() -> None:
+    """Write page, README table and figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--csv", type=Path, default=ROOT / "docs/results/study.csv")
+    parser.add_argument("--no-figures", action="store_true", help="leave the figures as they are")
+    args = parser.parse_args()
+    study = Study(pd.read_csv(args.csv))
+    (ROOT / "docs/results.md").write_text(page(study), encoding="utf-8")
+    readme = ROOT / "README.md"
+    readme.write_text(write_readme(study, readme.read_text("utf-8")), encoding="utf-8")
+    if not args.no_figures:
+        from study_figures import draw_all
+
+        draw_all(study, ROOT / "docs/_static")
+
+
+if __name__ == "__main__":
+    main()
