@@ -37,6 +37,14 @@ ESTIMATORS = small_estimators()
 N_PLACES = 6
 
 
+@pytest.fixture(autouse=True)
+def handled():
+    """Ctrl-C raises KeyboardInterrupt, which processes in the background do not let it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class InterruptInBatch(Callback):
     def on_batch_end(self, net, **kwargs):
         raise KeyboardInterrupt

@@ -129,11 +129,14 @@ def main():
             print(f"{name}: not installed")
             continue
         with sklearn.config_context(enable_metadata_routing=True), context():
+            jobs = 1 if expected is None else arguments.jobs
+            threads = joblib.Parallel(jobs)(
+                joblib.delayed(torch.get_num_threads)() for _ in range(2 * jobs)
+            )
+            print(f"{name}: {min(threads)} to {max(threads)} threads in a worker")
             for memory in (False, True):
                 with tempfile.TemporaryDirectory() as folder:
-                    search = make_search(
-                        1 if expected is None else arguments.jobs, folder if memory else None
-                    )
+                    search = make_search(jobs, folder if memory else None)
                     start = time.perf_counter()
                     search.fit(X, y, groups=patient)
                     seconds = time.perf_counter() - start

@@ -89,6 +89,7 @@ class RowRemoval:
             pairs, self.units = np.unique(
                 np.stack([class_codes, group_codes], axis=1), axis=0, return_inverse=True
             )
+            self.units = self.units.ravel()  # numpy 2.0.0 returns a column
             self.unit_class = pairs[:, 0]
         self.gamma = gamma
         self.max_removed_fraction = max_removed_fraction
