@@ -70,13 +70,15 @@ class Study:
 
 def number(value: float, sign: bool = True) -> str:
     """Return three digits without the leading zero."""
+    # rounded twice, so that a tie falls alike on every machine
+    value = round(value, 9)
     text = f"{value:+.3f}" if sign else f"{value:.3f}"
     return text.replace("0.", ".", 1)
 
 
 def cell(row: pd.Series) -> str:
     """Return a gain as a cell of a table."""
-    p = f"{row['p']:.3f}".removeprefix("0")
+    p = number(row["p"], sign=False)
     p = "no test" if row["n_splits"] < 2 else "< .001" if p == ".000" else p
     text = f"{number(row['mean'])} ± {number(row['sd'], sign=False)} ({p})"
     sign = SIGNS.get(row["verdict"])
