@@ -66,6 +66,7 @@ def draw_part(study: Study, part: str) -> plt.Figure:
         ax.set_title(panel, fontsize="medium")
         ax.set_yticks(range(len(arms)), arms)
         ax.set_ylim(len(arms) - 0.5, -0.5)
+        ax.locator_params(axis="x", nbins=5)
         ax.spines[["top", "right"]].set_visible(False)
     for ax in axes.ravel()[len(panels) :]:
         ax.set_visible(False)

@@ -176,6 +176,8 @@ NOT_IN_IT = """\
   could differ there beyond chance.
 - No volumes at full resolution, no rare classes of volumes, no network larger than the small ones
   here, nothing on a GPU.
+- At most 60 patients train under wrong labels. With more patients others can contradict a label
+  better: see the numbers of `examples/benchmarks/label_noise.py` in the user guide.
 - Settings were not searched beyond the regularisation: a method may do better with others, as the
   plain learner may.
 - The p-values are not corrected for the number of comparisons: with 40 comparisons one false
