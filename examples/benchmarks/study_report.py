@@ -30,14 +30,15 @@ INTRODUCTION = f"""\
 What the methods are worth, measured by `examples/benchmarks/study.py`: every method against the
 same learner without it, on the same folds without common patients, the learner's regularisation
 tuned anew in both arms on inner folds without common patients. Only training rows are corrupted.
-{{n_lines}} fits were scored, {{hours:.1f}} hours of computing; {{places}}.
+{{n_lines}} fits were scored in {{hours:.1f}} hours of one shared core; {{places}}.
 
 A cell is the mean gain, its standard deviation over the splits, and, in brackets, the p-value of
 the corrected resampled t-test (Nadeau and Bengio) over the splits. A split's gain is the mean over
-sets and learners. The words follow from the numbers by a rule: a method **{HELPS}** (▲) or
-**{HURTS}** (▼) if p < {LEVEL}; otherwise there is **{EVEN}**, or there are **{UNKNOWN}** if the 95%
-interval reaches beyond ±{WIDE}. *Rows* are scored one by one, *patients* by the mean class scores
-of their rows.
+sets and learners. *Rows* are scored one by one, *patients* by the mean class scores of their rows.
+
+The words follow from the numbers by a rule: a method **{HELPS}** (▲) or **{HURTS}** (▼) if
+p < {LEVEL}. Otherwise there is **{EVEN}**, or there are **{UNKNOWN}**, if the 95%
+interval reaches beyond ±{WIDE}.
 
 This page is written by `examples/benchmarks/study_report.py` from `docs/results/study.csv`, which
 is made by `{COMMAND}`.
@@ -190,7 +191,8 @@ def method_text(study: Study, method: Method) -> str:
         counts = each.loc[each["arm"] == arm, "verdict"].value_counts()
         text.append(
             f"  - set by set and learner by learner, {first}: of {counts.sum()} comparisons it "
-            f"helps in {counts.get(HELPS, 0)} and hurts in {counts.get(HURTS, 0)}."
+            f"helps in {counts.get(HELPS, 0)} and hurts in {counts.get(HURTS, 0)} "
+            f"(by chance alone {LEVEL / 2 * counts.sum():.1f} each)."
         )
     arm, found = best_arm(study, method)
     worth = found["mean"].mean()
@@ -225,17 +227,20 @@ def paper_text(study: Study, method: Method) -> list[str]:
     """Return the verdict on the trouble that a method's paper speaks of."""
     if not method.paper_trouble:
         return []
-    found = study.gains(method.part)
-    found = found[(found["arm"] == method.paper_arm)].set_index("corruption")
-    said = [
-        f"{corruption}, {found.loc[corruption, 'verdict']}: {cell(found.loc[corruption])}"
-        for corruption in method.paper_trouble
-        if corruption in found.index
-    ]
-    return [
-        f"\nOn the trouble of its paper, the paper's way (*{method.paper_arm}*), "
-        f"{next(iter(PARTS[method.part].scores.values()))}: {'; '.join(said)}."
-    ]
+    said, verdicts = [], []
+    for baseline in dict.fromkeys([PARTS[method.part].baseline, method.paper_baseline]):
+        if baseline is None:
+            continue
+        found = study.gains(method.part, baseline=baseline)
+        found = found[found["arm"] == method.paper_arm].set_index("corruption")
+        found = found.loc[[c for c in method.paper_trouble if c in found.index]]
+        cases = [f"{c}, {row['verdict']}: {cell(row)}" for c, row in found.iterrows()]
+        said.append(f"over *{baseline}*: {'; '.join(cases)}")
+        verdicts += list(found["verdict"]) if baseline == PARTS[method.part].baseline else []
+    score = next(iter(PARTS[method.part].scores.values()))
+    text = f"\nThe paper's trouble, in the paper's way (*{method.paper_arm}*), {score}: "
+    why = f" {method.why}" if method.why and HELPS not in verdicts else ""
+    return [f"{text}{'; and '.join(said)}.{why}"]
 
 
 def readme_table(study: Study) -> str:
