@@ -5,7 +5,9 @@ from .class_recall_display import ClassRecallDisplay
 from .comparison_display import ComparisonDisplay
 from .distillation_display import DistillationDisplay
 from .embedding_display import EmbeddingDisplay
+from .factor_mixture_display import FactorMixtureDisplay
 from .factor_swap_display import FactorSwapDisplay
+from .factor_training_display import FactorTrainingDisplay
 from .gamma_curve_display import GammaCurveDisplay
 from .influence_display import InfluenceDisplay
 from .loss_histogram_display import LossHistogramDisplay
@@ -22,7 +24,9 @@ __all__ = [
     "ComparisonDisplay",
     "DistillationDisplay",
     "EmbeddingDisplay",
+    "FactorMixtureDisplay",
     "FactorSwapDisplay",
+    "FactorTrainingDisplay",
     "GammaCurveDisplay",
     "InfluenceDisplay",
     "LossHistogramDisplay",

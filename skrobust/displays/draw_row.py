@@ -61,3 +61,26 @@ def draw_row(ax: Axes, row: NDArray, **style: Any) -> Any:
         return ax.plot(picture.T, **style)
     ax.set(xticks=[], yticks=[])
     return ax.imshow(picture, **{"cmap": "gray", **style})
+
+
+def draw_scaled_row(ax: Axes, row: NDArray, low: float, high: float) -> Any:
+    """Draw one row on a given scale, without ticks.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    row : ndarray of shape (length,), or (channels, *spatial)
+        The row.
+    low, high : float
+        Ends of the scale.
+
+    Returns
+    -------
+    drawn : list of matplotlib.lines.Line2D, or matplotlib.image.AxesImage
+        What was drawn.
+    """
+    if row.ndim <= 2:
+        ax.set(ylim=(low, high), xticks=[], yticks=[])
+        return draw_row(ax, row)
+    return draw_row(ax, row, vmin=low, vmax=high)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from .draw_row import draw_row
+from .draw_row import draw_scaled_row
 from .drawing import check_names, given_axes, load_pyplot
 
 if TYPE_CHECKING:
@@ -169,25 +169,17 @@ class FactorSwapDisplay:
         low, high = min(float(v.min()) for v in given), max(float(v.max()) for v in given)
         axes[0, 0].set_axis_off()
         for j, (row, name) in enumerate(zip(self.class_rows, self.class_names, strict=True), 1):
-            self._draw(axes[0, j], row, low, high)
+            draw_scaled_row(axes[0, j], row, low, high)
             axes[0, j].set_title(name, fontsize="medium")
         for i, (row, name) in enumerate(
             zip(self.residual_rows, self.residual_names, strict=True), 1
         ):
-            self._draw(axes[i, 0], row, low, high)
+            draw_scaled_row(axes[i, 0], row, low, high)
             axes[i, 0].set_ylabel(name, rotation=0, ha="right", va="center")
             for j in range(1, n_columns):
-                self._draw(axes[i, j], self.swapped[i - 1, j - 1], low, high)
+                draw_scaled_row(axes[i, j], self.swapped[i - 1, j - 1], low, high)
         for given_panel in [*axes[0, 1:], *axes[1:, 0]]:
             given_panel.patch.set_alpha(0)
             for side in given_panel.spines.values():
                 side.set(color="#D55E00", linewidth=2)
         return self
-
-    @staticmethod
-    def _draw(ax: Axes, row: NDArray, low: float, high: float) -> None:
-        if row.ndim <= 2:
-            draw_row(ax, row)
-            ax.set(ylim=(low, high), xticks=[], yticks=[])
-        else:
-            draw_row(ax, row, vmin=low, vmax=high)

@@ -22,6 +22,9 @@ class FactorEncoder(nn.Module):
     width : int, default=64
         Filters of the first convolution; the others have 4 and 16 times as many. The paper's is
         64.
+    standardize : bool, default=False
+        End in batch norm without weights, instead of the paper's ReLU: codes of mean 0 and
+        variance 1.
 
     References
     ----------
@@ -36,7 +39,13 @@ class FactorEncoder(nn.Module):
     torch.Size([2, 16])
     """
 
-    def __init__(self, input_shape: Sequence[int], n_codes: int = 256, width: int = 64):
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        n_codes: int = 256,
+        width: int = 64,
+        standardize: bool = False,
+    ):
         super().__init__()
         n_spatial = max(len(input_shape) - 1, 1)
         self.input_shape = channels_first_shape(input_shape, n_spatial)
@@ -47,7 +56,8 @@ class FactorEncoder(nn.Module):
             layers += [CONV[n_spatial](channels, filters, 3, stride=2, padding=1), nn.ReLU()]
             sizes = [-(-size // 2) for size in sizes]
             channels = filters
-        layers += [nn.Flatten(), nn.Linear(channels * math.prod(sizes), n_codes), nn.ReLU()]
+        last = nn.BatchNorm1d(n_codes, affine=False) if standardize else nn.ReLU()
+        layers += [nn.Flatten(), nn.Linear(channels * math.prod(sizes), n_codes), last]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:

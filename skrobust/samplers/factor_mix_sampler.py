@@ -15,7 +15,7 @@ from ..training import FactorNetworks, FactorRecipe, draw_seed, resolve_device
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions
 from ..utils.targets import ClassMass, one_hot
 from .factor_diagnostics import diagnose
-from .factor_mixing import draw_shares, nearest_of_other_classes
+from .factor_mixing import draw_classes, draw_shares, nearest_of_other_classes
 
 
 class FactorMixSampler(RowSampler):
@@ -51,28 +51,35 @@ class FactorMixSampler(RowSampler):
         Numbers in either code (the paper's 256).
     width : int, default=8
         Width of the networks (the paper's 64), see :class:`~skrobust.networks.FactorEncoder`.
-    adversarial_weight : float, default=0.02
+    adversarial_weight : float, default=0.05
         Weight of the adversary's cross entropy against the mean squared error, which is in units
         of the variance of the training rows: minus the paper's lambda. The cross entropy counts
-        up to that of guessing by the shares of the classes. Few training steps (small data) may
-        need more, 0.1 say: see ``diagnostics_``.
-    adversary_steps : int, default=5
-        Steps of the adversary for each step of the encoder. With few the encoder outruns it: it
-        fools this adversary, and a fresh probe still finds the class.
-    exchange : bool, default=False
-        Train the decoder with the class code of another row of the same class in the batch, so
-        that all but the class has to come from the residual code. False is the paper's way, where
-        the class code may hold shape and size as well. With True the adversary has a harder task:
-        take a smaller `adversarial_weight`, and see whether the probe stays near chance.
+        up to that of guessing by the shares of the classes.
+    adversary_steps : int, default=2
+        Steps of the adversary for each of the encoder, which otherwise outruns it: it fools
+        this adversary, and a fresh probe still finds the class.
+    class_mean_weight : float, default=0.2
+        Weight of the share of the residual codes' variance that lies between the classes: where
+        the means of the classes agree, no linear probe finds them. 0 as in the paper.
+    swap_weight : float, default=0.05
+        Weight of the cross entropy of rows decoded with another row's class code, which the class
+        encoder shall take for that row's class. 0 as in the paper.
+    affine_weight : float, default=0.5
+        Weight of a loss that makes decoded rows move with the residual code: of a row that was
+        turned and scaled, and the class code of another, it asks what they decoded to before,
+        turned and scaled alike. Without it a large dark and a small bright lesion may share a
+        code. Not for rows without spatial axes; 0 as in the paper.
     dropout : float in [0, 1), default=0
         Share of the decoder's first outputs that are dropped in training (the paper's 0.5, which
         blurs small decoders).
     class_epochs : int, default=30
         Passes over the rows that train the class encoder.
     max_epochs : int, default=100
-        Passes that train residual encoder, decoder and adversary.
+        Passes that train residual encoder, decoder and adversary; more on small data (in our
+        runs the factors came apart after some 1,000 steps).
     lr : float, default=0.002
-        Learning rate.
+        Learning rate; in the second step that of encoder and decoder falls to zero along half a
+        cosine.
     batch_size : int, default=32
         Rows per training step.
     input_shape : tuple of int, default=None
@@ -110,8 +117,7 @@ class FactorMixSampler(RowSampler):
     n_features_in_ : int
         Size of the second axis of X.
     paper_params : dict
-        Class attribute: the settings of the paper. Epochs, weight and learning rate are not
-        printed.
+        Class attribute: the settings of the paper; epochs, weight and rate are not printed.
 
     See Also
     --------
@@ -149,7 +155,9 @@ class FactorMixSampler(RowSampler):
         "width": [Interval(Integral, 1, None, closed="left")],
         "adversarial_weight": [Interval(Real, 0, None, closed="left")],
         "adversary_steps": [Interval(Integral, 1, None, closed="left")],
-        "exchange": ["boolean"],
+        "class_mean_weight": [Interval(Real, 0, None, closed="left")],
+        "swap_weight": [Interval(Real, 0, None, closed="left")],
+        "affine_weight": [Interval(Real, 0, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "class_epochs": [Interval(Integral, 1, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
@@ -169,7 +177,9 @@ class FactorMixSampler(RowSampler):
         "n_codes": 256,
         "width": 64,
         "adversary_steps": 1,
-        "exchange": False,
+        "class_mean_weight": 0,
+        "swap_weight": 0,
+        "affine_weight": 0,
         "dropout": 0.5,
     }
 
@@ -185,9 +195,11 @@ class FactorMixSampler(RowSampler):
         affine=True,
         n_codes=32,
         width=8,
-        adversarial_weight=0.02,
-        adversary_steps=5,
-        exchange=False,
+        adversarial_weight=0.05,
+        adversary_steps=2,
+        class_mean_weight=0.2,
+        swap_weight=0.05,
+        affine_weight=0.5,
         dropout=0,
         class_epochs=30,
         max_epochs=100,
@@ -210,7 +222,9 @@ class FactorMixSampler(RowSampler):
         self.width = width
         self.adversarial_weight = adversarial_weight
         self.adversary_steps = adversary_steps
-        self.exchange = exchange
+        self.class_mean_weight = class_mean_weight
+        self.swap_weight = swap_weight
+        self.affine_weight = affine_weight
         self.dropout = dropout
         self.class_epochs = class_epochs
         self.max_epochs = max_epochs
@@ -263,7 +277,12 @@ class FactorMixSampler(RowSampler):
         self.mixture_ = mixture
         self.sample_indices_ = np.concatenate([np.arange(len(X)), source])
         X_new = np.concatenate([X, new.astype(X.dtype)])
-        return X_new, self._targets(classes, codes, source, mixture, rng)
+        if self.targets == "soft":
+            return X_new, ClassMass(
+                np.concatenate([one_hot(codes, len(classes)), mixture]), classes
+            )
+        chosen = mixture.argmax(1) if self.targets == "hard" else draw_classes(mixture, rng)
+        return X_new, classes[np.concatenate([codes, chosen])]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -293,24 +312,15 @@ class FactorMixSampler(RowSampler):
             batch_size=self.batch_size,
             adversarial_weight=self.adversarial_weight,
             adversary_steps=self.adversary_steps,
-            exchange=bool(self.exchange),
+            class_mean_weight=float(self.class_mean_weight),
+            swap_weight=float(self.swap_weight),
+            affine_weight=float(self.affine_weight) if len(shape) > 1 else 0.0,
             dropout=float(self.dropout),
             device=resolve_device(self.device),
             seed=seed,
         )
         affine = self.affine and len(shape) > 1
         return check_memory(self.memory).cache(train_factors)(recipe, X, codes, affine)
-
-    def _targets(self, classes, codes, source, mixture, rng):
-        if self.targets == "soft":
-            return ClassMass(np.concatenate([one_hot(codes, len(classes)), mixture]), classes)
-        if self.targets == "hard":
-            chosen = mixture.argmax(1)
-        else:
-            # the class where the running sum of the proportions passes a uniform draw
-            passed = mixture.cumsum(1) > rng.uniform(size=(len(mixture), 1))
-            chosen = np.where(passed.any(1), passed.argmax(1), codes[source])
-        return classes[np.concatenate([codes, chosen])]
 
     def encode(self, X: ArrayLike) -> tuple[NDArray, NDArray]:
         """Return both codes of rows.

@@ -64,3 +64,24 @@ def draw_shares(
     # a tiny concentration may draw zeros only
     parts = np.maximum(parts, np.finfo(float).tiny) * (neighbors >= 0)
     return np.hstack([own, (1 - own) * parts / parts.sum(1, keepdims=True)])
+
+
+def draw_classes(mixture: NDArray, rng: RandomState) -> NDArray:
+    """Draw a class for every row, each with the probability that is its proportion.
+
+    Parameters
+    ----------
+    mixture : ndarray of shape (n_new, n_classes)
+        Proportions; rows sum to 1.
+    rng : RandomState
+        Source of the draws.
+
+    Returns
+    -------
+    drawn : ndarray of shape (n_new,), int
+        Positions of the classes.
+    """
+    passed = mixture.cumsum(1) > rng.uniform(size=(len(mixture), 1))
+    # rounding may leave the last sum below the draw: then the last class that has a share
+    last = mixture.shape[1] - 1 - (mixture[:, ::-1] > 0).argmax(1)
+    return np.where(passed.any(1), passed.argmax(1), last)

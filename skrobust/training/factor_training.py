@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
@@ -12,10 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from ..networks import FactorClassifier, FactorDecoder, FactorEncoder
+from ..networks import FactorClassifier, FactorDecoder, FactorEncoder, RandomAugmentation
 from .batches import Batches, Rows
 from .net import prediction_batch_size
 from .seeding import OwnRandomness, replace_dropout
+
+# wide, so that size and direction are read from the residual code
+_MOVES = RandomAugmentation(rotation=30.0, scale=0.3)
 
 
 @dataclass(frozen=True)
@@ -37,15 +41,20 @@ class FactorRecipe:
     class_epochs, max_epochs : int
         Passes over the rows in the first and in the second step.
     lr : float
-        Learning rate of all optimizers.
+        Learning rate of all optimizers; in the second step that of encoder and decoder falls to
+        zero along half a cosine.
     batch_size : int
         Rows per step.
     adversarial_weight : float
         Weight of the adversary's cross entropy, which the residual encoder maximises.
     adversary_steps : int
         Steps of the adversary on the codes of a batch, before the encoder's one.
-    exchange : bool
-        In the second step, give the decoder the class code of another row of the class.
+    class_mean_weight : float
+        Weight of the share of the residual codes' variance that lies between the classes.
+    swap_weight : float
+        Weight of the cross entropy of the class of swapped rows.
+    affine_weight : float
+        Weight of the error of moved rows with a swapped class code.
     dropout : float
         Share of the decoder's first outputs that are dropped in training.
     device : str
@@ -68,7 +77,9 @@ class FactorRecipe:
     batch_size: int
     adversarial_weight: float
     adversary_steps: int
-    exchange: bool
+    class_mean_weight: float
+    swap_weight: float
+    affine_weight: float
     dropout: float
     device: str
     seed: int
@@ -101,8 +112,9 @@ class FactorNetworks:
                         recipe.input_shape, recipe.n_codes, recipe.width
                     ),
                     "classifier": FactorClassifier(recipe.n_codes, recipe.n_classes, dense),
+                    # else the class hides from the adversary in tiny differences
                     "residual_encoder": FactorEncoder(
-                        recipe.input_shape, recipe.n_codes, recipe.width
+                        recipe.input_shape, recipe.n_codes, recipe.width, standardize=True
                     ),
                     "adversary": FactorClassifier(recipe.n_codes, recipe.n_classes, dense),
                     "decoder": FactorDecoder(
@@ -134,14 +146,17 @@ class FactorNetworks:
                 _step(optimizer, loss)
                 losses.append(loss.detach())
             self.history.append({"class_loss": float(torch.stack(losses).mean())})
-        encode.requires_grad_(False)
-        adversary = nets["adversary"]
-        against = self._optimizer(adversary)
+        finished = [encode.requires_grad_(False), classify.requires_grad_(False)]
+        against = self._optimizer(nets["adversary"])
         forward = self._optimizer(nets["residual_encoder"], nets["decoder"])
         shares = np.bincount(codes) / len(codes)
         chance = float(-(shares * np.log(shares)).sum())
-        for _ in range(recipe.max_epochs):
+        for epoch in range(recipe.max_epochs):
             nets.train()
+            for network in finished:
+                network.eval()
+            for group in forward.param_groups:
+                group["lr"] = recipe.lr * (1 + math.cos(math.pi * epoch / recipe.max_epochs)) / 2
             steps = [
                 self._second_step(x, y, against, forward, chance)
                 for x, y in self._batches(batches, augment)
@@ -163,27 +178,43 @@ class FactorNetworks:
         nets, recipe = self.networks, self.recipe
         with torch.no_grad():
             c = nets["class_encoder"](x)
-            if recipe.exchange:
-                c = self._exchanged(c, y)
         r = nets["residual_encoder"](x)
         for _ in range(recipe.adversary_steps):
             adversary_loss = cross_entropy(nets["adversary"](r.detach()), y)
             _step(against, adversary_loss)
-        # of standardised rows, so that the adversary's weight means the same for all data
-        decoded = self._scaled(self._unscaled(nets["decoder"](torch.cat([c, r], 1))))
-        error = mse_loss(decoded, x)
+        error = mse_loss(self._decoded(c, r), x)
         # beyond chance there is no class left to hide, and the loss has no upper end
         hidden = cross_entropy(nets["adversary"](r), y).clamp(max=chance)
-        _step(forward, error - recipe.adversarial_weight * hidden)
+        loss = error - recipe.adversarial_weight * hidden
+        if recipe.class_mean_weight:
+            loss = loss + recipe.class_mean_weight * variance_between(r, y, recipe.n_classes)
+        if recipe.swap_weight or recipe.affine_weight:
+            loss = loss + self._swap_losses(x, y, c, r)
+        _step(forward, loss)
         return float(error.detach()), float(adversary_loss.detach())
 
-    def _exchanged(self, c: Tensor, y: Tensor) -> Tensor:
-        """Give every row the class code of a row of its class, drawn without replacement."""
+    def _swap_losses(self, x: Tensor, y: Tensor, c: Tensor, r: Tensor) -> Tensor:
+        """Rows with another row's class code are of its class, and move as their own row does."""
+        nets, recipe = self.networks, self.recipe
         with self.randomness:
-            drawn = torch.rand(len(y), device=y.device)
-        exchanged = torch.empty_like(c)
-        exchanged[y.argsort(stable=True)] = c[(y + drawn.double()).argsort()]
-        return exchanged
+            other = torch.randperm(len(y), device=y.device)
+        swapped, loss = self._decoded(c[other], r), x.new_zeros(())
+        if recipe.swap_weight:
+            scores = nets["classifier"](nets["class_encoder"](swapped))
+            loss = loss + recipe.swap_weight * cross_entropy(scores, y[other])
+        if recipe.affine_weight:
+            n_channels = x.shape[1]
+            # as channels of one image both move alike
+            with self.randomness:
+                both = _MOVES(torch.cat([x, swapped.detach()], 1))
+            moved, target = both[:, :n_channels], both[:, n_channels:]
+            decoded = self._decoded(c[other], nets["residual_encoder"](moved))
+            loss = loss + recipe.affine_weight * mse_loss(decoded, target)
+        return loss
+
+    def _decoded(self, c: Tensor, r: Tensor) -> Tensor:
+        """Return standardised rows, so that the weights mean the same for all data."""
+        return self._scaled(self._unscaled(self.networks["decoder"](torch.cat([c, r], 1))))
 
     def _batches(self, batches: Batches, augment: Callable | None):
         for x, y in batches:
@@ -254,6 +285,30 @@ class FactorNetworks:
         )
         self.networks.load_state_dict(weights)
         self.networks.eval()
+
+
+def variance_between(r: Tensor, y: Tensor, n_classes: int) -> Tensor:
+    """Return the share of the codes' variance that lies between the classes, mean over the codes.
+
+    Parameters
+    ----------
+    r : Tensor of shape (n_samples, n_codes)
+        Codes.
+    y : Tensor of shape (n_samples,), int
+        Classes.
+    n_classes : int
+        Number of classes.
+
+    Returns
+    -------
+    share : Tensor, scalar
+        The correlation ratio, 0 to 1.
+    """
+    centred = r - r.mean(0)
+    sums = centred.new_zeros(n_classes, r.shape[1]).index_add(0, y, centred)
+    sizes = torch.bincount(y, minlength=n_classes).clamp(min=1)
+    between = (sums**2 / sizes[:, None]).sum(0)
+    return (between / (centred**2).sum(0).clamp(min=1e-6)).mean()
 
 
 def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:

@@ -364,21 +364,23 @@ def test_the_probe_tells_codes_that_give_the_class_away():
 
 
 def test_factors_of_lesions_come_apart():
-    lesions = make_lesion_rois(160, size=16, random_state=0)
+    lesions = make_lesion_rois(300, size=16, random_state=0)
     X, y = lesions.data, lesions.target
-    # few steps need a stronger adversary than the default
-    s = sampler(
-        adversarial_weight=0.1, lr=0.003, affine=False, class_epochs=30, max_epochs=60, factor=0
-    ).set_params(width=8, n_codes=32)
-    s.fit_resample(X, y, groups=lesions.groups)
+    s = sampler(affine=False, class_epochs=30, max_epochs=100, factor=0)
+    s.set_params(width=8, n_codes=32).fit_resample(X, y, groups=lesions.groups)
     found = s.diagnostics_
     assert found["class_accuracy"] > 0.95
     assert abs(found["probe_accuracy"] - found["chance"]) < 0.1
-    assert found["reconstruction_error"] < 0.5
+    assert found["reconstruction_error"] < 0.4
     # contrast, which the class decides, goes with the class code
-    contrast = lesions.factors[:, 0]
-    order = np.random.RandomState(0).permutation(160)
-    inside = np.s_[:, 0, 6:10, 6:10]
-    seen = s.swap(X, X[order])[inside].mean((1, 2))
-    assert np.corrcoef(seen, contrast)[0, 1] > 0.8
+    contrast, radius = lesions.factors[:, 0], lesions.factors[:, 2]
+    order = np.random.RandomState(0).permutation(300)
+    swapped = s.swap(X, X[order])
+    seen = swapped[:, 0, 6:10, 6:10].mean((1, 2))
+    assert np.corrcoef(seen, contrast)[0, 1] > 0.7
     assert abs(np.corrcoef(seen, contrast[order])[0, 1]) < 0.3
+    # and size with the residual code
+    for label in (0, 2):  # dark cysts and bright hemangiomas
+        both = (y == label) & (y[order] != 3)
+        extent = abs(swapped[both]).mean((1, 2, 3))
+        assert np.corrcoef(extent, radius[order][both])[0, 1] > 0.3

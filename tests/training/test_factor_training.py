@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.feature_selection import f_classif
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -14,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skrobust.networks import RandomAugmentation
 from skrobust.training import FactorNetworks, FactorRecipe
+from skrobust.training.factor_training import variance_between
 
 RECIPE = FactorRecipe(
     input_shape=(1, 8, 8),
@@ -30,10 +32,16 @@ RECIPE = FactorRecipe(
     batch_size=16,
     adversarial_weight=0.5,
     adversary_steps=5,
-    exchange=False,
+    class_mean_weight=0.0,
+    swap_weight=0.0,
+    affine_weight=0.0,
     dropout=0.0,
     device="cpu",
     seed=0,
+)
+# class codes large enough for the decoder to see
+LARGER = replace(
+    RECIPE, n_codes=32, width=8, class_epochs=30, adversarial_weight=0.05, adversary_steps=2
 )
 
 
@@ -63,28 +71,41 @@ def test_the_class_code_tells_the_class_and_both_codes_the_row(rows, trained):
     losses = [row["reconstruction_loss"] for row in trained.history[8:]]
     assert losses[-1] < losses[0] / 2
     # in units of the variance
-    assert losses[-1] == pytest.approx(error / RECIPE.std**2, rel=0.5)
+    # batch norm of small batches makes training harder than what comes after it
+    assert 1 < losses[-1] / (error / RECIPE.std**2) < 2.5
 
 
-def test_swapping_the_class_code_moves_the_class_half_only(rows, trained):
+def test_swapping_the_class_code_moves_the_class_half_only(rows):
     X, codes = rows
-    c, r = trained.encode(X)
-    swapped = trained.decode(c[::-1], r)
-    assert_allclose(swapped[:, 0, :, :3].mean((1, 2)) > 1, codes[::-1] == 1)
+    recipe = replace(LARGER, class_mean_weight=0.5, swap_weight=0.05, max_epochs=30)
+    networks = FactorNetworks(recipe).fit(X, codes, None)
+    c, r = networks.encode(X)
+    swapped = networks.decode(c[::-1], r)
+    level = swapped[:, 0, :, :3].mean((1, 2))
+    assert ((level > 1) == (codes[::-1] == 1)).mean() > 0.95
     right = swapped[:, 0, :, 5:].mean((1, 2))
     assert np.corrcoef(right, X[:, 0, 0, 6])[0, 1] > 0.9
 
 
 def test_the_second_step_leaves_the_class_encoder_alone(rows):
     X, codes = rows
-    short = FactorNetworks(replace(RECIPE, max_epochs=1)).fit(X, codes, None)
-    long = FactorNetworks(replace(RECIPE, max_epochs=3)).fit(X, codes, None)
-    assert_array_equal(short.encode(X)[0], long.encode(X)[0])
+    recipe = replace(RECIPE, swap_weight=0.1, affine_weight=0.5)
+    short = FactorNetworks(replace(recipe, max_epochs=1)).fit(X, codes, None)
+    long = FactorNetworks(replace(recipe, max_epochs=3)).fit(X, codes, None)
+    c = short.encode(X)[0]
+    assert_array_equal(c, long.encode(X)[0])
+    assert_array_equal(short.classify(c), long.classify(c))
     assert not np.array_equal(short.encode(X)[1], long.encode(X)[1])
 
 
-def test_the_adversary_makes_the_residual_code_tell_less(rows):
-    X, codes = rows
+def test_the_adversary_makes_the_residual_code_tell_less():
+    rng = np.random.RandomState(0)
+    codes = np.arange(96) % 2
+    # levels that overlap: a class that can be told for certain is beyond this adversary
+    left = (0.5 + codes + 0.5 * rng.normal(size=96))[:, None, None, None]
+    right = rng.uniform(-0.8, 2.8, size=(96, 1, 1, 1))
+    X = np.repeat(np.concatenate([left, right], axis=3), 4, axis=3).repeat(8, axis=2)
+    X = (X + 0.1 * rng.normal(size=X.shape)).astype(np.float32)
 
     def probed(weight):
         networks = FactorNetworks(replace(RECIPE, adversarial_weight=weight)).fit(X, codes, None)
@@ -92,8 +113,8 @@ def test_the_adversary_makes_the_residual_code_tell_less(rows):
         probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
         return cross_val_score(probe, r, codes, cv=5).mean()
 
-    assert probed(0.0) > 0.95
-    assert probed(0.5) < 0.65
+    assert probed(0.0) > 0.7
+    assert probed(0.5) < 0.6
 
 
 def test_augmentation_and_dropout_change_training_and_are_fixed_by_the_seed(rows):
@@ -143,27 +164,70 @@ def test_a_loss_that_is_not_finite_is_an_error(rows):
         FactorNetworks(replace(RECIPE, lr=1e30, class_epochs=2, max_epochs=2)).fit(*rows, None)
 
 
-def test_class_codes_are_exchanged_within_their_class():
-    networks = FactorNetworks(RECIPE)
-    y = torch.tensor([1, 0, 1, 2, 0, 1, 1, 0])
-    c = torch.arange(8.0)[:, None]
-    seen = [networks._exchanged(c, y)[:, 0].long() for _ in range(200)]
-    for order in seen:
-        assert sorted(order.tolist()) == list(range(8))
-        assert_array_equal(y[order], y)
-    # any row of the class is as likely
-    shares = np.bincount([int(order[0]) for order in seen], minlength=8) / 200
-    assert_allclose(shares[[0, 2, 5, 6]], 0.25, atol=0.1)
+def test_the_variance_between_classes_is_that_of_the_f_test():
+    rng = np.random.RandomState(0)
+    y = rng.choice([0, 1, 3], size=50)
+    r = rng.normal(size=(50, 6)) + y[:, None] * np.arange(6)
+    f_values = f_classif(r, y)[0]
+    expected = f_values * 2 / (f_values * 2 + 47)
+    found = variance_between(torch.tensor(r), torch.tensor(y), 4)
+    assert float(found) == pytest.approx(expected.mean())
+    assert float(variance_between(torch.ones(5, 2), torch.arange(5), 5)) == 0
 
 
-def test_with_exchange_the_class_code_decides_the_class_alone(rows):
+def test_class_means_are_drawn_together(rows):
     X, codes = rows
-    networks = FactorNetworks(replace(RECIPE, exchange=True)).fit(X, codes, None)
-    c, r = networks.encode(X)
-    # class codes of other rows of the class change next to nothing
-    same = np.concatenate([np.roll(np.flatnonzero(codes == k), 1) for k in (0, 1)])
-    order = np.argsort(codes, kind="stable")
-    moved = networks.decode(c[same], r[order]) - networks.decode(c[order], r[order])
-    assert (moved**2).mean() < 0.02 * X.var()
-    other = networks.decode(c[::-1], r) - networks.decode(c, r)
-    assert (other**2).mean() > 0.2 * X.var()
+
+    def between(weight):
+        recipe = replace(RECIPE, adversarial_weight=0.0, class_mean_weight=weight, max_epochs=30)
+        r = FactorNetworks(recipe).fit(X, codes, None).encode(X)[1]
+        return float(variance_between(torch.tensor(r), torch.tensor(codes), 2))
+
+    assert between(1.0) < 0.2 * between(0.0)
+
+
+def test_the_class_encoder_takes_swapped_rows_for_their_new_class(rows):
+    X, codes = rows
+
+    def taken(weight):
+        # without an adversary, all of the row can come from the residual code
+        recipe = replace(LARGER, adversarial_weight=0.0, swap_weight=weight, max_epochs=30)
+        networks = FactorNetworks(recipe).fit(X, codes, None)
+        c, r = networks.encode(X)
+        again = networks.encode(networks.decode(c[::-1], r))[0]
+        return (networks.classify(again).argmax(1) == codes[::-1]).mean()
+
+    assert taken(0.0) < 0.8
+    assert taken(0.1) > 0.95
+
+
+def test_decoded_rows_move_with_the_residual_code():
+    rng = np.random.RandomState(0)
+    places = np.linspace(-1, 1, 12)
+    radius = rng.uniform(0.3, 0.9, size=(120, 1, 1))
+    codes = np.arange(120) % 2
+    disc = np.hypot(places[:, None], places) < radius
+    X = (np.where(codes, 1.0, -1.0)[:, None, None] * disc)[:, None].astype(np.float32)
+    recipe = replace(
+        LARGER,
+        input_shape=(1, 12, 12),
+        low=-1.0,
+        high=1.0,
+        mean=0.0,
+        std=0.6,
+        adversarial_weight=0.0,
+        adversary_steps=1,
+        class_mean_weight=1.0,
+        swap_weight=0.05,
+        max_epochs=40,
+    )
+
+    def size_is_kept(weight):
+        networks = FactorNetworks(replace(recipe, affine_weight=weight)).fit(X, codes, None)
+        c, r = networks.encode(X)
+        size = abs(networks.decode(c[::-1], r)).mean((1, 2, 3))
+        return np.corrcoef(size, radius[:, 0, 0])[0, 1]
+
+    # small bright discs may otherwise share their code with large dark ones
+    assert size_is_kept(0.0) < 0.8
+    assert size_is_kept(0.5) > 0.85
