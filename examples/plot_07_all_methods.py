@@ -173,16 +173,16 @@ results = compare_estimators(
     y,
     groups=patient,
     cv=folds,
-    scoring={"rows": roc_auc_scorer, "patients": group_roc_auc_scorer},
+    scoring={"AUC, rows": roc_auc_scorer, "AUC, patients": group_roc_auc_scorer},
     n_jobs=options.jobs,
 )
 summary = summarize_comparison(results, baseline="network")
 wide = summary.pivot(index="estimator", columns="metric")
-table = wide["mean"].join(wide[["mean_difference", "p_value"]].xs("rows", axis=1, level=1))
+table = wide["mean"].join(wide[["mean_difference", "p_value"]].xs("AUC, rows", axis=1, level=1))
 table["seconds"] = results.groupby("estimator")["fit_time"].mean()
 table = table.loc[[*estimators, *methods]]
 print(table.round(3).to_string())
-comparison = ComparisonDisplay.from_results(results, metric="rows", baseline="network").plot()
+comparison = ComparisonDisplay.from_results(results, metric="AUC, rows", baseline="network").plot()
 save(comparison.figure_, "all_methods")
 
 # %%
@@ -190,6 +190,8 @@ save(comparison.figure_, "all_methods")
 # --------
 # The same estimators, scored patient by patient. To average over a patient's rows is often worth
 # more than the choice of a method.
-by_patient = ComparisonDisplay.from_results(results, metric="patients", baseline="network").plot()
+by_patient = ComparisonDisplay.from_results(
+    results, metric="AUC, patients", baseline="network"
+).plot()
 save(by_patient.figure_, "all_methods_patients")
 plt.show()

@@ -64,7 +64,6 @@ def arms(
         PLAIN: plain,
         "logit adjustment": net("cross entropy, logit-adjusted"),
         "balanced batches, affine": net(STRONG),
-        "mixup": clone(plain).set_params(mixup="input"),
     }
     embedders = {
         "triplets, centroid": read(DEFAULT, NearestCentroid()),

@@ -20,9 +20,10 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import StratifiedGroupKFold
 from study_cases import Case, Fold, draw_rows, fit_tuned, score
 
-from skrobust import FactorMixSampler, ResamplingClassifier, make_lesion_rois, roc_auc_scorer
+from skrobust import ResamplingClassifier, make_lesion_rois, roc_auc_scorer
 
 N_FOLDS, MOST_TEST, N_TRAIN, EPOCHS = 3, (200, 5), 100, 40
+FACTOR_EPOCHS = 30_000 // N_TRAIN
 
 
 def load(name: str, args: argparse.Namespace, seed: int) -> tuple[NDArray, NDArray, NDArray]:
@@ -39,11 +40,9 @@ def arms(seed: int, memory: str) -> dict[str, tuple[BaseEstimator, dict]]:
     """Return the models that are compared, each with its grid."""
     decay, values = "optimizer__weight_decay", [0, 1e-3]
     compared = {}
-    for arm, model in all_arms(EPOCHS, seed).items():
+    for arm, model in all_arms(EPOCHS, FACTOR_EPOCHS, seed, memory).items():
         nested = isinstance(model, ResamplingClassifier)
         model.set_params(**{"estimator__module__width" if nested else "module__width": 8})
-        if nested and isinstance(model.sampler, FactorMixSampler):
-            model.sampler.set_params(memory=memory)
         compared[arm] = (model, {f"estimator__{decay}" if nested else decay: values})
     return compared
 
