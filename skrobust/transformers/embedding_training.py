@@ -92,7 +92,12 @@ class EmbeddingTrainingMixin:
         return Rows(X, None, self.input_shape_, net.device)
 
     def _scaled(self, embeddings: NDArray) -> NDArray:
-        return normalize(embeddings, copy=False) if self.normalize else embeddings
+        if not self.normalize:
+            return embeddings
+        # the squares of such numbers overflow; others are left as they are
+        largest = np.abs(embeddings).max(axis=1, keepdims=True)
+        embeddings = embeddings / np.where(largest > 1e18, largest, np.float32(1))
+        return normalize(embeddings, copy=False)
 
     def _embed(self, net: TensorNet, rows: Rows) -> NDArray:
         return self._scaled(net.outputs(rows))
