@@ -12,10 +12,12 @@ mean over the patient's rows. The parts, each a module with more about its sets 
 - ``scarcity`` (``study_scarcity.py``): 100 training images.
 
 Run: ``OMP_NUM_THREADS=1 python examples/benchmarks/study.py --data DIR --csv study.csv``, where DIR
-holds the npz files named in the modules; the environment variable SKROBUST_DATA serves as well, and
-without either only generated data and those of scikit-learn are run. Seed by seed: every finished
-seed is a full replicate. A run that was stopped goes on where it was. ``study_report.py`` makes
-tables, figures and verdicts from the CSV.
+holds ``cheng_brain_tumour_64.npz``, ``cheng_brain_tumour_roi64.npz``, ``raman_saliva_covid.npz``,
+``brain_tumour_patches3d_24.npz`` and ``hippocampus3d_28.npz``; the environment variable
+SKROBUST_DATA serves as well, and without either only generated data and those of scikit-learn are
+run. Seed by seed: every finished seed is a full replicate. A run that was stopped goes on where it
+was. ``study_report.py`` makes tables, figures and verdicts from the CSV. cleanlab and PyOD are
+needed (the extra ``benchmark``).
 
 Read: one line per part, set, corruption, learner, seed, fold and arm. ``auc`` is the area under the
 ROC curve (mean of one class against the rest), ``recall`` the mean recall of the classes,

@@ -50,7 +50,7 @@ def draw_part(study: Study, part: str) -> plt.Figure:
     figure, axes = plt.subplots(
         n_rows,
         n_columns,
-        figsize=(2.6 * n_columns + 2, n_rows * (0.24 * len(arms) + 0.6) + 0.7),
+        figsize=(max(6.5, 2.6 * n_columns + 2), n_rows * (0.24 * len(arms) + 0.6) + 0.7),
         sharex=True,
         sharey=True,
         squeeze=False,

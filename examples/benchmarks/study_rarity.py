@@ -104,7 +104,7 @@ def cases(args: argparse.Namespace, seed: int, memory: str) -> Iterator[Case]:
             for arm, (model, grid) in arms(name, shape, own, memory).items():
                 yield Case(
                     name,
-                    "rare classes",
+                    "long tail",
                     "net",
                     number,
                     arm,

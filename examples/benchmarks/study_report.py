@@ -49,7 +49,12 @@ class Study:
     """The lines of the study by part, and their gains, computed once."""
 
     def __init__(self, lines: pd.DataFrame):
-        self.lines = {part: own for part in PARTS if len(own := lines[lines["part"] == part])}
+        # a single split has no spread, and nothing to test
+        self.lines = {
+            part: own
+            for part in PARTS
+            if (own := lines[lines["part"] == part]).groupby(["seed", "fold"]).ngroups > 1
+        }
         self._known: dict[tuple, pd.DataFrame] = {}
 
     def gains(
@@ -215,6 +220,15 @@ def words(found: pd.DataFrame) -> str:
     return "; ".join(said)
 
 
+def methods_in(study: Study) -> list[Method]:
+    """Return the methods that the study, finished or not, compares."""
+    return [
+        method
+        for method in METHODS
+        if method.part in study.lines and set(method.arms) <= set(study.gains(method.part)["arm"])
+    ]
+
+
 def best_arm(study: Study, method: Method) -> tuple[str, pd.DataFrame]:
     """Return the arm of a method with the largest mean gain on corrupted data, and its gains."""
     found = study.gains(method.part)
@@ -246,9 +260,7 @@ def paper_text(study: Study, method: Method) -> list[str]:
 def readme_table(study: Study) -> str:
     """Return the table of the README: one line per method, its best arm."""
     rows = []
-    for method in METHODS:
-        if method.part not in study.lines:
-            continue
+    for method in methods_in(study):
         arm, found = best_arm(study, method)
         everywhere = study.gains(method.part)
         clean = everywhere[(everywhere["arm"] == arm) & (everywhere["corruption"] == CLEAN)]
@@ -281,7 +293,7 @@ def page(study: Study) -> str:
     text = [
         INTRODUCTION.format(n_lines=len(lines), hours=lines["seconds"].sum() / 3600, places=places),
         "## Verdicts\n",
-        *(method_text(study, method) for method in METHODS if method.part in study.lines),
+        *(method_text(study, method) for method in methods_in(study)),
         *(part_text(study, part) for part in study.lines),
         f"## What is not in it\n\n{NOT_IN_IT}\n",
     ]

@@ -43,6 +43,8 @@ def arms(seed: int, memory: str) -> dict[str, tuple[BaseEstimator, dict]]:
     for arm, model in all_arms(EPOCHS, FACTOR_EPOCHS, seed, memory).items():
         nested = isinstance(model, ResamplingClassifier)
         model.set_params(**{"estimator__module__width" if nested else "module__width": 8})
+        if arm == "SMOTE":  # inner folds have as few as four rows of a class
+            model.set_params(sampler__k_neighbors=3)
         compared[arm] = (model, {f"estimator__{decay}" if nested else decay: values})
     return compared
 
