@@ -91,7 +91,8 @@ print(f"{len(X)} rows of {X.shape[1]} points, {len(np.unique(patient))} patients
 # The estimators
 # --------------
 # One small network everywhere. Methods that make new rows get fewer epochs, so that all train for
-# about as many steps.
+# about as many steps. The embedding and the factors would gain from more epochs than an example
+# takes, and nothing is tuned: the page of results has comparisons that are.
 epochs = options.epochs
 
 

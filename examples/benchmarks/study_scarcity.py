@@ -56,7 +56,7 @@ def run(model: BaseEstimator, grid: dict, fold: Fold, seed: int) -> dict[str, fl
 
 def cases(args: argparse.Namespace, seed: int, memory: str) -> Iterator[Case]:
     """Yield the cases of a seed."""
-    for name in ["lesions", *(["crops"] if args.data else [])]:
+    for name in [*(["crops"] if args.data else []), "lesions"]:
         X, y, groups = load(name, args, seed)
         outer = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=seed)
         for number, (train, test) in enumerate(outer.split(X, y, groups)):
