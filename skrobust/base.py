@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import math
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -123,25 +124,10 @@ class NetEstimator(VersionedState, BaseEstimator):
     def _check_layout(self, X: NDArray, *, reset: bool) -> None:
         """Compare the shape of validated rows with `input_shape`; learn it on `reset`."""
         check_float32_range(X)
-        row_shape = X.shape[1:]
         if reset:
-            shape = row_shape if self.input_shape is None else tuple(self.input_shape)
-            if not all(isinstance(size, Integral) and size > 0 for size in shape):
-                raise ValueError(
-                    f"rows of shape {shape} (input_shape={self.input_shape}) cannot be learned "
-                    "from: expected whole numbers of at least 1."
-                )
-            if math.prod(shape) != math.prod(row_shape):
-                raise ValueError(
-                    f"input_shape={shape} holds {math.prod(shape)} values per row but the rows of "
-                    f"X have shape {row_shape}, {math.prod(row_shape)} values."
-                )
-            self.input_shape_ = shape
-        elif math.prod(row_shape) != math.prod(self.input_shape_):
-            raise ValueError(
-                f"X has rows of shape {row_shape} but {type(self).__name__} was fitted on rows of "
-                f"shape {self.input_shape_}."
-            )
+            self.input_shape_ = layout_of_rows(X, self.input_shape)
+        else:
+            check_layout(X, self.input_shape_, "X", type(self).__name__)
 
     def _resolve_module(self, n_outputs: int | None) -> tuple[Any, dict[str, Any]]:
         """Return the network class (or a copy of the given instance) and its arguments."""
@@ -271,6 +257,32 @@ def _check_arguments(factory, given: dict[str, Any], prefix: str) -> set[str] | 
             f"takes: {', '.join(parameters)}."
         )
     return set(parameters)
+
+
+def layout_of_rows(X: NDArray, input_shape: Sequence[int] | None) -> tuple[int, ...]:
+    """Return the shape in which a network sees rows; raise if `input_shape` does not fit them."""
+    row_shape = X.shape[1:]
+    shape = row_shape if input_shape is None else tuple(input_shape)
+    if not all(isinstance(size, Integral) and size > 0 for size in shape):
+        raise ValueError(
+            f"rows of shape {shape} (input_shape={input_shape}) cannot be learned "
+            "from: expected whole numbers of at least 1."
+        )
+    if math.prod(shape) != math.prod(row_shape):
+        raise ValueError(
+            f"input_shape={shape} holds {math.prod(shape)} values per row but the rows of "
+            f"X have shape {row_shape}, {math.prod(row_shape)} values."
+        )
+    return tuple(int(size) for size in shape)
+
+
+def check_layout(X: NDArray, input_shape: Sequence[int], name: str, fitted: str) -> None:
+    """Raise if rows have another number of values than those that an estimator was fitted on."""
+    if math.prod(X.shape[1:]) != math.prod(input_shape):
+        raise ValueError(
+            f"{name} has rows of shape {X.shape[1:]} but {fitted} was fitted on rows of "
+            f"shape {tuple(input_shape)}."
+        )
 
 
 def check_numbers(X: NDArray) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, check_memory, validate_data
 
-from ..base import RowSampler, check_float32_range
+from ..base import RowSampler, check_float32_range, check_layout, layout_of_rows
 from ..networks.random_augmentation import AUGMENTATIONS
 from ..training import FactorNetworks, FactorRecipe, draw_seed, resolve_device
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions
@@ -290,15 +290,10 @@ class FactorMixSampler(RowSampler):
         return tags
 
     def _trained(self, X: NDArray, codes: NDArray, seed: int) -> FactorNetworks:
-        shape = X.shape[1:] if self.input_shape is None else tuple(self.input_shape)
-        if np.prod(shape) != np.prod(X.shape[1:]):
-            raise ValueError(
-                f"input_shape={shape} holds {np.prod(shape)} values per row but the rows of X have "
-                f"shape {X.shape[1:]}."
-            )
+        shape = layout_of_rows(X, self.input_shape)
         low, high = float(X.min()), float(X.max())
         recipe = FactorRecipe(
-            input_shape=tuple(int(size) for size in shape),
+            input_shape=shape,
             n_classes=int(codes.max()) + 1,
             low=low,
             high=high,
@@ -386,11 +381,8 @@ class FactorMixSampler(RowSampler):
     def _check_new(self, X: ArrayLike, name: str) -> NDArray:
         check_is_fitted(self, "networks_")
         X = validate_data(self, X, reset=False, allow_nd=True)
-        if np.prod(X.shape[1:]) != np.prod(self.input_shape_):
-            raise ValueError(
-                f"{name} has rows of shape {X.shape[1:]} but the networks were trained on rows of "
-                f"shape {self.input_shape_}."
-            )
+        check_float32_range(X)
+        check_layout(X, self.input_shape_, name, type(self).__name__)
         return X
 
 
