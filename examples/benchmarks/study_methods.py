@@ -74,9 +74,9 @@ PARTS = {
     ),
     "scarcity": Part(
         "Few training images",
-        "Tumour crops and generated liver lesions at 32 by 32 pixels, of which 100 train. The "
-        "baseline is the same network with random affine changes; weight decay is tuned in every "
-        "arm.",
+        "Images at 32 by 32 pixels, tumour crops and, where the table has them, generated liver "
+        "lesions, of which 100 train. The baseline is the same network with random affine "
+        "changes; weight decay is tuned in every arm.",
         {"auc": "rows", "auc_patients": "patients"},
         "affine",
     ),

@@ -126,6 +126,22 @@ def base_table(lines: pd.DataFrame, part: str) -> str:
     return table([f"{baseline}: {' / '.join(scores.values())}", *corruptions], rows)
 
 
+def set_table(study: Study, part: str) -> str:
+    """Return the mean gains of the library's methods on every set, over the learners."""
+    arms = [arm for method in methods_in(study) if method.part == part for arm in method.arms]
+    found = study.gains(part, by=("set", "corruption")).set_index(["set", "corruption", "arm"])
+    rows = []
+    for place in dict.fromkeys(index[:2] for index in found.index):
+        cells = [found.loc[(*place, arm)] for arm in arms]
+        rows.append(
+            [
+                ", ".join(place),
+                *(f"{number(row['mean'])}{SIGNS.get(row['verdict'], '')}" for row in cells),
+            ]
+        )
+    return table(["set", *arms], rows)
+
+
 def averaging_text(study: Study, part: str) -> str:
     """Say what averaging over patients is worth beside the methods."""
     worth = averaging(study.lines[part], PARTS[part].baseline).set_index("corruption")
@@ -161,6 +177,9 @@ def part_text(study: Study, part: str) -> str:
         found = found[found["arm"].str.startswith(HELD_OUT)]
         text.append(f"Gain in AUC, rows, over *{NAIVE}*, the comparison of the paper:\n")
         text.append(gain_table(found, "corruption") + "\n")
+    if lines["set"].nunique() > 1:
+        text.append(f"Set by set, {next(iter(about.scores.values()))}:\n")
+        text.append(set_table(study, part) + "\n")
     if "auc_patients" in about.scores:
         text.append(averaging_text(study, part) + "\n")
     return "\n".join(text)
