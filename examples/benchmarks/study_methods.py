@@ -47,7 +47,7 @@ PARTS = {
     ),
     "images": Part(
         "Noisy training images",
-        "Brain tumour slices and generated liver lesions at 32 by 32 pixels; about 160 images "
+        "Brain tumour slices and generated liver lesions at 32 by 32 pixels; about 150 images "
         "train, one fifth of the patients with clean images, all others noisy (standard deviation "
         "0.2 of the range). Influence and early stopping use the clean images as validation rows, "
         "the other arms train on them. The network's weight decay is tuned in every arm. Test "
@@ -192,7 +192,7 @@ METHODS = [
 NOT_IN_IT = """\
 - The sets are small on purpose: a few hundred training rows, small networks, few epochs. What the
   methods do with thousands of rows is not measured here.
-- Half of the sets are two data sets (brain tumour slices, Raman spectra of saliva). The Raman set
+- The brain tumour images serve in every part, so that the parts are not independent. The Raman set
   has 64 patients of the two classes; sets with 20 or 32 patients were left out, since no method
   could differ there beyond chance.
 - No volumes at full resolution, no rare classes of volumes, no network larger than the small ones

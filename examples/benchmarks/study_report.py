@@ -82,6 +82,13 @@ def number(value: float, sign: bool = True) -> str:
     return text.replace("0.", ".", 1)
 
 
+def size(lines: pd.DataFrame) -> str:
+    """Return the numbers of seeds and splits."""
+    n_seeds = lines["seed"].nunique()
+    seeds = "1 seed" if n_seeds == 1 else f"{n_seeds} seeds"
+    return f"{seeds}, {lines.groupby(['seed', 'fold']).ngroups} splits"
+
+
 def cell(row: pd.Series) -> str:
     """Return a gain as a cell of a table."""
     p = number(row["p"], sign=False)
@@ -160,10 +167,9 @@ def averaging_text(study: Study, part: str) -> str:
 def part_text(study: Study, part: str) -> str:
     """Return the section of a part."""
     about, lines = PARTS[part], study.lines[part]
-    n_splits = lines.groupby(["seed", "fold"]).ngroups
     text = [
         f"## {about.title}\n\n{about.text}\n",
-        f"{n_splits} splits ({lines['seed'].nunique()} seeds), on average "
+        f"{size(lines).capitalize()}, on average "
         f"{lines['n_train'].mean():.0f} training and {lines['n_test'].mean():.0f} test rows.\n",
         base_table(lines, part) + "\n",
         f"```{{image}} _static/results_{part}.png\n:alt: Gains, part {part}\n```\n",
@@ -213,6 +219,8 @@ def method_text(study: Study, method: Method) -> str:
             found = study.gains(method.part, score)
             text.append(f"  - {name}: {words(found[found['arm'] == arm])}.")
         counts = each.loc[each["arm"] == arm, "verdict"].value_counts()
+        if counts.sum() == 1:
+            continue
         text.append(
             f"  - set by set and learner by learner, {first}: of {counts.sum()} comparisons it "
             f"helps in {counts.get(HELPS, 0)} and hurts in {counts.get(HURTS, 0)} "
@@ -305,10 +313,7 @@ def write_readme(study: Study, readme: str) -> str:
 def page(study: Study) -> str:
     """Return the page of results."""
     lines = pd.concat(study.lines.values())
-    places = "; ".join(
-        f"{part}: {own['seed'].nunique()} seeds, {own.groupby(['seed', 'fold']).ngroups} splits"
-        for part, own in study.lines.items()
-    )
+    places = "; ".join(f"{part}: {size(own)}" for part, own in study.lines.items())
     text = [
         INTRODUCTION.format(n_lines=len(lines), hours=lines["seconds"].sum() / 3600, places=places),
         "## Verdicts\n",
