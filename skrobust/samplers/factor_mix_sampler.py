@@ -126,7 +126,8 @@ class FactorMixSampler(RowSampler):
     References
     ----------
     Ben-Cohen et al., "Improving CNN training using disentanglement for liver lesion
-    classification in CT", 2018. ``detail="residual"``, `own_share` and "sampled" go beyond it.
+    classification in CT", 2018. ``detail="residual"``, `own_share`, "sampled", the three weights
+    that are 0 in `paper_params`, and batch norm at the end of the residual encoder go beyond it.
 
     Examples
     --------
