@@ -86,8 +86,8 @@ class FactorMixtureDisplay:
         X_resampled : array-like of shape (n_samples + n_new, ...)
             What ``fit_resample`` returned as X.
         new_rows : sequence of int, default=None
-            Which new rows to show, counted from 0 after the original rows. By default of every
-            class the row that gave it the residual code and is most mixed.
+            Which new rows to show, counted from 0 after the original rows. By default one for
+            every class: of the new rows that have most of it, the one that has least.
         class_names : sequence of str, default=None
             Names of the classes, in the order of ``classes_``; by default their labels.
 
