@@ -128,13 +128,8 @@ class FactorTrainingDisplay:
             width=0.6,
         )
         axes[2].bar_label(self.bars_, fmt="%.2f", label_type="center", color="white")
-        axes[2].axhline(found["chance"], color="0.3", ls="--", lw=1.2)
-        axes[2].annotate(
-            f"chance {found['chance']:.2f}",
-            (0.5, found["chance"]),
-            textcoords="offset points",
-            xytext=(0, 4),
-            ha="center",
-        )
+        chance = f"chance, {found['chance']:.2f}"
+        axes[2].axhline(found["chance"], color="0.3", ls="--", lw=1.2, label=chance)
+        axes[2].legend(loc="upper right", frameon=False)
         axes[2].set(ylabel="Accuracy", ylim=(0, 1.12), yticks=np.linspace(0, 1, 6))
         return self

@@ -99,7 +99,8 @@ class FactorMixSampler(RowSampler):
         The trained networks.
     history_ : list of dict
         Losses per epoch: ``class_loss``, then ``reconstruction_loss`` (mean squared error in
-        units of the training rows' variance) and ``adversary_loss``.
+        units of the training rows' variance) and ``adversary_loss``; the last epoch also has what
+        `diagnostics_` has.
     diagnostics_ : dict
         ``reconstruction_error`` (mean squared error, in units of the training rows' variance),
         ``class_accuracy`` (of the classifier on c, training rows), ``probe_accuracy`` (of a fresh
@@ -272,9 +273,11 @@ class FactorMixSampler(RowSampler):
         elif X.dtype.kind in "iu":
             limits = np.iinfo(X.dtype)
             new = np.rint(np.clip(new, limits.min, limits.max))
-        self.networks_, self.history_ = networks, networks.history
+        self.networks_ = networks
         self.classes_, self.input_shape_ = classes, networks.recipe.input_shape
         self.diagnostics_ = diagnose(networks, X, codes, c, r, groups)
+        *epochs, last = networks.history
+        self.history_ = [*epochs, last | self.diagnostics_]
         self.mixture_ = mixture
         self.sample_indices_ = np.concatenate([np.arange(len(X)), source])
         X_new = np.concatenate([X, new.astype(X.dtype)])

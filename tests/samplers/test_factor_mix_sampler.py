@@ -369,6 +369,7 @@ def test_factors_of_lesions_come_apart():
     s = sampler(affine=False, class_epochs=30, max_epochs=100, factor=0)
     s.set_params(width=8, n_codes=32).fit_resample(X, y, groups=lesions.groups)
     found = s.diagnostics_
+    assert s.history_[-1].items() >= found.items()
     assert found["class_accuracy"] > 0.95
     assert abs(found["probe_accuracy"] - found["chance"]) < 0.1
     assert found["reconstruction_error"] < 0.4
