@@ -31,7 +31,7 @@ from skrobust import (
     make_lesion_rois,
     summarize_comparison,
 )
-from skrobust.displays import FactorMixtureDisplay, FactorSwapDisplay, FactorTrainingDisplay
+from skrobust.factor_mixing import FactorMixtureDisplay, FactorSwapDisplay, FactorTrainingDisplay
 
 parser = argparse.ArgumentParser(description="Factor mixing")
 parser.add_argument("--n-samples", type=int, default=400, help="images")

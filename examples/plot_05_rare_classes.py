@@ -35,7 +35,7 @@ from skrobust import (
     make_tumour_volumes,
     rank_5_accuracy_scorer,
 )
-from skrobust.training import validation_split
+from skrobust.neural.splits import validation_split
 
 parser = argparse.ArgumentParser(description="Rare classes")
 parser.add_argument("--epochs", type=int, default=40)

@@ -1,50 +1,186 @@
-"""Learning from scarce, noisily labelled, impure, imbalanced and grouped data.
+"""Learning from scarce, noisily labelled, impure, imbalanced and grouped data, in scikit-learn."""
 
-All public names can be imported from here.
-"""
-
-from . import (
-    classifiers,
-    datasets,
-    displays,
-    influence,
-    inspection,
-    losses,
-    metrics,
-    model_selection,
-    networks,
-    quality,
-    samplers,
-    transformers,
-    utils,
+from .base import ModelVersionWarning, ResamplingClassifier
+from .datasets import (
+    add_gaussian_noise,
+    add_rician_noise,
+    contaminate,
+    fetch_brain_tumour,
+    flip_labels,
+    load_grouped_npz,
+    make_brain_volumes,
+    make_lesion_rois,
+    make_mr_spectra,
+    make_tumour_volumes,
 )
-from .classifiers import *  # noqa: F403
-from .datasets import *  # noqa: F403
-from .displays import *  # noqa: F403
-from .influence import *  # noqa: F403
-from .inspection import *  # noqa: F403
-from .losses import *  # noqa: F403
-from .metrics import *  # noqa: F403
-from .model_selection import *  # noqa: F403
-from .networks import *  # noqa: F403
-from .quality import *  # noqa: F403
-from .samplers import *  # noqa: F403
-from .transformers import *  # noqa: F403
-from .utils import *  # noqa: F403
+from .embedding import (
+    BatchAllTripletLoss,
+    BatchHardTripletLoss,
+    ClassWeightedKNeighborsClassifier,
+    EmbeddingDisplay,
+    IntervalLoss,
+    NTXentLoss,
+    RetrievalDisplay,
+    TripletEmbedder,
+    retrieve_neighbors,
+)
+from .evaluation import (
+    ClassRecallDisplay,
+    ComparisonDisplay,
+    ParameterCurveDisplay,
+    RocComparisonDisplay,
+    class_recall_score,
+    compare_estimators,
+    group_accuracy_score,
+    group_accuracy_scorer,
+    group_predict_proba,
+    group_roc_auc_score,
+    group_roc_auc_scorer,
+    macro_recall_scorer,
+    rank_5_accuracy_scorer,
+    rank_k_accuracy_score,
+    rare_classes,
+    roc_auc_scorer,
+    sensitivity_scorer,
+    specificity_scorer,
+    summarize_comparison,
+)
+from .factor_mixing import (
+    FactorMixSampler,
+    FactorMixtureDisplay,
+    FactorSwapDisplay,
+    FactorTrainingDisplay,
+)
+from .influence import (
+    InfluenceDisplay,
+    InfluencePerturber,
+    InfluenceReweighter,
+    InfluenceWarning,
+    Noise2VoidDenoiser,
+    PerturbationDisplay,
+    SampleWeightDisplay,
+    influence_scores,
+    input_influence,
+)
+from .label_noise import (
+    CertainSamples,
+    DistillationDisplay,
+    DistillationWarning,
+    DistillMixAugmenter,
+    EarlyLabelQuality,
+    GaussianNoiseAugmenter,
+    LabelQualityReweighter,
+    OutOfFoldLabelQuality,
+    distillation_report,
+)
+from .neural import (
+    MLP,
+    AdversarialNetClassifier,
+    ClassActivationDisplay,
+    ConvNet,
+    LogitAdjustedLoss,
+    NetClassifier,
+    RandomAugmentation,
+    ResNet1d,
+    UNet,
+)
+from .outliers import (
+    AEOutlierRemover,
+    ConvAutoencoder,
+    DenseAutoencoder,
+    GammaCurveDisplay,
+    LossHistogramDisplay,
+    OutlierRemovalWarning,
+    ReconstructionDisplay,
+)
 from .version import __version__ as __version__
 
-__all__ = [
-    *classifiers.__all__,
-    *datasets.__all__,
-    *displays.__all__,
-    *influence.__all__,
-    *inspection.__all__,
-    *losses.__all__,
-    *metrics.__all__,
-    *model_selection.__all__,
-    *networks.__all__,
-    *quality.__all__,
-    *samplers.__all__,
-    *transformers.__all__,
-    *utils.__all__,
+__all__ = [  # noqa: RUF022
+    # label_noise
+    "CertainSamples",
+    "DistillMixAugmenter",
+    "DistillationDisplay",
+    "DistillationWarning",
+    "EarlyLabelQuality",
+    "GaussianNoiseAugmenter",
+    "LabelQualityReweighter",
+    "OutOfFoldLabelQuality",
+    "distillation_report",
+    # outliers
+    "AEOutlierRemover",
+    "ConvAutoencoder",
+    "DenseAutoencoder",
+    "GammaCurveDisplay",
+    "LossHistogramDisplay",
+    "OutlierRemovalWarning",
+    "ReconstructionDisplay",
+    # influence
+    "InfluenceDisplay",
+    "InfluencePerturber",
+    "InfluenceReweighter",
+    "InfluenceWarning",
+    "Noise2VoidDenoiser",
+    "PerturbationDisplay",
+    "SampleWeightDisplay",
+    "influence_scores",
+    "input_influence",
+    # factor_mixing
+    "FactorMixSampler",
+    "FactorMixtureDisplay",
+    "FactorSwapDisplay",
+    "FactorTrainingDisplay",
+    # embedding
+    "BatchAllTripletLoss",
+    "BatchHardTripletLoss",
+    "ClassWeightedKNeighborsClassifier",
+    "EmbeddingDisplay",
+    "IntervalLoss",
+    "NTXentLoss",
+    "RetrievalDisplay",
+    "TripletEmbedder",
+    "retrieve_neighbors",
+    # neural
+    "MLP",
+    "AdversarialNetClassifier",
+    "ClassActivationDisplay",
+    "ConvNet",
+    "LogitAdjustedLoss",
+    "NetClassifier",
+    "RandomAugmentation",
+    "ResNet1d",
+    "UNet",
+    # base
+    "ModelVersionWarning",
+    "ResamplingClassifier",
+    # evaluation
+    "ClassRecallDisplay",
+    "ComparisonDisplay",
+    "ParameterCurveDisplay",
+    "RocComparisonDisplay",
+    "class_recall_score",
+    "compare_estimators",
+    "group_accuracy_score",
+    "group_accuracy_scorer",
+    "group_predict_proba",
+    "group_roc_auc_score",
+    "group_roc_auc_scorer",
+    "macro_recall_scorer",
+    "rank_5_accuracy_scorer",
+    "rank_k_accuracy_score",
+    "rare_classes",
+    "roc_auc_scorer",
+    "sensitivity_scorer",
+    "specificity_scorer",
+    "summarize_comparison",
+    # datasets
+    "add_gaussian_noise",
+    "add_rician_noise",
+    "contaminate",
+    "fetch_brain_tumour",
+    "flip_labels",
+    "load_grouped_npz",
+    "make_brain_volumes",
+    "make_lesion_rois",
+    "make_mr_spectra",
+    "make_tumour_volumes",
 ]

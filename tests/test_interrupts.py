@@ -31,8 +31,8 @@ from skrobust import (
     InfluenceReweighter,
     OutOfFoldLabelQuality,
 )
-from skrobust.classifiers.influence_classifier import InfluenceWarning
-from skrobust.training import TensorNet
+from skrobust.influence import InfluenceWarning
+from skrobust.neural.net import TensorNet
 
 ESTIMATORS = small_estimators()
 N_PLACES = 6

@@ -24,7 +24,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 import skrobust
 from skrobust import MLP, ModelVersionWarning, NetClassifier
-from skrobust.utils import versioned_state
+from skrobust.base import state as versioned_state
 
 ESTIMATORS = small_estimators()
 

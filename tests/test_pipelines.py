@@ -33,8 +33,8 @@ from skrobust import (
     compare_estimators,
     group_accuracy_scorer,
     make_mr_spectra,
-    quality_weights,
 )
+from skrobust.label_noise import quality_weights
 
 
 @pytest.fixture(scope="module")

@@ -25,17 +25,17 @@ from sklearn.utils._param_validation import Interval, Options
 from skrobust import (
     MLP,
     AEOutlierRemover,
-    ClassMass,
     ClassWeightedKNeighborsClassifier,
     DistillationWarning,
     GaussianNoiseAugmenter,
     OutlierRemovalWarning,
     OutOfFoldLabelQuality,
     TripletEmbedder,
-    keep_best,
 )
-from skrobust.classifiers.influence_classifier import InfluenceWarning
-from skrobust.quality.label_distiller import LabelDistiller
+from skrobust.influence import InfluenceWarning
+from skrobust.label_noise import keep_best
+from skrobust.label_noise.distillers import LabelDistiller
+from skrobust.utils import ClassMass
 from skrobust.utils.groups import check_groups
 
 common = {

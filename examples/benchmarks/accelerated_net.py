@@ -22,7 +22,7 @@ from skorch import NeuralNetClassifier
 from skorch.hf import AccelerateMixin
 
 from skrobust import GaussianNoiseAugmenter, make_mr_spectra
-from skrobust.networks import ResNet1d
+from skrobust.neural import ResNet1d
 
 
 class AcceleratedNet(AccelerateMixin, NeuralNetClassifier):

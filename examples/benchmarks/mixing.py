@@ -14,7 +14,7 @@ from imblearn.over_sampling import SMOTE
 from interleaved import ratio, time_interleaved
 from threadpoolctl import threadpool_limits
 
-from skrobust.samplers.mixing import draw_partners, draw_targets, mix
+from skrobust.label_noise.mixing import draw_partners, draw_targets, mix
 
 N_NEW = 4000
 

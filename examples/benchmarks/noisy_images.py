@@ -53,7 +53,7 @@ from skrobust import (
     add_gaussian_noise,
     add_rician_noise,
 )
-from skrobust.networks import RandomAugmentation
+from skrobust.neural import RandomAugmentation
 
 NOISE = {"gaussian": add_gaussian_noise, "rician": add_rician_noise}
 SCALE = 0.1  # standard deviation of the noise; the images lie between 0 and 1

@@ -53,7 +53,7 @@ from skrobust import (
     rank_k_accuracy_score,
     retrieve_neighbors,
 )
-from skrobust.training import validation_split
+from skrobust.neural.splits import validation_split
 
 KEY = ["set", "seed", "arm", "readout"]
 SCORES = ["micro", "macro", "rare", "rank5"]

@@ -23,9 +23,7 @@ from noisy_images import load, parser_of_study, split_patients
 from sklearn.metrics import roc_auc_score
 
 from skrobust import ConvNet, NetClassifier, flip_labels, influence_scores
-from skrobust.influence.head_features import head_outputs
-from skrobust.influence.head_targets import head_targets
-from skrobust.influence.temperature import calibrating_temperature
+from skrobust.influence.head import calibrating_temperature, head_outputs, head_targets
 
 EPOCHS = (2, 4, 8, 12)
 SMOOTHING = (None, 1, 2, 3, 5)

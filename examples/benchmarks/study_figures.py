@@ -14,7 +14,7 @@ from study_gains import HELPS, HURTS
 from study_labels import ORACLE
 from study_methods import METHODS, PARTS
 
-from skrobust.displays.drawing import COLORS
+from skrobust.evaluation.drawing import COLORS
 
 if TYPE_CHECKING:
     from study_report import Study

@@ -33,7 +33,7 @@ from skrobust import (
     make_lesion_rois,
     roc_auc_scorer,
 )
-from skrobust.training import validation_split
+from skrobust.neural.splits import validation_split
 
 N_FOLDS, MOST_TEST = 3, (200, 5)
 MOST = {"lesions": (80, 3), "cheng": (40, 4)}

@@ -24,7 +24,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from skrobust import MLP, NetClassifier, ResNet1d
-from skrobust.training import OwnRandomness, draw_seed
+from skrobust.neural.seeding import OwnRandomness, draw_seed
 
 N_ROWS, LENGTH, BATCH_SIZE = 5000, 288, 32
 

@@ -1,15 +1,21 @@
-"""Influence of training rows on the validation loss: torch and numpy functions."""
+"""Which training rows help or harm the validation loss."""
 
-from .cg_solver import cg_solver
-from .exact_solver import exact_solver
-from .head_features import head_features
-from .head_hessian import HeadHessian
-from .influence_scores import influence_scores
-from .input_influence import input_influence
-from .lissa_solver import lissa_solver
+from .classifiers import InfluencePerturber, InfluenceReweighter, InfluenceWarning
+from .displays import InfluenceDisplay, PerturbationDisplay, SampleWeightDisplay
+from .head import HeadHessian, head_features
+from .noise2void import Noise2VoidDenoiser
+from .scores import influence_scores, input_influence
+from .solvers import cg_solver, exact_solver, lissa_solver
 
 __all__ = [
     "HeadHessian",
+    "InfluenceDisplay",
+    "InfluencePerturber",
+    "InfluenceReweighter",
+    "InfluenceWarning",
+    "Noise2VoidDenoiser",
+    "PerturbationDisplay",
+    "SampleWeightDisplay",
     "cg_solver",
     "exact_solver",
     "head_features",

@@ -1,4 +1,4 @@
-"""Checks and codes of ``groups``, the patient of every row."""
+"""Groups (patients) of rows."""
 
 from __future__ import annotations
 
@@ -117,3 +117,47 @@ def group_means(values: NDArray, groups: NDArray) -> tuple[NDArray, NDArray, NDA
     sums = np.zeros((len(unique_groups), values.shape[1]))
     np.add.at(sums, codes, values)
     return unique_groups, sums / counts[:, None], codes
+
+
+def group_labels(y: NDArray, groups: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Return the one label that all rows of each group carry.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        Label of every row, of any type.
+    groups : ndarray of shape (n_samples,)
+        Group of every row, as returned by :func:`~skrobust.utils.groups.check_groups`.
+
+    Returns
+    -------
+    unique_groups : ndarray of shape (n_groups,)
+        The groups, sorted.
+    labels : ndarray of shape (n_groups,)
+        Label of each group, with the type of `y`.
+    codes : ndarray of shape (n_samples,)
+        Position of every row's group in `unique_groups`.
+
+    Raises
+    ------
+    ValueError
+        If the rows of one group carry several labels; the message names the group.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust.utils.groups import group_labels
+    >>> group_labels(np.array([1, 1, 0]), np.array(["b", "b", "a"]))[1]
+    array([0, 1])
+    """
+    unique_groups, first, codes = np.unique(groups, return_index=True, return_inverse=True)
+    labels = y[first]
+    wrong = np.flatnonzero(y != labels[codes])
+    if len(wrong):
+        group = unique_groups.tolist()[codes[wrong[0]]]
+        found = np.unique(y[codes == codes[wrong[0]]]).tolist()
+        raise ValueError(
+            f"Group {group!r} carries several labels: {found}. All rows of a group need the same "
+            "label here; correct the labels, or split the group."
+        )
+    return unique_groups, labels, codes

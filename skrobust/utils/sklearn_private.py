@@ -3,6 +3,8 @@
 When one of them moves, this file is the only one to mend.
 """
 
+from __future__ import annotations
+
 from imblearn.utils._validation import ArraysTransformer
 from sklearn.base import _fit_context as sklearn_fit_context
 from sklearn.metrics._scorer import _BaseScorer as BaseScorer

@@ -1,4 +1,4 @@
-"""Class mass: soft labels and sample weights in one array."""
+"""Labels, soft labels and weights as targets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ClassMass(np.ndarray):
 
     Examples
     --------
-    >>> from skrobust.utils.targets import ClassMass
+    >>> from skrobust.utils import ClassMass
     >>> y = ClassMass([[0.9, 0.1], [0.0, 2.0]], classes=["healthy", "tumour"])
     >>> y[:1].classes
     array(['healthy', 'tumour'], dtype='<U7')

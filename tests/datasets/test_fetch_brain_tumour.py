@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from skrobust import fetch_brain_tumour
-from skrobust.datasets.download import download, get_data_home
+from skrobust.datasets.files import download, get_data_home
 
 h5py = pytest.importorskip("h5py")
 # the function has the name of its module
-part = sys.modules["skrobust.datasets.fetch_brain_tumour"]
+part = sys.modules["skrobust.datasets.files"]
 
 
 def matlab_file(image, mask, label, patient):

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from skrobust import make_brain_volumes
-from skrobust.datasets.brain_phantom import draw_anatomy, render_brain
+from skrobust.datasets.volumes import draw_anatomy, render_brain
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,9 @@ import torch
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 from torch import nn
 
-from skrobust import ClassMass, NetClassifier, influence_scores
-from skrobust.networks import MLP
+from skrobust import NetClassifier, influence_scores
+from skrobust.neural import MLP
+from skrobust.utils import ClassMass
 
 
 class Fitted:

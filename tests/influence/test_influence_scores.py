@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from skrobust import influence_scores
 from skrobust.influence import head_features
-from skrobust.networks import MLP, ConvNet, ResNet1d
+from skrobust.neural import MLP, ConvNet, ResNet1d
 
 NETWORKS = {
     "mlp": lambda: MLP(input_shape=(7,), n_outputs=3, width=6, dropout=0.3),

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from skrobust import NetClassifier, input_influence
-from skrobust.influence.head_features import head_features
-from skrobust.influence.head_targets import head_residuals, head_targets
-from skrobust.influence.validation_influence import validation_influence
-from skrobust.networks import MLP, ConvNet, ResNet1d
+from skrobust.influence import head_features
+from skrobust.influence.head import head_residuals, head_targets
+from skrobust.influence.scores import validation_influence
+from skrobust.neural import MLP, ConvNet, ResNet1d
 
 
 def problem(name):

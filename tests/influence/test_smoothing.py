@@ -9,7 +9,7 @@ from scipy.special import log_softmax
 from sklearn.metrics import roc_auc_score
 
 from skrobust import MLP, NetClassifier, flip_labels, influence_scores, input_influence
-from skrobust.influence.temperature import calibrating_temperature
+from skrobust.influence.head import calibrating_temperature
 
 
 @pytest.fixture(scope="module")

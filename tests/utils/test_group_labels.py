@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skrobust.utils.group_labels import group_labels
+from skrobust.utils.groups import group_labels
 
 
 def test_labels_and_codes_match_a_loop():

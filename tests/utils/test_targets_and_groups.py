@@ -8,9 +8,10 @@ from sklearn.ensemble import BaggingClassifier
 from sklearn.linear_model import SGDClassifier
 from sklearn.utils.class_weight import compute_sample_weight
 
+from skrobust.base.state import fill_random_states
+from skrobust.utils import ClassMass
 from skrobust.utils.groups import check_groups, group_means
-from skrobust.utils.random_states import fill_random_states
-from skrobust.utils.targets import ClassMass, check_class_mass, is_class_mass, one_hot, weigh
+from skrobust.utils.targets import check_class_mass, is_class_mass, one_hot, weigh
 
 
 def test_what_is_class_mass():

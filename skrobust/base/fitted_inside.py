@@ -1,0 +1,168 @@
+"""Fitting and using an estimator inside another."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin, MetaEstimatorMixin
+from sklearn.utils import assert_all_finite, column_or_1d, get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from .state import VersionedState
+
+
+def _estimator_has(method: str):
+    def check(self):
+        getattr(self._inside(), method)
+        return True
+
+    return check
+
+
+def check_labels(y: ArrayLike) -> ArrayLike:
+    """Return `y`, flattened with scikit-learn's warning if it is a column; refuse NaN.
+
+    Parameters
+    ----------
+    y : array-like
+        Labels.
+
+    Returns
+    -------
+    y : array-like
+        The same object unless it was a column.
+    """
+    if y is not None and getattr(y, "dtype", np.dtype(object)).kind == "f":
+        assert_all_finite(y, input_name="y")
+    shape = getattr(y, "shape", ())
+    return column_or_1d(y, warn=True) if len(shape) == 2 and shape[1] == 1 else y
+
+
+def check_takes_weights(estimator) -> None:
+    """Raise if a classifier cannot be weighted.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Its ``fit`` must take ``sample_weight``.
+
+    Raises
+    ------
+    ValueError
+        If it does not.
+    """
+    if not has_fit_parameter(estimator, "sample_weight"):
+        raise ValueError(
+            f"{type(estimator).__name__}.fit takes no sample_weight, so that it cannot be "
+            "reweighted. Take another classifier, or select rows with "
+            "DistillMixAugmenter(strategy=None)."
+        )
+
+
+def fit_weighted(estimator, X: ArrayLike, y: ArrayLike, weight: NDArray, groups):
+    """Fit a classifier with weights, and with groups if there are any and it takes them.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Fitted in place.
+    X, y : array-like
+        Training rows and labels.
+    weight : ndarray of shape (n_samples,)
+        Weights of the rows.
+    groups : array-like of shape (n_samples,) or None
+        Groups of the rows.
+
+    Returns
+    -------
+    estimator : classifier
+        The same object.
+    """
+    passed = {}
+    if groups is not None and has_fit_parameter(estimator, "groups"):
+        passed["groups"] = groups
+    return estimator.fit(X, y, sample_weight=weight, **passed)
+
+
+class FittedInsideMixin(VersionedState, MetaEstimatorMixin, ClassifierMixin):
+    """Adds the prediction methods of ``estimator_`` to a meta-classifier."""
+
+    @property
+    def classes_(self) -> NDArray:
+        """Class labels."""
+        return self.estimator_.classes_
+
+    @property
+    def n_features_in_(self) -> int:
+        """Size of the second axis of X."""
+        return self.estimator_.n_features_in_
+
+    @property
+    def feature_names_in_(self) -> NDArray:
+        """Column names, when X had them."""
+        return self.estimator_.feature_names_in_
+
+    def _inside(self):
+        """Return the classifier that predicts: fitted, or as it was given."""
+        return getattr(self, "estimator_", self.estimator)
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """Return the predicted class of every row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Rows.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            Predictions of ``estimator_``.
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict(X)
+
+    @available_if(_estimator_has("predict_proba"))
+    def predict_proba(self, X: ArrayLike) -> NDArray:
+        """Return class probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Rows.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            Class probabilities by ``estimator_``.
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict_proba(X)
+
+    @available_if(_estimator_has("decision_function"))
+    def decision_function(self, X: ArrayLike) -> NDArray:
+        """Return decision scores.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Rows.
+
+        Returns
+        -------
+        decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Scores by ``estimator_``.
+        """
+        check_is_fitted(self)
+        return self.estimator_.decision_function(X)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "estimator_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        inside = get_tags(self._inside())
+        tags.classifier_tags = inside.classifier_tags
+        tags.input_tags = inside.input_tags
+        return tags

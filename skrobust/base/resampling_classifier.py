@@ -1,0 +1,156 @@
+"""A sampler and a classifier as one classifier."""
+
+from __future__ import annotations
+
+from inspect import signature
+
+import numpy as np
+import sklearn
+from imblearn.base import BaseSampler
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.validation import has_fit_parameter
+
+from ..utils.sklearn_private import HasMethods
+from .fitted_inside import FittedInsideMixin, check_labels
+from .state import fit_context
+
+
+class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
+    """Resample the training rows, then fit a classifier on them.
+
+    One step that goes where scikit-learn refuses samplers: in its own ``Pipeline``, in
+    ``StackingClassifier``, ``CalibratedClassifierCV``, ``OneVsRestClassifier`` ... Rows to predict
+    are never resampled.
+
+    Parameters
+    ----------
+    sampler : estimator
+        With ``fit_resample``: a sampler from here or from imbalanced-learn.
+    estimator : classifier
+        Fitted on the new rows.
+
+    Attributes
+    ----------
+    sampler_ : estimator
+        The sampler after ``fit_resample``.
+    estimator_ : classifier
+        The fitted classifier.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    n_features_in_ : int
+        Size of the second axis of X.
+    feature_names_in_ : ndarray of str
+        Column names, when X has them.
+
+    Examples
+    --------
+    >>> from imblearn.over_sampling import SMOTE
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn.svm import SVC
+    >>> from skrobust import ResamplingClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> pipe = make_pipeline(StandardScaler(), ResamplingClassifier(SMOTE(random_state=0), SVC()))
+    >>> bool(pipe.fit(X, y).score(X, y) > 0.95)
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "sampler": [HasMethods(["fit_resample"])],
+        "estimator": [HasMethods(["fit", "predict"])],
+    }
+
+    def __init__(self, sampler, estimator):
+        self.sampler = sampler
+        self.estimator = estimator
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: ArrayLike, y: ArrayLike, **fit_params) -> ResamplingClassifier:
+        """Resample and fit.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Training rows.
+        y : array-like of shape (n_samples,)
+            Labels.
+        **fit_params : dict
+            With metadata routing, what sampler and classifier have requested. Without,
+            ``groups`` goes to the sampler, and to the classifier if it takes them, and
+            everything else to the classifier. The classifier gets the group of the row that
+            every new row was made from.
+
+        Returns
+        -------
+        self : ResamplingClassifier
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If ``sample_weight`` is given; or ``groups`` that neither takes; or if the classifier
+            looks at groups, and the sampler changes the rows without ``sample_indices_``.
+        """
+        if fit_params.get("sample_weight") is not None:
+            raise ValueError(
+                "sample_weight belongs to the rows before resampling and does not follow the new "
+                "rows. Use a sampler that returns class mass, or fit the classifier without one."
+            )
+        for_sampler, for_estimator = self._share_params(fit_params)
+        y = check_labels(y)
+        sampler = clone(self.sampler)
+        X_new, y_new = sampler.fit_resample(X, y, **for_sampler)
+        if for_estimator.get("groups") is not None and hasattr(sampler, "sample_indices_"):
+            # without indices the old groups go on: a classifier that looks at them sees the length
+            for_estimator["groups"] = np.asarray(for_estimator["groups"])[sampler.sample_indices_]
+        self.estimator_ = clone(self.estimator).fit(X_new, y_new, **for_estimator)
+        self.sampler_ = sampler
+        return self
+
+    def _share_params(self, fit_params):
+        if sklearn.get_config()["enable_metadata_routing"]:
+            routed = process_routing(self, "fit", **fit_params)
+            return routed.sampler.fit_resample, dict(routed.estimator.fit)
+        for_sampler, for_estimator = {}, dict(fit_params)
+        groups = for_estimator.pop("groups", None)
+        if groups is None:
+            return for_sampler, for_estimator
+        if "groups" in signature(self.sampler.fit_resample).parameters:
+            for_sampler["groups"] = groups
+        if has_fit_parameter(self.estimator, "groups"):
+            for_estimator["groups"] = groups
+        if not for_sampler and "groups" not in for_estimator:
+            raise ValueError(
+                f"groups were given, but neither {type(self.sampler).__name__} nor "
+                f"{type(self.estimator).__name__} takes them. Leave them out of fit; "
+                "cross-validation takes its own."
+            )
+        return for_sampler, for_estimator
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return the routing of metadata to sampler and classifier.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            ``fit`` leads to ``fit_resample`` of the sampler and ``fit`` of the classifier.
+        """
+        to_sampler = MethodMapping().add(caller="fit", callee="fit_resample")
+        to_estimator = MethodMapping().add(caller="fit", callee="fit")
+        return (
+            MetadataRouter(owner=self)
+            .add(sampler=self.sampler, method_mapping=to_sampler)
+            .add(estimator=self.estimator, method_mapping=to_estimator)
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        if isinstance(self.sampler, BaseSampler):
+            sampler_tags = get_tags(self.sampler).input_tags
+            tags.input_tags.sparse &= sampler_tags.sparse
+            tags.input_tags.allow_nan &= sampler_tags.allow_nan
+        return tags

@@ -1,0 +1,368 @@
+"""Corruptions with known truth: noise, wrong labels, rows of another kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_random_state, column_or_1d
+
+from ..utils.groups import check_groups, group_labels
+
+
+def check_noise_input(X: ArrayLike, scale: float) -> NDArray:
+    """Check data and noise scale, and bring the data to a floating type.
+
+    Parameters
+    ----------
+    X : array-like of any shape
+        Real numbers. Integers and booleans become float32, floating types are kept.
+    scale : float
+        Scale of the noise, at least 0.
+
+    Returns
+    -------
+    X : ndarray of the same shape
+        The data, not copied where the type was floating.
+
+    Raises
+    ------
+    TypeError
+        If `X` is not of real numbers or `scale` is not a number.
+    ValueError
+        If `scale` is negative or not finite.
+
+    Examples
+    --------
+    >>> from skrobust.datasets.corruptions import check_noise_input
+    >>> check_noise_input([1, 2], 0.5).dtype
+    dtype('float32')
+    """
+    if not isinstance(scale, Real) or isinstance(scale, bool):
+        raise TypeError(f"scale is {scale!r}, expected a number.")
+    if not 0 <= scale < np.inf:
+        raise ValueError(f"scale is {scale}, expected a finite number of at least 0.")
+    X = np.asarray(X)
+    if X.dtype.kind not in "fiub":
+        raise TypeError(
+            f"X has dtype {X.dtype}, expected real numbers. Convert it, for complex data by "
+            "numpy.abs or by adding noise to the real and imaginary parts."
+        )
+    return X if X.dtype.kind == "f" else X.astype(np.float32)
+
+
+def add_gaussian_noise(
+    X: ArrayLike,
+    scale: float,
+    *,
+    relative: bool = False,
+    random_state: int | RandomState | None = None,
+) -> NDArray:
+    """Add independent Gaussian noise to every number of X.
+
+    Parameters
+    ----------
+    X : array-like of any shape
+        Spectra, images, volumes or table rows. NaN stays NaN.
+    scale : float
+        Standard deviation of the noise, at least 0, in the units of `X`; with
+        ``relative=True`` as a share of the standard deviation of all numbers of `X`.
+    relative : bool, default=False
+        Whether `scale` is relative.
+    random_state : int, RandomState instance or None, default=None
+        Seed or generator of the noise.
+
+    Returns
+    -------
+    X_noisy : ndarray of the same shape
+        A new array of the dtype of `X` where that is floating, else float32.
+
+    Raises
+    ------
+    TypeError
+        If `X` is not of real numbers or `scale` is not a number.
+    ValueError
+        If `scale` is negative or not finite.
+
+    See Also
+    --------
+    add_rician_noise : The noise of magnitude images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust.datasets import add_gaussian_noise
+    >>> noisy = add_gaussian_noise(np.zeros((100, 50)), 0.5, random_state=0)
+    >>> noisy.shape, round(float(noisy.std()), 1)
+    ((100, 50), 0.5)
+    """
+    X = check_noise_input(X, scale)
+    if relative:
+        scale = scale * float(np.nanstd(X, dtype=np.float64))
+    noise = check_random_state(random_state).normal(size=X.shape)
+    return np.asarray(X + scale * noise).astype(X.dtype)
+
+
+def add_rician_noise(
+    X: ArrayLike, scale: float, *, random_state: int | RandomState | None = None
+) -> NDArray:
+    """Add Rician noise to every number of X: ``sqrt((x + n1)**2 + n2**2)``.
+
+    An MR image is the magnitude of a complex signal whose two channels carry independent
+    Gaussian noise `n1` and `n2` of equal standard deviation [1]_. Where the signal is zero the
+    mean of the result is ``scale * sqrt(pi / 2)``, not zero; where the signal is far above
+    `scale` the noise is nearly Gaussian.
+
+    Parameters
+    ----------
+    X : array-like of any shape
+        Magnitudes, at least 0: images, volumes or magnitude spectra, before any centring. NaN
+        stays NaN.
+    scale : float
+        Standard deviation of the noise in each channel, at least 0, in the units of `X`.
+    random_state : int, RandomState instance or None, default=None
+        Seed or generator of the noise.
+
+    Returns
+    -------
+    X_noisy : ndarray of the same shape
+        A new array of the dtype of `X` where that is floating, else float32.
+
+    Raises
+    ------
+    TypeError
+        If `X` is not of real numbers or `scale` is not a number.
+    ValueError
+        If `X` has negative numbers, or `scale` is negative or not finite.
+
+    See Also
+    --------
+    add_gaussian_noise : Noise for data that are no magnitudes.
+
+    References
+    ----------
+    .. [1] H. Gudbjartsson and S. Patz, "The Rician distribution of noisy MRI data", Magnetic
+       Resonance in Medicine 34(6), 910-914, 1995.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust.datasets import add_rician_noise
+    >>> noisy = add_rician_noise(np.zeros((100, 100)), 1.0, random_state=0)
+    >>> bool(noisy.min() > 0), abs(noisy.mean() - np.sqrt(np.pi / 2)) < 0.02
+    (True, np.True_)
+    """
+    X = check_noise_input(X, scale)
+    if (X < 0).any():
+        raise ValueError(
+            f"X has negative numbers, down to {np.nanmin(X)}; Rician noise is that of magnitudes. "
+            "Add it before centring or scaling, or use add_gaussian_noise."
+        )
+    real, imaginary = check_random_state(random_state).normal(scale=scale, size=(2, *X.shape))
+    return np.asarray(np.hypot(X + real, imaginary)).astype(X.dtype)
+
+
+def contaminate(
+    X: ArrayLike,
+    X_outliers: ArrayLike,
+    fraction: float,
+    *,
+    random_state: int | RandomState | None = None,
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Mix outliers into a set of inliers.
+
+    All inliers stay; outliers are drawn without repeats, and all rows are shuffled.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_inliers, ...)
+        The inliers.
+    X_outliers : array-like of shape (n_outliers, ...)
+        Outliers to draw from, rows of the same shape.
+    fraction : float
+        Share of outliers among the returned rows, in [0, 1): ``round(fraction / (1 - fraction) *
+        n_inliers)`` of them are drawn.
+    random_state : int, RandomState instance or None, default=None
+        Seed or generator of draw and order.
+
+    Returns
+    -------
+    X_mixed : ndarray of shape (n_samples, ...)
+        Inliers and outliers in random order.
+    is_outlier : ndarray of shape (n_samples,), bool
+        True for the outliers.
+    indices : ndarray of shape (n_samples,), int
+        Position of every row among inliers and outliers, one after the other:
+        ``np.concatenate([groups, groups_outliers])[indices]`` are its groups.
+
+    Raises
+    ------
+    TypeError
+        If `fraction` is not a number.
+    ValueError
+        If `fraction` is out of range, there are too few outliers, or shapes differ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust.datasets import contaminate
+    >>> X, is_outlier, indices = contaminate(np.zeros((9, 2)), np.ones((5, 2)), 0.1, random_state=0)
+    >>> len(X), int(is_outlier.sum()), np.array_equal(X[:, 0], is_outlier)
+    (10, 1, True)
+    """
+    if not isinstance(fraction, Real) or isinstance(fraction, bool):
+        raise TypeError(f"fraction is {fraction!r}, expected a number.")
+    if not 0 <= fraction < 1:
+        raise ValueError(f"fraction is {fraction}, expected a number in [0, 1).")
+    X, X_outliers = np.asarray(X), np.asarray(X_outliers)
+    if X.shape[1:] != X_outliers.shape[1:]:
+        raise ValueError(
+            f"rows of X have shape {X.shape[1:]}, rows of X_outliers {X_outliers.shape[1:]}; they "
+            "must agree."
+        )
+    n_drawn = round(fraction / (1 - fraction) * len(X))
+    if n_drawn > len(X_outliers):
+        raise ValueError(
+            f"a share of {fraction} among {len(X)} inliers needs {n_drawn} outliers, but there are "
+            f"{len(X_outliers)}. Give more outliers, fewer inliers or a smaller fraction."
+        )
+    rng = check_random_state(random_state)
+    drawn = len(X) + rng.permutation(len(X_outliers))[:n_drawn]
+    indices = rng.permutation(np.concatenate([np.arange(len(X)), drawn]))
+    is_outlier = indices >= len(X)
+    mixed = np.empty((len(indices), *X.shape[1:]), dtype=np.result_type(X, X_outliers))
+    mixed[~is_outlier] = X[indices[~is_outlier]]
+    mixed[is_outlier] = X_outliers[indices[is_outlier] - len(X)]
+    return mixed, is_outlier, indices
+
+
+def flip_labels(
+    y: ArrayLike,
+    fraction: float,
+    *,
+    groups: ArrayLike | None = None,
+    transition: Mapping[Any, Any] | None = None,
+    random_state: int | RandomState | None = None,
+) -> tuple[NDArray, NDArray]:
+    """Give a known share of the labels another class.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Labels of any type, of at least two classes. A label that stands for "unlabelled" is a
+        class like any other here: flip the labelled rows only.
+    fraction : float
+        Share of the candidates to flip, between 0 and 1. Exactly ``round(fraction * n)`` of the
+        `n` candidates are flipped (Python's rounding: halves go to the even number).
+    groups : array-like of shape (n_samples,), default=None
+        Group (patient) of every row. If given, groups instead of rows are the candidates: all
+        rows of a flipped group get the same new label. The flipped groups are spread over the
+        classes in proportion to the classes' numbers of groups, as well as whole numbers allow.
+    transition : dict of class to class, default=None
+        Asymmetric noise: only rows (groups) of the classes that are keys are candidates, and
+        they get the class that is the value. By default all are candidates and the new class is
+        drawn uniformly from the other classes (symmetric noise).
+    random_state : int, RandomState instance or None, default=None
+        Seed or generator of the choice.
+
+    Returns
+    -------
+    y_noisy : ndarray of shape (n_samples,)
+        The labels with noise, of the dtype of `y`; `y` itself is not changed.
+    flipped : ndarray of shape (n_samples,), bool
+        True where the label was changed.
+
+    Raises
+    ------
+    TypeError
+        If `fraction` is not a number or `transition` not a dict.
+    ValueError
+        If `fraction` is out of range, if `y` has a single class, if `transition` is empty, names
+        a class that is not in `y` or maps a class to itself, or if a group carries several
+        labels.
+
+    Examples
+    --------
+    >>> from skrobust.datasets import flip_labels
+    >>> y_noisy, flipped = flip_labels(["a", "a", "b", "b"], 0.5, random_state=0)
+    >>> y_noisy, flipped
+    (array(['a', 'a', 'a', 'a'], dtype='<U1'), array([False, False,  True,  True]))
+    >>> flip_labels([0, 0, 1, 1], 1.0, transition={1: 0})[0]
+    array([0, 0, 0, 0])
+    """
+    if not isinstance(fraction, Real) or isinstance(fraction, bool):
+        raise TypeError(f"fraction is {fraction!r}, expected a number.")
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"fraction is {fraction}, expected a number between 0 and 1.")
+    y = column_or_1d(y)
+    classes = np.unique(y)
+    if len(classes) < 2:
+        raise ValueError(f"y has the classes {classes.tolist()}; flipping needs at least two.")
+    _check_transition(transition, classes)
+    rng = check_random_state(random_state)
+    if groups is None:
+        candidates = _candidates(y, transition)
+        chosen = rng.permutation(candidates)[: round(fraction * len(candidates))]
+        y_noisy = _relabel(y, np.sort(chosen), classes, transition, rng)
+    else:
+        _, labels, codes = group_labels(y, check_groups(groups, len(y)))
+        chosen = _stratified_choice(labels, _candidates(labels, transition), fraction, rng)
+        y_noisy = _relabel(labels, chosen, classes, transition, rng)[codes]
+    return y_noisy, y_noisy != y
+
+
+def _check_transition(transition: Mapping[Any, Any] | None, classes: NDArray) -> None:
+    if transition is None:
+        return
+    if not isinstance(transition, Mapping):
+        raise TypeError(f"transition is {transition!r}, expected a dict of class to class.")
+    if not transition:
+        raise ValueError("transition is empty; name at least one class, or leave it None.")
+    known = classes.tolist()
+    for old, new in transition.items():
+        if old not in known or new not in known:
+            raise ValueError(f"transition has {old!r}: {new!r}, but the classes of y are {known}.")
+        if old == new:
+            raise ValueError(f"transition maps {old!r} to itself; leave that class out.")
+
+
+def _candidates(labels: NDArray, transition: Mapping[Any, Any] | None) -> NDArray:
+    if transition is None:
+        return np.arange(len(labels))
+    return np.flatnonzero(np.isin(labels, list(transition)))
+
+
+def _stratified_choice(
+    labels: NDArray, candidates: NDArray, fraction: float, rng: RandomState
+) -> NDArray:
+    """Choose candidates of every class in proportion, by the largest remainders."""
+    strata, codes, sizes = np.unique(labels[candidates], return_inverse=True, return_counts=True)
+    quota = fraction * sizes
+    counts = np.floor(quota).astype(int)
+    # equal remainders are served in random order
+    order = np.lexsort([rng.uniform(size=len(strata)), np.round(counts - quota, 9)])
+    counts[order[: round(fraction * len(candidates)) - counts.sum()]] += 1
+    chosen = [rng.permutation(candidates[codes == s])[:n] for s, n in enumerate(counts)]
+    return np.sort(np.concatenate(chosen)) if chosen else candidates
+
+
+def _relabel(
+    labels: NDArray,
+    chosen: NDArray,
+    classes: NDArray,
+    transition: Mapping[Any, Any] | None,
+    rng: RandomState,
+) -> NDArray:
+    labels = labels.copy()
+    codes = np.searchsorted(classes, labels[chosen])
+    if transition is None:
+        codes = (codes + rng.randint(1, len(classes), size=len(chosen))) % len(classes)
+    else:
+        target = {old: classes.tolist().index(new) for old, new in transition.items()}
+        codes = np.array([target[old] for old in classes[codes].tolist()], dtype=int)
+    labels[chosen] = classes[codes]
+    return labels

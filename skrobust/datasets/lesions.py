@@ -1,0 +1,233 @@
+"""Generated images of lesions."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from sklearn.utils import Bunch, check_random_state
+
+_ROIS = 3  # most images of a patient
+_FACTORS = ["contrast", "texture", "radius", "elongation", "angle", "lobes"]
+# contrast against the tissue, and amplitude of the texture
+_CLASSES = {
+    "cyst": (-1.0, 0.1),
+    "metastasis": (-0.3, 0.8),
+    "hemangioma": (0.8, 0.3),
+    "healthy": (0.0, 0.0),
+}
+
+
+def make_lesion_rois(
+    n_samples: int = 400,
+    *,
+    size: int = 32,
+    weights: tuple[float, float, float, float] = (66, 81, 65, 27),
+    spread: float = 0.2,
+    noise: float = 0.1,
+    random_state: int | RandomState | None = None,
+    return_X_y_groups: bool = False,
+) -> Bunch | tuple[NDArray, NDArray, NDArray]:
+    r"""Generate images of liver lesions of four classes, with the factors that made them.
+
+    The images imitate the regions of interest of [1]_ (section 3.1): cysts, metastases,
+    hemangiomas and healthy tissue in CT. The class decides the contrast of the lesion against the
+    tissue around it and the strength of its texture, with a deviation of its own (`spread`).
+    Radius, elongation, angle and unevenness of the outline (lobes) come from one law for all
+    classes, so that they say nothing about the class; healthy tissue has an outline without
+    anything to see in it. A patient has one to three images of one class, an own tissue texture
+    and gain, and lesions of similar contrast.
+
+    Parameters
+    ----------
+    n_samples : int, default=400
+        Number of images, at least 20.
+    size : int, default=32
+        Height and width in pixels, at least 8. The paper has 128.
+    weights : sequence of 4 floats, default=(66, 81, 65, 27)
+        Shares of cyst, metastasis, hemangioma and healthy, up to a factor; above 0. By default
+        the paper's numbers of cases. Each class has at least 2 images.
+    spread : float, default=0.2
+        Standard deviation of contrast and texture within a class, in the units of the contrast:
+        a cyst has contrast -1, healthy tissue 0.
+    noise : float, default=0.1
+        Standard deviation of the pixel noise, in the same units.
+    random_state : int, RandomState instance or None, default=None
+        Seed or generator of everything random.
+    return_X_y_groups : bool, default=False
+        If True, return ``(data, target, groups)`` instead of a Bunch.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        With the attributes
+
+        - ``data`` : ndarray of shape (n_samples, 1, size, size), float32; images, tissue about 0;
+        - ``target`` : ndarray of shape (n_samples,), int; class;
+        - ``groups`` : ndarray of shape (n_samples,), int; patient;
+        - ``masks`` : ndarray of shape (n_samples, 1, size, size), uint8; 1 inside the outline;
+        - ``factors`` : ndarray of shape (n_samples, 6), float64; what made the image, columns as
+          in ``factor_names``: contrast and texture (amplitude), which depend on the class; radius
+          (share of half the side), elongation (longer over shorter half-axis), angle (radians, of
+          the long axis against the image's rows) and lobes (unevenness of the outline), which do
+          not;
+        - ``factor_names`` : list of str;
+        - ``target_names`` : list of str;
+        - ``DESCR`` : str; description.
+    (data, target, groups) : tuple of ndarray
+        If ``return_X_y_groups=True``.
+
+    Raises
+    ------
+    TypeError
+        If a number has the wrong type.
+    ValueError
+        If a number is out of its range.
+
+    References
+    ----------
+    .. [1] A. Ben-Cohen et al., "Improving CNN training using disentanglement for liver lesion
+       classification in CT", 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust.datasets import make_lesion_rois
+    >>> lesions = make_lesion_rois(239, random_state=0)
+    >>> lesions.data.shape
+    (239, 1, 32, 32)
+    >>> dict(zip(lesions.target_names, np.bincount(lesions.target).tolist()))
+    {'cyst': 66, 'metastasis': 81, 'hemangioma': 65, 'healthy': 27}
+    >>> lesions.factor_names
+    ['contrast', 'texture', 'radius', 'elongation', 'angle', 'lobes']
+    """
+    weights = _check_parameters(n_samples, size, weights, spread, noise)
+    rng = check_random_state(random_state)
+    counts = _class_sizes(n_samples, weights)
+    target = np.repeat(np.arange(4), counts)
+    groups = _draw_patients(target, rng)
+    order = rng.permutation(n_samples)
+    factors = _draw_factors(target, groups, spread, rng)
+    data = np.empty((n_samples, 1, size, size), dtype=np.float32)
+    masks = np.empty((n_samples, 1, size, size), dtype=np.uint8)
+    gains = np.exp(0.05 * rng.normal(size=groups.max() + 1))
+    veins = 0.15 * np.exp(0.3 * rng.normal(size=groups.max() + 1))
+    for i, patient in enumerate(groups):
+        tissue = veins[patient] * _smooth_noise(size, size / 10, rng)
+        lesion, masks[i, 0] = _draw_lesion(*factors[i], size, rng)
+        image = tissue + lesion + noise * rng.normal(size=(size, size))
+        data[i, 0] = gains[patient] * image
+    bunch = Bunch(
+        data=data[order],
+        target=target[order],
+        groups=groups[order],
+        masks=masks[order],
+        factors=factors[order],
+        factor_names=list(_FACTORS),
+        target_names=list(_CLASSES),
+        DESCR=(
+            f"{n_samples} synthetic images of liver lesions of {groups.max() + 1} patients, "
+            f"{', '.join(f'{n} {name}' for name, n in zip(_CLASSES, counts, strict=True))}. "
+            "Contrast and texture depend on the class, the outline does not."
+        ),
+    )
+    if return_X_y_groups:
+        return bunch.data, bunch.target, bunch.groups
+    return bunch
+
+
+def _class_sizes(n_samples: int, weights: NDArray) -> NDArray:
+    """Return the number of images of each class: at least 2, else rounded shares."""
+    exact = n_samples * weights / weights.sum()
+    counts = np.maximum(exact.astype(int), 2)
+    while counts.sum() != n_samples:
+        gap = exact - counts
+        if counts.sum() < n_samples:
+            counts[gap.argmax()] += 1
+        else:
+            counts[np.where(counts > 2, gap, np.inf).argmin()] -= 1
+    return counts
+
+
+def _draw_patients(target: NDArray, rng: RandomState) -> NDArray:
+    """Return the patient of every image of sorted classes; at least two of each class."""
+    groups, n_patients, start = np.empty(len(target), dtype=int), 0, 0
+    ends = np.searchsorted(target, target, side="right")
+    starts = np.searchsorted(target, target, side="left")
+    while start < len(target):
+        most = min(_ROIS, ends[start] - start, ends[start] - starts[start] - 1)
+        stop = start + rng.randint(1, most + 1)
+        groups[start:stop] = n_patients
+        start, n_patients = stop, n_patients + 1
+    return groups
+
+
+def _draw_factors(target: NDArray, groups: NDArray, spread: float, rng: RandomState) -> NDArray:
+    """Return the factors of every image; the patient has most of the class's deviation."""
+    n_samples = len(target)
+    patients = 0.8 * rng.normal(size=(groups.max() + 1, 2))
+    deviation = spread * (patients[groups] + 0.6 * rng.normal(size=(n_samples, 2)))
+    # texture is an amplitude, and narrower than contrast
+    look = np.array(list(_CLASSES.values()))[target] + deviation * [1, 0.5]
+    look[:, 1] = np.abs(look[:, 1])
+    look[target == len(_CLASSES) - 1] = 0  # healthy: nothing to see
+    radius = rng.uniform(0.35, 0.75, n_samples)
+    elongation = rng.uniform(1, 1.8, n_samples)
+    angle = rng.uniform(-np.pi / 2, np.pi / 2, n_samples)
+    lobes = rng.uniform(0, 0.3, n_samples)
+    return np.column_stack([look, radius, elongation, angle, lobes])
+
+
+def _draw_lesion(
+    contrast: float,
+    texture: float,
+    radius: float,
+    elongation: float,
+    angle: float,
+    lobes: float,
+    size: int,
+    rng: RandomState,
+) -> tuple[NDArray, NDArray]:
+    """Return the change of brightness and the mask of one lesion."""
+    places = np.linspace(-1, 1, size)
+    y, x = np.meshgrid(places, places, indexing="ij")
+    y, x = y - 0.05 * rng.normal(), x - 0.05 * rng.normal()
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    stretch = np.sqrt(elongation)
+    depth = np.hypot(along / stretch, across * stretch) / radius
+    depth += lobes * _smooth_noise(size, size / 8, rng)
+    mask = depth < 1
+    # rings that follow the outline, and grains
+    pattern = np.cos(2 * np.pi * depth) + 0.3 * _smooth_noise(size, 0.7, rng)
+    return gaussian_filter(mask * (contrast + texture * pattern), 0.4), mask
+
+
+def _smooth_noise(size: int, width: float, rng: RandomState) -> NDArray:
+    """Return noise of a correlation length in pixels, with standard deviation one."""
+    image = gaussian_filter(rng.normal(size=(size, size)), width)
+    return image / image.std()
+
+
+def _check_parameters(n_samples, size, weights, spread, noise) -> NDArray:
+    """Check all parameters and return the weights as an array."""
+    for name, value, least in (("n_samples", n_samples, 20), ("size", size, 8)):
+        if not isinstance(value, Integral) or isinstance(value, bool):
+            raise TypeError(f"{name} is {value!r}, expected an integer.")
+        if value < least:
+            raise ValueError(f"{name} is {value}, expected at least {least}.")
+    for name, value in (("spread", spread), ("noise", noise)):
+        if not isinstance(value, Real) or isinstance(value, bool):
+            raise TypeError(f"{name} is {value!r}, expected a number.")
+        if not 0 <= value < np.inf:
+            raise ValueError(f"{name} is {value}, expected a finite number, 0 or more.")
+    shares = np.asarray(weights)
+    if shares.dtype.kind not in "iuf":
+        raise TypeError(f"weights is {weights!r}, expected 4 numbers.")
+    if shares.shape != (4,) or not (np.isfinite(shares).all() and (shares > 0).all()):
+        raise ValueError(
+            f"weights is {weights!r}, expected 4 finite numbers above 0: {', '.join(_CLASSES)}."
+        )
+    return shares.astype(float)

@@ -1,0 +1,232 @@
+"""Neighbours of rows: a class-weighted classifier and retrieval."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+from sklearn.utils import Bunch, check_array, check_consistent_length, column_or_1d
+from sklearn.utils.class_weight import compute_class_weight
+
+from ..base.state import VersionedState, fit_context
+from ..utils.sklearn_private import StrOptions, training_labels
+from ..utils.targets import check_class_labels
+
+
+class ClassWeightedKNeighborsClassifier(VersionedState, KNeighborsClassifier):
+    """Vote of the nearest rows, every vote weighted by the class that it is for.
+
+    A class with fewer rows than `n_neighbors` can hardly win a plain vote. With
+    ``class_weight="balanced"`` a vote counts the more the rarer its class, so that the vote
+    estimates which class would be most probable if all were equally frequent.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=7
+        Number of neighbours that vote.
+    class_weight : dict, "balanced" or None, default="balanced"
+        Weights of the classes, as in scikit-learn. None is the plain vote.
+    weights : {"uniform", "distance"} or callable, default="uniform"
+        Weights of the votes by distance, on top of those by class; this and the parameters that
+        follow are those of :class:`~sklearn.neighbors.KNeighborsClassifier`.
+    algorithm : {"auto", "ball_tree", "kd_tree", "brute"}, default="auto"
+        How neighbours are searched.
+    leaf_size : int, default=30
+        Leaf size of the trees.
+    p : float, default=2
+        Power of the Minkowski distance.
+    metric : str or callable, default="minkowski"
+        Distance.
+    metric_params : dict, default=None
+        Further arguments of the distance.
+    n_jobs : int, default=None
+        Parallel jobs of the search.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    class_weight_ : ndarray of shape (n_classes,)
+        The weights.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of str
+        Column names, when X has them.
+
+    See Also
+    --------
+    sklearn.neighbors.NearestCentroid : Has no such trouble with rare classes.
+
+    Examples
+    --------
+    >>> from skrobust import ClassWeightedKNeighborsClassifier
+    >>> X, y = [[0], [1], [2], [3], [4], [5]], ["a", "a", "a", "a", "b", "a"]
+    >>> clf = ClassWeightedKNeighborsClassifier(3).fit(X, y)  # weights 6 / (2 * 5) and 6 / 2
+    >>> clf.predict_proba([[4]]).round(2)  # 0.6 + 0.6 against 3
+    array([[0.29, 0.71]])
+    """
+
+    _parameter_constraints: dict = {
+        **KNeighborsClassifier._parameter_constraints,
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    def __init__(
+        self,
+        n_neighbors=7,
+        *,
+        class_weight="balanced",
+        weights="uniform",
+        algorithm="auto",
+        leaf_size=30,
+        p=2,
+        metric="minkowski",
+        metric_params=None,
+        n_jobs=None,
+    ):
+        super().__init__(
+            n_neighbors,
+            weights=weights,
+            algorithm=algorithm,
+            leaf_size=leaf_size,
+            p=p,
+            metric=metric,
+            metric_params=metric_params,
+            n_jobs=n_jobs,
+        )
+        self.class_weight = class_weight
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: ArrayLike, y: ArrayLike) -> ClassWeightedKNeighborsClassifier:
+        """Keep the rows, and weigh the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows.
+        y : array-like of shape (n_samples,)
+            Labels of any type.
+
+        Returns
+        -------
+        self : ClassWeightedKNeighborsClassifier
+            The fitted classifier.
+        """
+        if y is not None:
+            check_class_labels(y)
+        super().fit(X, y)
+        if self.outputs_2d_:
+            raise ValueError("y must have one column: several outputs are not supported.")
+        self.class_weight_ = compute_class_weight(
+            self.class_weight, classes=self.classes_, y=training_labels(self)
+        )
+        return self
+
+    def predict_proba(self, X: ArrayLike) -> NDArray:
+        """Return the weighted shares of the votes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            Columns as in `classes_`. Where all votes have weight zero, the plain shares.
+        """
+        plain = super().predict_proba(X)
+        votes = plain * self.class_weight_
+        total = votes.sum(axis=1, keepdims=True)
+        return np.where(total > 0, votes / np.where(total > 0, total, 1), plain)
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """Return the class with the largest weighted share of the votes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            Predicted labels.
+        """
+        proba = self.predict_proba(X)
+        return self.classes_[proba.argmax(axis=1)]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = False
+        tags.target_tags.multi_output = False
+        return tags
+
+
+def retrieve_neighbors(
+    X_query: ArrayLike,
+    X_labelled: ArrayLike,
+    y_labelled: ArrayLike,
+    n_neighbors: int = 5,
+    *,
+    metric: str = "euclidean",
+) -> Bunch:
+    """Find the labelled rows nearest to each query, the nearest first.
+
+    Similar cases with a known diagnosis help a physician with a new one (the use that the paper
+    [1]_ proposes). Rows and queries are embeddings, as
+    :class:`~skrobust.TripletEmbedder` returns them. Leave the rows of the patient whom a query
+    is from out of the labelled rows, or they will be found first.
+
+    Parameters
+    ----------
+    X_query : array-like of shape (n_queries, n_features)
+        Queries.
+    X_labelled : array-like of shape (n_labelled, n_features)
+        Rows to search.
+    y_labelled : array-like of shape (n_labelled,)
+        Their labels.
+    n_neighbors : int, default=5
+        Rows to find for each query, at most n_labelled.
+    metric : str, default="euclidean"
+        Distance, as in :class:`~sklearn.neighbors.NearestNeighbors`.
+
+    Returns
+    -------
+    found : :class:`~sklearn.utils.Bunch`
+        With the attributes
+
+        - ``indices`` : ndarray of shape (n_queries, n_neighbors), int; rows of X_labelled;
+        - ``distances`` : ndarray of shape (n_queries, n_neighbors);
+        - ``labels`` : ndarray of shape (n_queries, n_neighbors).
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, or there are fewer than n_neighbors rows.
+
+    References
+    ----------
+    .. [1] T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification",
+       2021, section 5.
+
+    Examples
+    --------
+    >>> from skrobust.embedding import retrieve_neighbors
+    >>> found = retrieve_neighbors([[0.9]], [[0.0], [1.0], [3.0]], ["a", "b", "c"], 2)
+    >>> found.labels
+    array([['b', 'a']], dtype='<U1')
+    >>> found.indices
+    array([[1, 0]])
+    """
+    X_labelled = check_array(X_labelled, input_name="X_labelled")
+    y_labelled = column_or_1d(y_labelled)
+    check_consistent_length(X_labelled, y_labelled)
+    if n_neighbors > len(X_labelled):
+        raise ValueError(
+            f"n_neighbors={n_neighbors}, but there are {len(X_labelled)} labelled rows. Ask for "
+            "fewer, or give more rows."
+        )
+    search = NearestNeighbors(n_neighbors=n_neighbors, metric=metric).fit(X_labelled)
+    distances, indices = search.kneighbors(check_array(X_query, input_name="X_query"))
+    return Bunch(indices=indices, distances=distances, labels=np.asarray(y_labelled)[indices])

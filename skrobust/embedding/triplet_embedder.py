@@ -1,0 +1,390 @@
+"""Embeddings in which rows of one class lie together."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+
+from ..base.state import fit_context
+from ..neural.architectures import ConvNet
+from ..neural.augmentation import AUGMENTATIONS, RandomAugmentation
+from ..neural.net_estimator import NetEstimator
+from ..neural.seeding import draw_seed
+from ..utils.sklearn_private import Interval, StrOptions
+from .training import TRIPLET_LOSSES, EmbeddingTrainingMixin, label_codes, split_rows
+
+
+class TripletEmbedder(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, EmbeddingTrainingMixin, NetEstimator
+):
+    """Learn an embedding in which the rows of a class lie together, for classes with few rows.
+
+    A network is trained, after an optional contrastive pretraining on rows without labels, by a
+    triplet loss on class-balanced batches; ``transform`` returns its outputs. Put a
+    :class:`~sklearn.neighbors.NearestCentroid` behind it, which serves rare classes best, or
+    neighbours (:class:`~sklearn.neighbors.KNeighborsClassifier`, the paper's with 7), which also
+    show similar cases (:func:`~skrobust.retrieve_neighbors`).
+
+    Parameters
+    ----------
+    module : "auto", type or torch.nn.Module, default="auto"
+        The network, as in :class:`~skrobust.NetClassifier`; ``n_outputs`` is `embedding_dim`.
+    loss : {"batch_all", "batch_hard", "cross_entropy", "interval"}, default="batch_all"
+        What the training minimises; the paper's is "batch_hard", which can collapse on hard data.
+        "cross_entropy" and "interval" train the embedding below a linear layer that is then
+        left away; they are the paper's comparison.
+    margin : float > 0, default=0.2
+        Margin of the triplet losses and of "interval". With embeddings of length one distances
+        are at most 2. The paper takes 1.0.
+    embedding_dim : int, default=16
+        Numbers per embedding; the paper takes 6.
+    normalize : bool, default=True
+        Scale every embedding to length one, in the triplet losses and in ``transform``.
+    samples_per_class : int or None, default=4
+        Batches hold so many rows of each of ``batch_size // samples_per_class`` classes, drawn
+        anew (:class:`~skrobust.neural.batches.BalancedBatches`). None passes over the rows in shuffled
+        order, in natural proportions, as the paper does.
+    augment : {"affine", "noise"}, callable or None, default="affine"
+        How rows are changed at random, as in :class:`~skrobust.NetClassifier`, for training and
+        for the two views of a row in the pretraining. "affine" is meant for signals, images and
+        volumes, not for tables.
+    augment_rows : {"all", "rare"} or None, default="all"
+        Which rows are changed in training. The paper's is "rare": rows of rare classes only,
+        whose changed copies come on top. None changes rows in the pretraining only.
+    rare_threshold : float in [0, 1], default=0.01
+        A class is rare if its share of the labelled training rows is at most this.
+    n_augment : int, default=5
+        With ``augment_rows="rare"``, changed copies of each row of a rare class, drawn anew in
+        every epoch. The paper does not name its number.
+    pretrain : {"batch_all", "batch_hard", "nt_xent"} or None, default=None
+        Loss of the contrastive pretraining: the two views of a row belong together, all others
+        apart. It uses the rows of X, those marked `unlabeled` too, and ``X_unlabeled``.
+    pretrain_epochs : int, default=20
+        Passes over the rows in the pretraining.
+    pretrain_batch_size : int, default=None
+        Rows per batch, before they are doubled; `batch_size` when None. The paper takes 15.
+    pretrain_optimizer : type, default=None
+        As `optimizer`, for the pretraining, with its default settings; `optimizer` when None. The
+        paper takes SGD.
+    pretrain_lr : float, default=None
+        Learning rate of the pretraining; `lr` when None.
+    unlabeled : object, default=-1
+        The label that marks a row without label. None: there is no such mark, as for labels that
+        are -1 and 1.
+    validation_fraction : float in (0, 0.5], default=None
+        Share of the labelled rows to hold out. After every epoch the macro recall of the nearest
+        class centroid is taken on them, and the weights of the best epoch are kept. Disjoint in
+        groups when groups are given; a class with one row or one group stays in the training
+        rows. None trains on all rows and keeps the last weights.
+    max_epochs : int, default=100
+        Passes over the labelled rows. The paper takes 400.
+    lr : float, default=0.003
+        Learning rate, at the start of the training if `lr_schedule` is set.
+    lr_schedule : "cosine" or None, default="cosine"
+        "cosine" lowers the learning rate of the training to zero over `max_epochs`, along half a
+        cosine. None keeps it; a schedule of your own goes into `callbacks`.
+    batch_size : int, default=32
+        Rows per training step.
+    optimizer : type, default=torch.optim.Adam
+        A torch optimizer class.
+    input_shape : tuple of int, default=None
+        ``(channels, *spatial)``: how to see rows of a two-dimensional X. A mask of the lesion is
+        a second channel.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Precision of the convolutions and matrix products.
+    device : str, default="cpu"
+        "cpu", "cuda", or "auto" for CUDA where there is a GPU.
+    callbacks : list, default=None
+        skorch callbacks for the training, not the pretraining. They are copied.
+    verbose : int, default=0
+        1 shows a progress bar over epochs, 2 skorch's table of losses.
+    random_state : int, RandomState instance or None, default=None
+        Fixes initialisation, batches, augmentation and the rows held out.
+    **kwargs : dict
+        ``module__<argument>`` and ``optimizer__<argument>``, for example ``module__width=8``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels that the embedding was trained on; none after pretraining alone.
+    rare_classes_ : ndarray
+        The rare ones among them.
+    best_epoch_ : int
+        Epoch whose weights were kept, from 1; the last one without `validation_fraction`.
+    validation_indices_ : ndarray of int
+        The rows of X that were held out; empty without `validation_fraction`.
+    pretrain_losses_ : ndarray of shape (n_epochs,)
+        Loss of every epoch of the pretraining; empty without.
+    net_ : skorch.NeuralNet
+        The fitted net; ``net_.module_`` is the torch module.
+    history_ : skorch.history.History
+        Losses and times per epoch, with `validation_fraction` also ``valid_macro_recall``.
+    input_shape_ : tuple of int
+        Shape of one row as the network sees it.
+    n_features_in_ : int
+        Size of the second axis of X.
+    feature_names_in_ : ndarray of str
+        Column names, when X has them.
+    paper_params : dict
+        Class attribute: the settings of the paper, with an encoder of 6.9 million weights for
+        volumes of 12 x 128 x 128. The paper tells the number of weights, not the layers; it
+        tells neither the learning rates nor `n_augment`, which keep their defaults.
+
+    See Also
+    --------
+    skrobust.NetClassifier : Classifies directly; with ``balanced_batches=True`` and
+        ``augment="affine"`` the rival to beat.
+    skrobust.ClassWeightedKNeighborsClassifier : Neighbours whose votes make up for class sizes.
+
+    Notes
+    -----
+    Where all labels are `unlabeled`, or y is None, only the pretraining is done. A class with a
+    single row is trained on too: copies of the row, changed by `augment`, are each other's
+    positives. If the embeddings end up all at one point, which batch-hard training can do, there
+    is a :class:`~sklearn.exceptions.ConvergenceWarning`.
+
+    References
+    ----------
+    T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification", 2021.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.neighbors import NearestCentroid
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skrobust import TripletEmbedder
+    >>> X, y = load_digits(return_X_y=True)
+    >>> embedder = TripletEmbedder(input_shape=(1, 8, 8), max_epochs=3, random_state=0)
+    >>> pipe = make_pipeline(embedder, NearestCentroid()).fit(X[:900], y[:900])
+    >>> pipe[:-1].transform(X[900:]).shape
+    (897, 16)
+    >>> pipe.score(X[900:], y[900:]) > 0.8
+    True
+    """
+
+    __metadata_request__fit = {"groups": True, "X_unlabeled": True}
+
+    _parameter_constraints: dict = {
+        **NetEstimator._parameter_constraints,
+        "loss": [StrOptions({*TRIPLET_LOSSES, "cross_entropy", "interval"})],
+        "margin": [Interval(Real, 0, None, closed="neither")],
+        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
+        "normalize": ["boolean"],
+        "samples_per_class": [Interval(Integral, 1, None, closed="left"), None],
+        "augment": [StrOptions(set(AUGMENTATIONS)), callable, None],
+        "augment_rows": [StrOptions({"all", "rare"}), None],
+        "rare_threshold": [Interval(Real, 0, 1, closed="both")],
+        "n_augment": [Interval(Integral, 0, None, closed="left")],
+        "pretrain": [StrOptions({*TRIPLET_LOSSES, "nt_xent"}), None],
+        "pretrain_epochs": [Interval(Integral, 1, None, closed="left")],
+        "pretrain_batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "pretrain_optimizer": [callable, None],
+        "pretrain_lr": [Interval(Real, 0, None, closed="neither"), None],
+        "lr_schedule": [StrOptions({"cosine"}), None],
+        "unlabeled": "no_validation",
+        "validation_fraction": [Interval(Real, 0, 0.5, closed="right"), None],
+    }
+
+    paper_params = {
+        "module": ConvNet,
+        "module__width": 64,
+        "module__multipliers": (1, 2, 2, 4, 4, 8),
+        "module__hidden": 128,
+        "loss": "batch_hard",
+        "margin": 1.0,
+        "embedding_dim": 6,
+        "samples_per_class": None,
+        "augment": RandomAugmentation(**RandomAugmentation.paper_params),
+        "augment_rows": "rare",
+        "rare_threshold": 0.01,
+        "pretrain": "batch_hard",
+        "pretrain_epochs": 20,
+        "pretrain_batch_size": 15,
+        "pretrain_optimizer": torch.optim.SGD,
+        "validation_fraction": 0.125,
+        "max_epochs": 400,
+        "batch_size": 30,
+        "lr_schedule": None,
+    }
+
+    def __init__(
+        self,
+        module="auto",
+        *,
+        loss="batch_all",
+        margin=0.2,
+        embedding_dim=16,
+        normalize=True,
+        samples_per_class=4,
+        augment="affine",
+        augment_rows="all",
+        rare_threshold=0.01,
+        n_augment=5,
+        pretrain=None,
+        pretrain_epochs=20,
+        pretrain_batch_size=None,
+        pretrain_optimizer=None,
+        pretrain_lr=None,
+        unlabeled=-1,
+        validation_fraction=None,
+        max_epochs=100,
+        lr=3e-3,
+        lr_schedule="cosine",
+        batch_size=32,
+        optimizer=torch.optim.Adam,
+        input_shape=None,
+        precision="float32",
+        device="cpu",
+        callbacks=None,
+        verbose=0,
+        random_state=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.module = module
+        self.loss = loss
+        self.margin = margin
+        self.embedding_dim = embedding_dim
+        self.normalize = normalize
+        self.samples_per_class = samples_per_class
+        self.augment = augment
+        self.augment_rows = augment_rows
+        self.rare_threshold = rare_threshold
+        self.n_augment = n_augment
+        self.pretrain = pretrain
+        self.pretrain_epochs = pretrain_epochs
+        self.pretrain_batch_size = pretrain_batch_size
+        self.pretrain_optimizer = pretrain_optimizer
+        self.pretrain_lr = pretrain_lr
+        self.unlabeled = unlabeled
+        self.validation_fraction = validation_fraction
+        self.max_epochs = max_epochs
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.input_shape = input_shape
+        self.precision = precision
+        self.device = device
+        self.callbacks = callbacks
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        X_unlabeled: ArrayLike | None = None,
+    ) -> TripletEmbedder:
+        """Train a new network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Training rows. A memory-mapped array is read batch by batch.
+        y : array-like of shape (n_samples,), default=None
+            Labels of any type; `unlabeled` marks rows without. None: no row has a label.
+        groups : array-like of shape (n_samples,), default=None
+            Group (patient) of every row; keeps the held-out rows of `validation_fraction`
+            group-disjoint, and is not looked at otherwise.
+        X_unlabeled : array-like of shape (n_unlabeled, ...), default=None
+            More rows for the pretraining, in the layout of X; not looked at without `pretrain`.
+            Inside a cross-validation mark rows of X as `unlabeled` instead: scikit-learn cuts
+            an X_unlabeled that has as many rows as X.
+
+        Returns
+        -------
+        self : TripletEmbedder
+            The fitted embedder.
+
+        Raises
+        ------
+        ValueError
+            If the input is malformed, there are no labels and no pretraining, there is one
+            class only, or parameters exclude each other.
+        """
+        self._check_choices()
+        X, classes, codes = self._check_labels(X, y)
+        if X_unlabeled is not None:
+            X_unlabeled = self._check_X(X_unlabeled, reset=False)
+        seed = draw_seed(self.random_state)
+        train, valid, others = split_rows(codes, self.validation_fraction, groups, seed)
+        shares = np.bincount(codes[train], minlength=len(classes)) / max(len(train), 1)
+        is_rare = shares <= self.rare_threshold
+        net, losses, chooser = None, np.empty(0), None
+        if self.pretrain is not None:
+            net = self._pretrain(X, np.concatenate([train, others]), X_unlabeled, seed)
+            losses = np.array(net.history[:, "train_loss"])
+        if len(train):
+            start = None if net is None else net.module_.state_dict()
+            net, chooser = self._train(X, codes, train, valid, is_rare, seed, start)
+        self.net_, self.pretrain_losses_ = net, losses
+        self.classes_, self.rare_classes_ = classes, classes[is_rare]
+        self.validation_indices_ = valid
+        self._n_features_out = self.embedding_dim
+        self.best_epoch_ = len(net.history) if chooser is None else chooser.best_epoch_
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray:
+        """Return the embeddings.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Rows.
+
+        Returns
+        -------
+        embeddings : ndarray of shape (n_samples, embedding_dim), float32
+            Of length one if `normalize`.
+        """
+        return self._scaled(self._outputs(X))
+
+    def _check_choices(self) -> None:
+        if self.pretrain is not None and self.augment is None:
+            raise ValueError(
+                f"pretrain={self.pretrain!r} compares two changed views of every row, but augment "
+                "is None. Set augment, with augment_rows=None to leave the training rows as "
+                "they are."
+            )
+        # from batches of one class a triplet loss learns nothing
+        classes_needed = 2 if self.loss in TRIPLET_LOSSES else 1
+        needed = classes_needed * (self.samples_per_class or 1)
+        if self.samples_per_class is not None and self.batch_size < needed:
+            raise ValueError(
+                f"batch_size={self.batch_size} with samples_per_class={self.samples_per_class} "
+                f"does not hold the rows of {classes_needed} classes, which loss={self.loss!r} "
+                f"needs. Set batch_size to at least {needed}."
+            )
+
+    def _check_labels(self, X, y) -> tuple[NDArray, NDArray, NDArray]:
+        """Return X, the classes, and the code of every row, -1 without label."""
+        if y is None:
+            X = self._check_X(X, reset=True)
+            classes, codes = np.empty(0, dtype=int), np.full(len(X), -1, dtype=np.int64)
+        else:
+            X, y = self._check_X(X, y, reset=True)
+            classes, codes = label_codes(y, self.unlabeled)
+        if len(classes) == 0 and self.pretrain is None:
+            raise ValueError(
+                "TripletEmbedder requires y to be passed, but the target y is None or unlabeled "
+                f"({self.unlabeled!r}) everywhere. Give labels, or set pretrain."
+            )
+        if len(classes) == 1:
+            raise ValueError(
+                "TripletEmbedder needs rows of at least 2 classes, but y has one class: "
+                f"{classes[0]}."
+            )
+        return X, classes, codes
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = self.pretrain is None
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags

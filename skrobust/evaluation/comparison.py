@@ -1,0 +1,372 @@
+"""Many estimators on the same grouped folds."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from joblib.parallel import get_active_backend
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.metrics import check_scoring, get_scorer
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
+from sklearn.utils import column_or_1d, indexable
+from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.parallel import Parallel, delayed
+from tqdm import tqdm
+
+from ..utils.groups import check_groups
+from ..utils.sklearn_private import safe_indexing
+from .scorers import group_accuracy_scorer, roc_auc_scorer, sensitivity_scorer, specificity_scorer
+
+
+def compare_estimators(
+    estimators: Mapping[str, Any],
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    cv: Any = 5,
+    scoring: str | Callable | Iterable[str] | Mapping[str, str | Callable] | None = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> pd.DataFrame:
+    """Cross-validate several estimators on the same splits.
+
+    Every estimator is cloned and fitted on the same training rows and scored on the same test
+    rows, so that scores can be compared split by split
+    (:func:`~skrobust.evaluation.comparison`).
+
+    `groups` reach the splitter, the scorers that request them and the ``fit`` of the estimators
+    that request them, at whatever depth: a step of a pipeline, the splitter or scorer of a
+    nested ``GridSearchCV``. This works with scikit-learn's metadata routing on or off; other
+    estimators are fitted without groups.
+
+    Parameters
+    ----------
+    estimators : dict of str to estimator
+        Classifiers (pipelines, searches) by the name they have in the table.
+    X : array-like or DataFrame of shape (n_samples, ...)
+        Rows, of any number of dimensions.
+    y : array-like of shape (n_samples,)
+        Labels.
+    groups : array-like of shape (n_samples,), default=None
+        Group (patient) of every row.
+    cv : int, splitter or iterable of (train, test), default=5
+        Number of folds, of ``StratifiedGroupKFold`` with groups and ``StratifiedKFold``
+        without, neither shuffled; or any splitter; or index arrays.
+    scoring : str, callable, list or tuple of str, dict or None, default=None
+        Scores to compute: a name known to scikit-learn, a scorer (called "score" in the table),
+        several names, or a dict of name to either. By default sensitivity, specificity, roc_auc
+        and, with groups, group_accuracy (:mod:`skrobust.evaluation`).
+    n_jobs : int, default=None
+        Number of fits run in parallel, as in :class:`joblib.Parallel`.
+    verbose : int, default=0
+        If positive, show a progress bar over all fits.
+
+    Returns
+    -------
+    results : DataFrame
+        One row per estimator, split and metric, in this order, with the columns
+
+        - ``estimator`` : name of the estimator;
+        - ``split`` : number of the split, from 0;
+        - ``metric`` : name of the score;
+        - ``score`` : its value on the test rows;
+        - ``fit_time``, ``score_time`` : seconds to fit and to compute all scores of the split;
+        - ``n_train``, ``n_test`` : numbers of rows.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the parameters do not fit together.
+    RuntimeError
+        If fitting or scoring fails; the message names the estimator and the split, and the
+        error is its cause.
+
+    Warns
+    -----
+    UserWarning
+        If a group has rows on both sides of a split: scores are then too optimistic for new
+        groups.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skrobust.datasets import make_mr_spectra
+    >>> from skrobust.evaluation import compare_estimators
+    >>> X, y, groups = make_mr_spectra(20, random_state=0, return_X_y_groups=True)
+    >>> estimators = {"chance": DummyClassifier(), "linear": LogisticRegression(max_iter=1000)}
+    >>> results = compare_estimators(estimators, X, y, groups=groups, cv=3, scoring="roc_auc")
+    >>> results[["estimator", "split", "metric"]].values.tolist()[:4]
+    [['chance', 0, 'roc_auc'], ['chance', 1, 'roc_auc'],
+     ['chance', 2, 'roc_auc'], ['linear', 0, 'roc_auc']]
+    """
+    if not isinstance(estimators, Mapping) or not estimators:
+        raise TypeError(
+            f"estimators is {estimators!r}, expected a dict of name to estimator with at least "
+            "one entry."
+        )
+    X, y = indexable(X, y)
+    y_codes = column_or_1d(y)
+    if groups is not None:
+        groups = check_groups(groups, len(y_codes))
+    scorers = _check_scorers(scoring, groups)
+    with config_context(enable_metadata_routing=True):
+        splits = _make_splits(cv, X, y_codes, groups)
+        tasks = [(name, split) for name in estimators for split in range(len(splits))]
+        # as they finish, for the progress bar; ray cannot do that
+        as_finished = get_active_backend()[0].supports_return_generator
+        return_as = "generator_unordered" if as_finished else "list"
+        runs = Parallel(n_jobs=n_jobs, return_as=return_as)(
+            delayed(_run_split)(
+                position, name, estimators[name], X, y, groups, split, splits[split], scorers
+            )
+            for position, (name, split) in enumerate(tasks)
+        )
+        done = dict(tqdm(runs, total=len(tasks), desc="fits", disable=not verbose))
+    rows = [
+        {"estimator": name, "split": split, "metric": metric, "score": score, **done[i]["facts"]}
+        for i, (name, split) in enumerate(tasks)
+        for metric, score in done[i]["scores"].items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def _check_scorers(scoring: Any, groups: NDArray | None) -> dict[str, Callable]:
+    """Return the scorers by name."""
+    if scoring is None:
+        scoring = {
+            "sensitivity": sensitivity_scorer,
+            "specificity": specificity_scorer,
+            "roc_auc": roc_auc_scorer,
+        }
+        if groups is not None:
+            scoring["group_accuracy"] = group_accuracy_scorer
+    elif isinstance(scoring, str):
+        scoring = {scoring: scoring}
+    elif callable(scoring):
+        scoring = {"score": scoring}
+    elif isinstance(scoring, (list, tuple)) and all(isinstance(s, str) for s in scoring):
+        scoring = {name: name for name in scoring}
+    if not isinstance(scoring, Mapping) or not scoring:
+        raise TypeError(
+            f"scoring is {scoring!r}, expected a name, a scorer, a list of names, or a dict of "
+            "name to name or scorer, with at least one entry."
+        )
+    return {name: get_scorer(scorer) for name, scorer in scoring.items()}
+
+
+def _make_splits(
+    cv: Any, X: ArrayLike, y: NDArray, groups: NDArray | None
+) -> list[tuple[NDArray, NDArray]]:
+    """List the splits, so that all estimators get the same."""
+    if isinstance(cv, Integral):
+        cv = StratifiedKFold(cv) if groups is None else StratifiedGroupKFold(cv)
+    cv = check_cv(cv, y, classifier=True)
+    # scikit-learn's splitters say whether they use groups, and warn when given them in vain
+    knows = hasattr(cv, "get_metadata_routing")
+    use_groups = not knows or get_routing_for_object(cv).consumes("split", {"groups"})
+    splits = list(cv.split(X, y, **({"groups": groups} if use_groups else {})))
+    shared = [
+        i
+        for i, (train, test) in enumerate(splits)
+        if groups is not None and np.isin(groups[test], groups[train]).any()
+    ]
+    if shared:
+        warnings.warn(
+            f"Groups have rows on both sides of splits {shared}: scores are too optimistic for "
+            "new groups. Use a splitter that keeps groups whole, such as StratifiedGroupKFold.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return splits
+
+
+def _run_split(
+    position: int,
+    name: str,
+    estimator: Any,
+    X: ArrayLike,
+    y: ArrayLike,
+    groups: NDArray | None,
+    split: int,
+    indices: tuple[NDArray, NDArray],
+    scorers: dict[str, Callable],
+) -> tuple[int, dict[str, dict]]:
+    """Fit one estimator on one split and score it."""
+    train, test = indices
+    try:
+        estimator = clone(estimator)
+        scorer = check_scoring(estimator, scoring=scorers)
+        fit_groups, score_groups = (
+            {"groups": groups[rows]}
+            if groups is not None and get_routing_for_object(consumer).consumes(method, {"groups"})
+            else {}
+            for consumer, method, rows in [(estimator, "fit", train), (scorer, "score", test)]
+        )
+        start = time.perf_counter()
+        estimator.fit(safe_indexing(X, train), safe_indexing(y, train), **fit_groups)
+        fitted = time.perf_counter()
+        scores = scorer(estimator, safe_indexing(X, test), safe_indexing(y, test), **score_groups)
+        scored = time.perf_counter()
+    except Exception as error:
+        raise RuntimeError(
+            f"Estimator {name!r} failed on split {split}: {type(error).__name__}: {error}"
+        ) from error
+    facts = {
+        "fit_time": fitted - start,
+        "score_time": scored - fitted,
+        "n_train": len(safe_indexing(np.arange(len(y)), train)),
+        "n_test": len(safe_indexing(np.arange(len(y)), test)),
+    }
+    return position, {"facts": facts, "scores": scores}
+
+
+_COLUMNS = ("estimator", "split", "metric", "score", "n_train", "n_test")
+
+
+def summarize_comparison(results: pd.DataFrame, *, baseline: str | None = None) -> pd.DataFrame:
+    """Summarise a table of scores, and compare every estimator with a baseline.
+
+    The scores of cross-validation splits are not independent, since training sets overlap. The
+    corrected resampled t-test [1]_ allows for that: with the differences ``d`` on ``J`` splits,
+    ``t = mean(d) / sqrt((1 / J + n_test / n_train) * var(d))`` with ``J - 1`` degrees of freedom,
+    two-sided; ``n_test / n_train`` is the ratio of the totals over the splits. The p-values are
+    not corrected for the number of comparisons.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Table from :func:`~skrobust.evaluation.comparison`, or any with its columns
+        estimator, split, metric, score, n_train and n_test.
+    baseline : str, default=None
+        Name of the estimator to compare with. By default nothing is compared.
+
+    Returns
+    -------
+    summary : DataFrame
+        One row per estimator and metric, in the order of `results`, with the columns
+
+        - ``estimator``, ``metric``;
+        - ``mean``, ``sd`` : mean and standard deviation (``ddof=1``) of the scores;
+        - ``n_splits`` : number of splits where the score is defined; NaN scores are left out;
+
+        and, with a baseline, over the splits where both scores are defined,
+
+        - ``mean_difference``, ``sd_difference`` : of the score minus the baseline's;
+        - ``p_value`` : of the test. Where all differences are equal it is 1.0 if they are zero
+          and 0.0 otherwise.
+
+        These three are NaN for the baseline itself, and with fewer than two splits ``sd``,
+        ``sd_difference`` and ``p_value`` are NaN.
+
+    Raises
+    ------
+    TypeError
+        If `results` is not a DataFrame.
+    ValueError
+        If a column is missing, a score is there twice, there is no estimator named `baseline`,
+        or the baseline lacks a split or metric of another estimator.
+
+    References
+    ----------
+    .. [1] C. Nadeau and Y. Bengio, "Inference for the generalization error", Machine Learning
+       52, 239-281, 2003.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skrobust.evaluation import summarize_comparison
+    >>> results = pd.DataFrame({
+    ...     "estimator": ["svm"] * 3 + ["net"] * 3, "split": [0, 1, 2] * 2, "metric": "roc_auc",
+    ...     "score": [0.70, 0.80, 0.75, 0.76, 0.84, 0.83], "n_train": 80, "n_test": 40})
+    >>> summary = summarize_comparison(results, baseline="svm")
+    >>> summary[["estimator", "mean", "mean_difference", "p_value"]].round(3)
+      estimator  mean  mean_difference  p_value
+    0       svm  0.75              NaN      NaN
+    1       net  0.81             0.06    0.081
+    """
+    _check_results(results, baseline)
+    names = results["estimator"].unique()
+    rows = []
+    for name in names:
+        own = results[results["estimator"] == name]
+        for metric in own["metric"].unique():
+            table = own[own["metric"] == metric].set_index("split")
+            scores = table["score"].dropna()
+            row = {
+                "estimator": name,
+                "metric": metric,
+                "mean": scores.mean(),
+                "sd": scores.std(ddof=1),
+                "n_splits": len(scores),
+            }
+            if baseline is not None:
+                row |= _compare(table, _baseline_scores(results, baseline, metric, table, name))
+            rows.append(row)
+    summary = pd.DataFrame(rows)
+    if baseline is not None:
+        compared = ["mean_difference", "sd_difference", "p_value"]
+        summary.loc[summary["estimator"] == baseline, compared] = np.nan
+    return summary
+
+
+def _check_results(results: pd.DataFrame, baseline: str | None) -> None:
+    if not isinstance(results, pd.DataFrame):
+        raise TypeError(f"results is a {type(results).__name__}, expected a DataFrame.")
+    missing = [column for column in _COLUMNS if column not in results]
+    if missing:
+        raise ValueError(
+            f"results lacks the columns {missing}; it has {list(results.columns)}. Pass the table "
+            "of compare_estimators."
+        )
+    twice = results.duplicated(["estimator", "split", "metric"])
+    if twice.any():
+        first = results[twice].iloc[0]
+        raise ValueError(
+            f"results has several scores of {first['estimator']!r} for metric "
+            f"{first['metric']!r} on split {first['split']}. Number the splits of further runs on."
+        )
+    names = results["estimator"].unique().tolist()
+    if baseline is not None and baseline not in names:
+        raise ValueError(f"baseline is {baseline!r}, but the estimators are {names}.")
+
+
+def _baseline_scores(
+    results: pd.DataFrame, baseline: str, metric: str, table: pd.DataFrame, name: str
+) -> pd.Series:
+    chosen = (results["estimator"] == baseline) & (results["metric"] == metric)
+    scores = results[chosen].set_index("split")["score"]
+    absent = table.index.difference(scores.index)
+    if len(absent):
+        raise ValueError(
+            f"The baseline {baseline!r} has no {metric} on splits {absent.tolist()}, but {name!r} "
+            "has. Compare them in one run."
+        )
+    return scores.loc[table.index]
+
+
+def _compare(table: pd.DataFrame, baseline_scores: pd.Series) -> dict[str, float]:
+    """Test the paired differences of the defined scores."""
+    difference = (table["score"] - baseline_scores).dropna()
+    n_splits = len(difference)
+    mean, sd = difference.mean(), difference.std(ddof=1)
+    if n_splits < 2:
+        p_value = np.nan
+    elif sd == 0:
+        p_value = float(mean == 0)
+    else:
+        used = table.loc[difference.index]
+        ratio = used["n_test"].sum() / used["n_train"].sum()
+        t = mean / (sd * np.sqrt(1 / n_splits + ratio))
+        p_value = float(2 * stats.t.sf(abs(t), n_splits - 1))
+    return {"mean_difference": mean, "sd_difference": sd, "p_value": p_value}

@@ -1,0 +1,330 @@
+"""The score of a grid search along one parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .drawing import LINES, color_of, given_axes, line_of, load_pyplot, marker_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+UNSET = object()
+
+
+def search_values(results: Mapping[str, Any], name: str) -> list[Any]:
+    """Return the value of a parameter for every candidate.
+
+    Parameters
+    ----------
+    results : dict of str to array
+        ``cv_results_`` of a search.
+    name : str
+        Name of the parameter.
+
+    Returns
+    -------
+    values : list
+        The values; ``UNSET`` for candidates of another grid, without this parameter.
+
+    Raises
+    ------
+    ValueError
+        If no candidate has the parameter.
+    """
+    known = [key.removeprefix("param_") for key in results if key.startswith("param_")]
+    if name not in known:
+        raise ValueError(f"The search has no parameter {name!r}. It searched: {known}.")
+    column = np.ma.asarray(results[f"param_{name}"])
+    unset = np.ma.getmaskarray(column)
+    return [UNSET if unset[i] else value for i, value in enumerate(column.data.tolist())]
+
+
+def search_scores(
+    results: Mapping[str, Any], metric: str | None, refit: Any
+) -> tuple[NDArray, NDArray, str]:
+    """Return the test scores of every candidate.
+
+    Parameters
+    ----------
+    results : dict of str to array
+        ``cv_results_`` of a search.
+    metric : str or None
+        Name of the score; None takes the only one, or the one that `refit` names.
+    refit : bool, str or callable
+        The search's parameter.
+
+    Returns
+    -------
+    mean, std : ndarray of shape (n_candidates,)
+        Mean and standard deviation over the folds.
+    metric : str
+        Name of the score.
+
+    Raises
+    ------
+    ValueError
+        If the search has no such score, or several and none is named.
+    """
+    known = [key.removeprefix("mean_test_") for key in results if key.startswith("mean_test_")]
+    if metric is None:
+        metric = "score" if "score" in known else refit
+    if metric not in known:
+        raise ValueError(f"metric is {metric!r}, expected one of the search's scores: {known}.")
+    return results[f"mean_test_{metric}"], results[f"std_test_{metric}"], metric
+
+
+def ordered_values(values: list[Any]) -> list[Any]:
+    """Return the distinct values of a parameter.
+
+    Parameters
+    ----------
+    values : list
+        The values; equal ones have the same ``str``.
+
+    Returns
+    -------
+    distinct : list
+        Numbers increasing, others as they first appear.
+    """
+    distinct = list({str(value): value for value in values}.values())
+    numbers = all(isinstance(v, Real) and not isinstance(v, bool) for v in distinct)
+    return sorted(distinct) if numbers else distinct
+
+
+class ParameterCurveDisplay:
+    """Score against one parameter of a grid search, as in the paper's Figs. 5 to 7 [1]_.
+
+    One line for each value of a second parameter (the augmentation strategy, say), error bars
+    of one standard deviation over the folds, and horizontal lines for other methods.
+
+    Parameters
+    ----------
+    curves : dict of str to dict
+        For each line its arrays ``"x"`` (values of the parameter, increasing), ``"mean"`` and
+        ``"std"`` (of the test score over the folds), all of the same length.
+    param_name : str
+        Parameter on the x axis.
+    score_name : str
+        Name of the score, for the y axis.
+    hue_name : str, default=None
+        Parameter that the lines differ in.
+    baselines : dict of str to (float, float), default=None
+        Mean and standard deviation (NaN: not known) of the horizontal lines.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        The axes.
+    figure_ : matplotlib.figure.Figure
+        The figure.
+    errorbars_ : list of matplotlib.container.ErrorbarContainer
+        One per curve.
+    baseline_lines_ : list of matplotlib.lines.Line2D
+        One per baseline.
+
+    Notes
+    -----
+    Where the grid has more parameters than the two shown, every point is the best of the
+    candidates that share its two values, by mean test score. The best of many is too optimistic:
+    such a curve shows where to look, and a nested cross-validation tells what is gained.
+
+    References
+    ----------
+    .. [1] D. Lu, N. Polomac, I. Gacheva, E. Hattingen and J. Triesch, "Human-expert-level brain
+       tumor detection using deep learning with data distillation and augmentation", preprint.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from skrobust.evaluation import ParameterCurveDisplay
+    >>> grid = {"n_neighbors": [1, 5, 9], "weights": ["uniform", "distance"]}
+    >>> search = GridSearchCV(KNeighborsClassifier(), grid).fit(*load_iris(return_X_y=True))
+    >>> display = ParameterCurveDisplay.from_search(
+    ...     search, "n_neighbors", hue="weights", baselines={"chance": 1 / 3}
+    ... )
+    >>> display.curves["uniform"]["mean"].round(3)
+    array([0.96 , 0.973, 0.973])
+    >>> display.plot().ax_.get_xlabel()
+    'n_neighbors'
+    """
+
+    def __init__(
+        self,
+        curves: dict[str, dict[str, NDArray]],
+        param_name: str,
+        score_name: str,
+        *,
+        hue_name: str | None = None,
+        baselines: dict[str, tuple[float, float]] | None = None,
+    ):
+        self.curves = curves
+        self.param_name = param_name
+        self.score_name = score_name
+        self.hue_name = hue_name
+        self.baselines = baselines
+
+    @classmethod
+    def from_search(
+        cls,
+        search: Any,
+        param_name: str,
+        *,
+        hue: str | None = None,
+        metric: str | None = None,
+        baselines: Mapping[str, float | tuple[float, float]] | None = None,
+    ) -> ParameterCurveDisplay:
+        """Read the curves from a fitted search.
+
+        Parameters
+        ----------
+        search : GridSearchCV, RandomizedSearchCV or like
+            A fitted search, with ``cv_results_``.
+        param_name : str
+            Name of a searched parameter with numbers as values, as in the grid.
+        hue : str, default=None
+            Name of a second searched parameter; each of its values is a line.
+        metric : str, default=None
+            Score of a search with several scores. None takes the one that `refit` names.
+        baselines : dict of str to float or (float, float), default=None
+            Scores of other methods: the mean, or mean and standard deviation over the folds.
+
+        Returns
+        -------
+        display : ParameterCurveDisplay
+            The computed display; ``plot`` draws it.
+
+        Raises
+        ------
+        ValueError
+            If the search is not fitted, a name is unknown, or values are not numbers.
+
+        Notes
+        -----
+        Candidates of a list of grids that do not set both parameters are left out, and a point
+        all of whose candidates failed is a gap in the line.
+        """
+        if not hasattr(search, "cv_results_"):
+            raise ValueError(
+                f"{type(search).__name__} has no cv_results_. Give a search after fit."
+            )
+        results = search.cv_results_
+        mean, std, score_name = search_scores(results, metric, getattr(search, "refit", None))
+        scoring = getattr(search, "scoring", None)
+        if score_name == "score" and isinstance(scoring, str):
+            score_name = scoring
+        x = search_values(results, param_name)
+        lines = [""] * len(x) if hue is None else search_values(results, hue)
+        used = [i for i in range(len(x)) if x[i] is not UNSET and lines[i] is not UNSET]
+        for i in used:
+            if not isinstance(x[i], Real) or isinstance(x[i], bool):
+                raise ValueError(
+                    f"{param_name} takes the value {x[i]!r}, but the x axis needs numbers. Give "
+                    "a numeric parameter as param_name, and this one as hue."
+                )
+        if not used:
+            raise ValueError(
+                f"No candidate of the search sets both {param_name} and {hue}. Choose parameters "
+                "of the same grid."
+            )
+        rank = np.nan_to_num(mean, nan=-np.inf)
+        curves = {}
+        for value in ordered_values([lines[i] for i in used]):
+            rows: dict[float, list[int]] = {}
+            for i in used:
+                if str(lines[i]) == str(value):
+                    rows.setdefault(float(x[i]), []).append(i)
+            best = [max(rows[place], key=rank.item) for place in sorted(rows)]
+            curves[str(value)] = {"x": np.array(sorted(rows)), "mean": mean[best], "std": std[best]}
+        given = {name: _mean_and_std(name, value) for name, value in (baselines or {}).items()}
+        return cls(curves, param_name, score_name, hue_name=hue, baselines=given)
+
+    def plot(self, ax: Axes | None = None, *, xscale: str = "linear") -> ParameterCurveDisplay:
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw into. None makes a figure.
+        xscale : str, default="linear"
+            Scale of the x axis, such as "log".
+
+        Returns
+        -------
+        self : ParameterCurveDisplay
+            With the attributes that hold what was drawn.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        plt = load_pyplot(f"{type(self).__name__}.plot")
+        from matplotlib.transforms import ScaledTranslation
+
+        own = ax is None
+        if own:
+            self.figure_, ax = plt.subplots(figsize=(7, 4.2), layout="constrained")
+        (self.ax_,) = given_axes(ax, ["curves"])
+        self.figure_ = self.ax_.figure
+        self.ax_.set_xscale(xscale)
+        self.errorbars_ = []
+        for i, (name, curve) in enumerate(self.curves.items()):
+            # lines stand 3 points apart, so that their error bars do not hide each other
+            shift = 3 * (i - (len(self.curves) - 1) / 2) / 72
+            aside = self.ax_.transData + ScaledTranslation(shift, 0, self.figure_.dpi_scale_trans)
+            bars = self.ax_.errorbar(
+                curve["x"], curve["mean"], curve["std"], label=name or self.score_name,
+                color=color_of(i), ls=line_of(i), marker=marker_of(i), ms=5, lw=1.6, elinewidth=1,
+                capsize=2.5, transform=aside, zorder=3,
+            )  # fmt: skip
+            self.errorbars_.append(bars)
+            # matplotlib does not see the limits of lines that are moved aside
+            for edge in (-1, 0, 1):
+                corners = np.c_[curve["x"], curve["mean"] + edge * np.nan_to_num(curve["std"])]
+                self.ax_.update_datalim(corners[np.isfinite(corners).all(axis=1)])
+        self.ax_.autoscale_view()
+        self.baseline_lines_ = []
+        for i, (name, (mean, std)) in enumerate((self.baselines or {}).items()):
+            gray = str(0.25 + 0.4 * (i % 2))
+            style = LINES[1:][i % 3]
+            self.baseline_lines_.append(self.ax_.axhline(mean, color=gray, ls=style, label=name))
+            if not np.isnan(std):
+                self.ax_.axhspan(mean - std, mean + std, color=gray, alpha=0.12, lw=0)
+        self._label(own)
+        return self
+
+    def _label(self, own: bool) -> None:
+        values = np.concatenate([curve["x"] for curve in self.curves.values()])
+        if self.ax_.get_xscale() == "linear" and (values == values.round()).all():
+            self.ax_.xaxis.get_major_locator().set_params(integer=True)
+        self.ax_.set(xlabel=_short(self.param_name), ylabel=f"{self.score_name} (mean ± sd)")
+        if self.hue_name is None and not self.baselines:
+            return
+        place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1)} if own else {"loc": "best"}
+        title = None if self.hue_name is None else _short(self.hue_name)
+        handles = [*self.errorbars_, *self.baseline_lines_]
+        self.ax_.legend(handles=handles, title=title, alignment="left", frameon=not own, **place)
+
+
+def _short(name: str) -> str:
+    return name.rpartition("__")[2]
+
+
+def _mean_and_std(name: str, value: float | tuple[float, float]) -> tuple[float, float]:
+    numbers = np.atleast_1d(np.asarray(value, dtype=float))
+    if numbers.shape not in [(1,), (2,)] or np.isnan(numbers[0]):
+        raise ValueError(
+            f"The baseline {name!r} is {value!r}, expected its mean, or (mean, standard deviation)."
+        )
+    return float(numbers[0]), float(numbers[1]) if len(numbers) == 2 else float("nan")

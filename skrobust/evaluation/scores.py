@@ -1,0 +1,460 @@
+"""Scores by patient, by class and by rank."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.metrics import roc_auc_score
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+
+from ..utils.groups import check_groups, group_labels, group_means
+
+
+def check_class_scores(
+    y_true: ArrayLike, y_score: ArrayLike, labels: ArrayLike | None
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Check labels, scores and the class that each score column belongs to.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True label of every row.
+    y_score : array-like of shape (n_samples, n_classes)
+        Score of every class for every row.
+    labels : array-like of shape (n_classes,) or None
+        Class of each column; None for the sorted labels of `y_true`.
+
+    Returns
+    -------
+    y_true : ndarray of shape (n_samples,)
+        The checked labels.
+    y_score : ndarray of shape (n_samples, n_classes)
+        The checked scores.
+    labels : ndarray of shape (n_classes,)
+        Class of each column.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, if `y_score` is not a finite 2-d array, if its columns do not match
+        the labels, or if `labels` has duplicates or misses a true label.
+
+    Examples
+    --------
+    >>> from skrobust.evaluation.scores import check_class_scores
+    >>> check_class_scores(["b", "a"], [[0.2, 0.8], [0.6, 0.4]], None)[2]
+    array(['a', 'b'], dtype='<U1')
+    """
+    y_true = column_or_1d(y_true)
+    if np.ndim(y_score) != 2:
+        raise ValueError(
+            f"y_score has {np.ndim(y_score)} dimension(s), expected 2: one column per class. For "
+            "the score s of the second of two classes pass np.column_stack([1 - s, s]) "
+            "(probabilities) or np.column_stack([-s, s]) (decision values)."
+        )
+    y_score = check_array(y_score, input_name="y_score", ensure_min_features=2)
+    check_consistent_length(y_true, y_score)
+    classes = np.unique(y_true)
+    labels = classes if labels is None else column_or_1d(labels)
+    if len(np.unique(labels)) != len(labels):
+        raise ValueError(f"labels has duplicates: {labels.tolist()}. Give each class once.")
+    if len(labels) != y_score.shape[1]:
+        raise ValueError(
+            f"y_score has {y_score.shape[1]} columns but there are {len(labels)} classes: "
+            f"{labels.tolist()}. Pass labels= with the class of each column (an estimator's "
+            "classes_)."
+        )
+    unknown = classes[~np.isin(classes, labels)]
+    if len(unknown):
+        raise ValueError(
+            f"y_true holds {unknown.tolist()}, not among labels {labels.tolist()}. Add a column "
+            "for each such class, or drop its rows."
+        )
+    return y_true, y_score, labels
+
+
+def macro_roc_auc(y_true: NDArray, y_score: NDArray, labels: NDArray) -> float:
+    """Compute the binary, or the mean one-vs-rest, area under the ROC curve.
+
+    Unlike :func:`sklearn.metrics.roc_auc_score` it takes scores that do not sum to one, and a
+    class that is in `labels` but absent from `y_true` is left out of the mean.
+
+    Parameters
+    ----------
+    y_true : ndarray of shape (n_samples,)
+        True labels.
+    y_score : ndarray of shape (n_samples, n_classes)
+        Scores, one column per class. With two classes only the second column is used.
+    labels : ndarray of shape (n_classes,)
+        Class of each column.
+
+    Returns
+    -------
+    score : float
+        AUC between 0 and 1. NaN, with an ``UndefinedMetricWarning``, when `y_true` holds a
+        single class.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust.evaluation.scores import macro_roc_auc
+    >>> scores = np.array([[0.9, 0.1], [0.4, 0.6], [0.6, 0.4], [0.1, 0.9]])
+    >>> macro_roc_auc(np.array([0, 0, 1, 1]), scores, np.array([0, 1]))
+    0.75
+    """
+    present = np.isin(labels, y_true)
+    if present.sum() < 2:
+        warnings.warn(
+            "Only one class is present in y_true: the ROC AUC is not defined, NaN is returned.",
+            UndefinedMetricWarning,
+            stacklevel=2,
+        )
+        return float("nan")
+    if len(labels) == 2:
+        return float(roc_auc_score(y_true == labels[1], y_score[:, 1]))
+    present = np.flatnonzero(present)
+    return float(np.mean([roc_auc_score(y_true == labels[c], y_score[:, c]) for c in present]))
+
+
+def group_predict_proba(y_prob: ArrayLike, groups: ArrayLike) -> tuple[NDArray, NDArray]:
+    """Average the class probabilities of the rows of each group.
+
+    A patient's probabilities are the mean over the patient's voxels, as in [1]_, section 5.1.
+    Every row counts the same within its group and every group is one row of the result.
+
+    Parameters
+    ----------
+    y_prob : array-like of shape (n_samples, n_classes)
+        Class probabilities of the rows, as ``predict_proba`` gives them. Other scores, larger
+        for the likelier class, are averaged in the same way.
+    groups : array-like of shape (n_samples,)
+        Group (patient) of every row; integers or strings.
+
+    Returns
+    -------
+    unique_groups : ndarray of shape (n_groups,)
+        The groups, sorted.
+    mean_proba : ndarray of shape (n_groups, n_classes), float64
+        Mean probabilities of each group, columns as in `y_prob`.
+
+    Raises
+    ------
+    ValueError
+        If `y_prob` is not 2-d or holds NaN or infinity, if the lengths differ, or if a group is
+        missing.
+
+    References
+    ----------
+    .. [1] D. Lu, N. Polomac, I. Gacheva, E. Hattingen and J. Triesch, "Human-expert-level brain
+       tumor detection using deep learning with data distillation and augmentation", preprint.
+
+    Examples
+    --------
+    >>> from skrobust.evaluation import group_predict_proba
+    >>> groups, proba = group_predict_proba([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8]], ["a", "a", "b"])
+    >>> groups
+    array(['a', 'b'], dtype='<U1')
+    >>> proba
+    array([[0.7, 0.3],
+           [0.2, 0.8]])
+    """
+    y_prob = check_array(y_prob, input_name="y_prob")
+    unique_groups, mean_proba, _ = group_means(y_prob, check_groups(groups, len(y_prob)))
+    return unique_groups, mean_proba
+
+
+def group_accuracy_score(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    groups: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+) -> float:
+    """Compute the share of groups whose mean class scores point to the right class.
+
+    The scores of a group's rows are averaged, the class with the largest mean is the group's
+    prediction, and it is compared with the group's label: the patient-wise accuracy of [1]_,
+    section 5.1. A tie goes to the first of the tied columns.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True label of every row, of any type, the same for all rows of a group.
+    y_score : array-like of shape (n_samples, n_classes)
+        Class probabilities, or other scores that are larger for the likelier class.
+    groups : array-like of shape (n_samples,)
+        Group (patient) of every row; integers or strings.
+    labels : array-like of shape (n_classes,), default=None
+        Class of each column of `y_score`, such as an estimator's ``classes_``. By default the
+        sorted labels of `y_true`. Give it when `y_true` may lack a class.
+
+    Returns
+    -------
+    score : float
+        Share of groups predicted right, between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If a group carries several true labels, or if the columns of `y_score`, the lengths or
+        `labels` do not match.
+
+    See Also
+    --------
+    group_accuracy_scorer : The same as a scorer for ``GridSearchCV``.
+
+    References
+    ----------
+    .. [1] D. Lu, N. Polomac, I. Gacheva, E. Hattingen and J. Triesch, "Human-expert-level brain
+       tumor detection using deep learning with data distillation and augmentation", preprint.
+
+    Examples
+    --------
+    >>> from skrobust.evaluation import group_accuracy_score
+    >>> y_prob = [[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]]
+    >>> group_accuracy_score([0, 0, 1], y_prob, groups=["a", "a", "b"])
+    0.5
+    """
+    y_true, y_score, labels = check_class_scores(y_true, y_score, labels)
+    groups = check_groups(groups, len(y_true))
+    _, true_labels, _ = group_labels(y_true, groups)
+    _, means = group_predict_proba(y_score, groups)
+    return float(np.mean(labels[means.argmax(axis=1)] == true_labels))
+
+
+def group_roc_auc_score(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    groups: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+) -> float:
+    """Compute the area under the ROC curve of the groups' mean scores.
+
+    The scores of a group's rows are averaged, so that every group counts once. With two classes
+    the score is the AUC of the mean score of ``labels[1]``; with more it is the unweighted mean
+    of the one-vs-rest AUCs over the classes that occur among the groups.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True label of every row, of any type, the same for all rows of a group.
+    y_score : array-like of shape (n_samples, n_classes)
+        Class probabilities, or other scores that are larger for the likelier class.
+    groups : array-like of shape (n_samples,)
+        Group (patient) of every row; integers or strings.
+    labels : array-like of shape (n_classes,), default=None
+        Class of each column of `y_score`, such as an estimator's ``classes_``. By default the
+        sorted labels of `y_true`. Give it when `y_true` may lack a class.
+
+    Returns
+    -------
+    score : float
+        AUC between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If all groups have the same label, if a group carries several true labels, or if the
+        columns of `y_score`, the lengths or `labels` do not match.
+
+    See Also
+    --------
+    group_roc_auc_scorer : The same as a scorer for ``GridSearchCV``.
+
+    Examples
+    --------
+    >>> from skrobust.evaluation import group_roc_auc_score
+    >>> y_prob = [[0.9, 0.1], [0.1, 0.9], [0.6, 0.4], [0.2, 0.8]]
+    >>> group_roc_auc_score([0, 0, 0, 1], y_prob, groups=["a", "a", "b", "c"])
+    1.0
+    """
+    # one class leaves the columns unnamed, so it is reported before their number
+    if len(classes := np.unique(np.asarray(y_true))) == 1:
+        raise ValueError(
+            f"All groups have the label {classes.tolist()[0]!r}: the ROC AUC needs groups of at "
+            "least two classes. Use larger or stratified test sets."
+        )
+    y_true, y_score, labels = check_class_scores(y_true, y_score, labels)
+    groups = check_groups(groups, len(y_true))
+    _, true_labels, _ = group_labels(y_true, groups)
+    _, means = group_predict_proba(y_score, groups)
+    return macro_roc_auc(true_labels, means, labels)
+
+
+def class_recall_score(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    classes: ArrayLike | None = None,
+    average: str | None = "macro",
+) -> float | NDArray:
+    """Compute the recall over all or some classes, such as the rare ones.
+
+    Unlike :func:`sklearn.metrics.recall_score`, with ``labels=classes``, a class that has no row
+    in `y_true` is left out of the mean instead of counting as zero: a test fold often lacks a
+    rare class.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True labels of any type.
+    y_pred : array-like of shape (n_samples,)
+        Predicted labels.
+    classes : array-like of shape (n_classes,), default=None
+        The classes to look at; all of `y_true` when None.
+    average : {"macro", "micro"} or None, default="macro"
+        "macro" is the mean of the recalls of the classes, "micro" the share of the rows of these
+        classes that are predicted right (over all classes, the accuracy), None returns the
+        recall of every class.
+
+    Returns
+    -------
+    recall : float or ndarray of shape (n_classes,)
+        Between 0 and 1. NaN where there is no row, with an ``UndefinedMetricWarning`` if there
+        is none of any of the classes.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, `average` is unknown, or a class stands twice.
+
+    See Also
+    --------
+    rare_classes : Which classes are rare.
+    macro_recall_scorer : The mean over all classes as a scorer.
+
+    Examples
+    --------
+    As a scorer over the rare classes of the training rows:
+
+    >>> from sklearn.metrics import make_scorer
+    >>> from skrobust.evaluation import class_recall_score, rare_classes
+    >>> y = ["a"] * 6 + ["b"] * 3 + ["c"]
+    >>> scorer = make_scorer(class_recall_score, classes=rare_classes(y, threshold=0.3))
+    >>> class_recall_score(y, ["a"] * 8 + ["b", "c"], classes=["b", "c"])  # (1/3 + 1) / 2
+    0.6666666666666666
+    >>> class_recall_score(y, ["a"] * 8 + ["b", "c"], classes=["b", "c"], average="micro")
+    0.5
+    """
+    if average not in ("macro", "micro", None):
+        raise ValueError(f"average is {average!r}, expected 'macro', 'micro' or None.")
+    y_true, y_pred = column_or_1d(y_true), column_or_1d(y_pred)
+    check_consistent_length(y_true, y_pred)
+    classes = np.unique(y_true) if classes is None else column_or_1d(classes)
+    if len(np.unique(classes)) != len(classes):
+        raise ValueError(f"classes has duplicates: {classes.tolist()}. Give each class once.")
+    right = y_true == y_pred
+    n_rows = np.array([(y_true == label).sum() for label in classes])
+    n_right = np.array([right[y_true == label].sum() for label in classes])
+    present = n_rows > 0
+    if not present.any():
+        warnings.warn(
+            f"y_true has no row of the classes {classes.tolist()}: their recall is not defined, "
+            "NaN is returned.",
+            UndefinedMetricWarning,
+            stacklevel=2,
+        )
+        return float("nan") if average else np.full(len(classes), np.nan)
+    if average == "micro":
+        return float(n_right.sum() / n_rows.sum())
+    recalls = np.full(len(classes), np.nan)
+    recalls[present] = n_right[present] / n_rows[present]
+    return recalls if average is None else float(recalls[present].mean())
+
+
+def rank_k_accuracy_score(y_true: ArrayLike, y_neighbors: ArrayLike, k: int = 5) -> float:
+    """Compute the share of queries with a row of their class among the k nearest.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_queries,)
+        True label of every query, of any type.
+    y_neighbors : array-like of shape (n_queries, n_neighbors)
+        Labels of the rows nearest to each query, the nearest first, such as
+        ``retrieve_neighbors(...).labels``.
+    k : int, default=5
+        How many of them to look at, at most n_neighbors. The paper [1]_ takes 5.
+
+    Returns
+    -------
+    score : float
+        Between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, or there are fewer than k neighbours.
+
+    See Also
+    --------
+    retrieve_neighbors : Finds the rows.
+    rank_5_accuracy_scorer : The same as a scorer of pipelines that end in neighbours.
+
+    References
+    ----------
+    .. [1] T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification",
+       2021, section 4.2.
+
+    Examples
+    --------
+    >>> from skrobust.evaluation import rank_k_accuracy_score
+    >>> nearest = [["a", "b", "c"], ["c", "c", "a"]]
+    >>> [rank_k_accuracy_score(["b", "b"], nearest, k=k) for k in (1, 2)]
+    [0.0, 0.5]
+    """
+    y_true, y_neighbors = column_or_1d(y_true), np.asarray(y_neighbors)
+    if y_neighbors.ndim != 2:
+        raise ValueError(
+            f"y_neighbors has {y_neighbors.ndim} dimension(s), expected 2: the labels of the "
+            "neighbours of each query in a row."
+        )
+    check_consistent_length(y_true, y_neighbors)
+    if not 1 <= k <= y_neighbors.shape[1]:
+        raise ValueError(
+            f"k is {k}, expected 1 to {y_neighbors.shape[1]}, the neighbours that were given."
+        )
+    return float(np.mean((y_neighbors[:, :k] == y_true[:, None]).any(axis=1)))
+
+
+def rare_classes(y: ArrayLike, threshold: float = 0.01) -> NDArray:
+    """Return the classes whose share of the rows is at most a threshold.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Labels of any type, as a rule those of the training rows.
+    threshold : float in [0, 1], default=0.01
+        Largest share of a rare class. The paper [1]_ (section 4.1) takes 1%.
+
+    Returns
+    -------
+    rare : ndarray of shape (n_rare,)
+        The rare classes, sorted.
+
+    Raises
+    ------
+    ValueError
+        If `threshold` is out of its range, or y is empty or not one-dimensional.
+
+    References
+    ----------
+    .. [1] T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification",
+       2021.
+
+    Examples
+    --------
+    >>> from skrobust.evaluation import rare_classes
+    >>> rare_classes(["a"] * 6 + ["b"] * 3 + ["c"], threshold=0.1)
+    array(['c'], dtype='<U1')
+    """
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"threshold is {threshold!r}, expected a share between 0 and 1.")
+    y = column_or_1d(y)
+    if not len(y):
+        raise ValueError("y is empty: no class has a share.")
+    classes, counts = np.unique(y, return_counts=True)
+    return classes[counts <= threshold * len(y)]

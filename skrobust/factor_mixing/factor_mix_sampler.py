@@ -1,0 +1,398 @@
+"""New rows from disentangled factors."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, check_memory, validate_data
+
+from ..base.row_sampler import RowSampler
+from ..neural.augmentation import AUGMENTATIONS
+from ..neural.net import resolve_device
+from ..neural.seeding import draw_seed
+from ..utils.sklearn_private import HasMethods, Interval, StrOptions
+from ..utils.targets import ClassMass, one_hot
+from ..utils.validation import check_float32_range, check_layout, layout_of_rows
+from .mixing import diagnose, draw_classes, draw_shares, nearest_of_other_classes
+from .training import FactorNetworks, FactorRecipe
+
+
+class FactorMixSampler(RowSampler):
+    r"""Add rows whose class-specific part is mixed with that of other classes.
+
+    Two encoders split a row x into a class code c, from which its class can be told, and a
+    residual code r, from which an adversary cannot tell it; a decoder G puts both together again.
+    A new row keeps the residual code of a row and gets a mixture c' of its class code with the
+    nearest class codes of other classes. Its target is the mixture's proportions of the classes.
+
+    Parameters
+    ----------
+    factor : float, default=1
+        New rows per row; the original rows come first in the output. 0 adds none.
+    n_neighbors : int, default=5
+        Nearest rows of other classes whose class codes are mixed in.
+    concentration : float, default=1
+        Parameter of the Dirichlet law of their shares: small values favour one of them.
+    own_share : float in [0, 1], default=0.5
+        Least share of the row's own class code; the share is uniform between it and 1. The paper
+        says "random proportion", which is 0.
+    detail : {"residual", "decoded"}, default="residual"
+        "residual" returns ``x + G(c', r) - G(c, r)``, which keeps the detail that the decoder
+        blurs; "decoded" the paper's ``G(c', r)``.
+    targets : {"soft", "hard", "sampled"}, default="soft"
+        "soft" returns the proportions as class mass, for :class:`~skrobust.NetClassifier`;
+        "sampled" draws one label from them, "hard" takes the class with the largest proportion:
+        both for any classifier.
+    affine : bool, default=True
+        Turn, scale and shift the training rows at random while the networks train, as the paper
+        does. Not for rows without spatial axes.
+    n_codes : int, default=32
+        Numbers in either code (the paper's 256).
+    width : int, default=8
+        Width of the networks (the paper's 64), see :class:`~skrobust.factor_mixing.FactorEncoder`.
+    adversarial_weight : float, default=0.05
+        Weight of the adversary's cross entropy against the mean squared error, which is in units
+        of the variance of the training rows: minus the paper's lambda. The cross entropy counts
+        up to that of guessing by the shares of the classes.
+    adversary_steps : int, default=2
+        Steps of the adversary for each of the encoder, which otherwise outruns it: it fools
+        this adversary, and a fresh probe still finds the class.
+    class_mean_weight : float, default=0.2
+        Weight of the share of the residual codes' variance that lies between the classes: where
+        the means of the classes agree, no linear probe finds them. 0 as in the paper.
+    swap_weight : float, default=0.05
+        Weight of the cross entropy of rows decoded with another row's class code, which the class
+        encoder shall take for that row's class. 0 as in the paper.
+    affine_weight : float, default=0.5
+        Weight of a loss that makes decoded rows move with the residual code: of a row that was
+        turned and scaled, and the class code of another, it asks what they decoded to before,
+        turned and scaled alike. Without it a large dark and a small bright lesion may share a
+        code. Not for rows without spatial axes; 0 as in the paper.
+    dropout : float in [0, 1), default=0
+        Share of the decoder's first outputs that are dropped in training (the paper's 0.5, which
+        blurs small decoders).
+    class_epochs : int, default=30
+        Passes over the rows that train the class encoder.
+    max_epochs : int, default=100
+        Passes that train residual encoder, decoder and adversary; more on small data (in our
+        runs the factors came apart after some 1,000 steps).
+    lr : float, default=0.002
+        Learning rate; in the second step that of encoder and decoder falls to zero along half a
+        cosine.
+    batch_size : int, default=32
+        Rows per training step.
+    input_shape : tuple of int, default=None
+        ``(channels, *spatial)``: how to see rows of a two-dimensional X. By default such a row
+        is a one-channel signal.
+    memory : str or object with the joblib.Memory interface, default=None
+        Caches the trained networks, so that a search over `factor`, `n_neighbors`,
+        `concentration`, `own_share`, `detail` and `targets` trains once per fold.
+    device : str, default="cpu"
+        "cpu", "cuda", or "auto" for CUDA where there is a GPU.
+    random_state : int, RandomState instance or None, default=None
+        Fixes the networks and the mixtures. With a memory give an int.
+
+    Attributes
+    ----------
+    networks_ : FactorNetworks
+        The trained networks.
+    history_ : list of dict
+        Losses per epoch: ``class_loss``, then ``reconstruction_loss`` (mean squared error in
+        units of the training rows' variance) and ``adversary_loss``; the last epoch also has what
+        `diagnostics_` has.
+    diagnostics_ : dict
+        ``reconstruction_error`` (mean squared error, in units of the training rows' variance),
+        ``class_accuracy`` (of the classifier on c, training rows), ``probe_accuracy`` (of a fresh
+        linear probe on r, cross-validated; with groups, group-disjoint; NaN where a class has too
+        few rows for folds) and ``chance`` (share of the largest class). Codes are disentangled
+        where the probe is near chance.
+    mixture_ : ndarray of shape (n_new, n_classes)
+        Class proportions of the new rows.
+    sample_indices_ : ndarray of shape (n_samples + n_new,), int
+        Row that each output row is, or has its residual code from.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    input_shape_ : tuple of int
+        Shape of one row as the networks see it.
+    n_features_in_ : int
+        Size of the second axis of X.
+    paper_params : dict
+        Class attribute: the settings of the paper; epochs, weight and rate are not printed.
+
+    See Also
+    --------
+    skrobust.NetClassifier : With ``augment="affine"`` the baseline to beat.
+
+    References
+    ----------
+    Ben-Cohen et al., "Improving CNN training using disentanglement for liver lesion
+    classification in CT", 2018. ``detail="residual"``, `own_share`, "sampled", the three weights
+    that are 0 in `paper_params`, and batch norm at the end of the residual encoder go beyond it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust import FactorMixSampler
+    >>> rng = np.random.RandomState(0)
+    >>> y = np.repeat(["dark", "light"], 20)
+    >>> X = rng.rand(40, 1, 8, 8) + (y == "light")[:, None, None, None]
+    >>> sampler = FactorMixSampler(class_epochs=5, max_epochs=5, random_state=0)
+    >>> X_new, target = sampler.fit_resample(X, y)
+    >>> X_new.shape, target.shape
+    ((80, 1, 8, 8), (80, 2))
+    >>> sampler.mixture_.shape
+    (40, 2)
+    """
+
+    _parameter_constraints: dict = {
+        "factor": [Interval(Real, 0, None, closed="left")],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "concentration": [Interval(Real, 0, None, closed="neither")],
+        "own_share": [Interval(Real, 0, 1, closed="both")],
+        "detail": [StrOptions({"residual", "decoded"})],
+        "targets": [StrOptions({"soft", "hard", "sampled"})],
+        "affine": ["boolean"],
+        "n_codes": [Interval(Integral, 1, None, closed="left")],
+        "width": [Interval(Integral, 1, None, closed="left")],
+        "adversarial_weight": [Interval(Real, 0, None, closed="left")],
+        "adversary_steps": [Interval(Integral, 1, None, closed="left")],
+        "class_mean_weight": [Interval(Real, 0, None, closed="left")],
+        "swap_weight": [Interval(Real, 0, None, closed="left")],
+        "affine_weight": [Interval(Real, 0, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "class_epochs": [Interval(Integral, 1, None, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "input_shape": [tuple, list, None],
+        "memory": [str, HasMethods(["cache"]), None],
+        "device": [str],
+        "random_state": ["random_state"],
+    }
+
+    paper_params = {
+        "own_share": 0,
+        "detail": "decoded",
+        "targets": "soft",
+        "affine": True,
+        "n_codes": 256,
+        "width": 64,
+        "adversary_steps": 1,
+        "class_mean_weight": 0,
+        "swap_weight": 0,
+        "affine_weight": 0,
+        "dropout": 0.5,
+    }
+
+    def __init__(
+        self,
+        *,
+        factor=1,
+        n_neighbors=5,
+        concentration=1,
+        own_share=0.5,
+        detail="residual",
+        targets="soft",
+        affine=True,
+        n_codes=32,
+        width=8,
+        adversarial_weight=0.05,
+        adversary_steps=2,
+        class_mean_weight=0.2,
+        swap_weight=0.05,
+        affine_weight=0.5,
+        dropout=0,
+        class_epochs=30,
+        max_epochs=100,
+        lr=2e-3,
+        batch_size=32,
+        input_shape=None,
+        memory=None,
+        device="cpu",
+        random_state=None,
+    ):
+        super().__init__()
+        self.factor = factor
+        self.n_neighbors = n_neighbors
+        self.concentration = concentration
+        self.own_share = own_share
+        self.detail = detail
+        self.targets = targets
+        self.affine = affine
+        self.n_codes = n_codes
+        self.width = width
+        self.adversarial_weight = adversarial_weight
+        self.adversary_steps = adversary_steps
+        self.class_mean_weight = class_mean_weight
+        self.swap_weight = swap_weight
+        self.affine_weight = affine_weight
+        self.dropout = dropout
+        self.class_epochs = class_epochs
+        self.max_epochs = max_epochs
+        self.lr = lr
+        self.batch_size = batch_size
+        self.input_shape = input_shape
+        self.memory = memory
+        self.device = device
+        self.random_state = random_state
+
+    def _fit_resample(self, X, y, groups):
+        if isinstance(y, ClassMass):
+            raise ValueError(
+                "FactorMixSampler takes one label per row, not class mass. Put it before the step "
+                "that makes soft targets."
+            )
+        rng = check_random_state(self.random_state)
+        classes, codes = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(
+                "FactorMixSampler needs rows of at least 2 classes, but y has one class: "
+                f"{classes[0]}."
+            )
+        check_float32_range(X)
+        networks = self._trained(X, codes, draw_seed(rng))
+        c, r = networks.encode(X)
+        n_new = round(self.factor * len(X))
+        # every row as often as any other, the rest drawn
+        times, rest = divmod(n_new, len(X))
+        source = np.concatenate([np.tile(np.arange(len(X)), times), rng.permutation(len(X))[:rest]])
+        neighbors = nearest_of_other_classes(c, codes, self.n_neighbors)[source]
+        shares = draw_shares(neighbors, self.own_share, self.concentration, rng)
+        partners = np.hstack([source[:, None], np.maximum(neighbors, 0)])
+        mixed = np.einsum("np,npc->nc", shares, c[partners])
+        mixture = np.zeros((n_new, len(classes)))
+        np.add.at(mixture, (np.arange(n_new)[:, None], codes[partners]), shares)
+        new = networks.decode(mixed, r[source])
+        if self.detail == "residual":
+            # the difference first: with the own code alone it is exactly 0
+            new = X[source].reshape(new.shape) + (new - networks.decode(c[source], r[source]))
+        new = new.reshape(n_new, *X.shape[1:])
+        if X.dtype.kind == "b":
+            new = new > 0.5
+        elif X.dtype.kind in "iu":
+            limits = np.iinfo(X.dtype)
+            new = np.rint(np.clip(new, limits.min, limits.max))
+        self.networks_ = networks
+        self.classes_, self.input_shape_ = classes, networks.recipe.input_shape
+        self.diagnostics_ = diagnose(networks, X, codes, c, r, groups)
+        *epochs, last = networks.history
+        self.history_ = [*epochs, last | self.diagnostics_]
+        self.mixture_ = mixture
+        self.sample_indices_ = np.concatenate([np.arange(len(X)), source])
+        X_new = np.concatenate([X, new.astype(X.dtype)])
+        if self.targets == "soft":
+            return X_new, ClassMass(
+                np.concatenate([one_hot(codes, len(classes)), mixture]), classes
+            )
+        chosen = mixture.argmax(1) if self.targets == "hard" else draw_classes(mixture, rng)
+        return X_new, classes[np.concatenate([codes, chosen])]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.sampler_tags.sample_indices = True
+        return tags
+
+    def _trained(self, X: NDArray, codes: NDArray, seed: int) -> FactorNetworks:
+        shape = layout_of_rows(X, self.input_shape)
+        low, high = float(X.min()), float(X.max())
+        recipe = FactorRecipe(
+            input_shape=shape,
+            n_classes=int(codes.max()) + 1,
+            low=low,
+            high=high,
+            mean=float(X.mean(dtype=np.float64)),
+            std=float(X.std(dtype=np.float64)) if high > low else 1.0,
+            n_codes=self.n_codes,
+            width=self.width,
+            class_epochs=self.class_epochs,
+            max_epochs=self.max_epochs,
+            lr=self.lr,
+            batch_size=self.batch_size,
+            adversarial_weight=self.adversarial_weight,
+            adversary_steps=self.adversary_steps,
+            class_mean_weight=float(self.class_mean_weight),
+            swap_weight=float(self.swap_weight),
+            affine_weight=float(self.affine_weight) if len(shape) > 1 else 0.0,
+            dropout=float(self.dropout),
+            device=resolve_device(self.device),
+            seed=seed,
+        )
+        affine = self.affine and len(shape) > 1
+        return check_memory(self.memory).cache(train_factors)(recipe, X, codes, affine)
+
+    def encode(self, X: ArrayLike) -> tuple[NDArray, NDArray]:
+        """Return both codes of rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Rows.
+
+        Returns
+        -------
+        class_codes, residual_codes : ndarray of shape (n_samples, n_codes), float32
+            The codes.
+        """
+        X = self._check_new(X, "X")
+        return self.networks_.encode(X)
+
+    def reconstruct(self, X: ArrayLike) -> NDArray:
+        """Return what the decoder makes of the rows' own codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Rows.
+
+        Returns
+        -------
+        X_reconstructed : ndarray of the shape of X, float32
+            The reconstructions.
+        """
+        return self.swap(X, X)
+
+    def swap(self, X_class: ArrayLike, X_residual: ArrayLike) -> NDArray:
+        """Return rows with the class code of one row and the residual code of another (Fig. 3).
+
+        Parameters
+        ----------
+        X_class : array-like of shape (n_samples, ...)
+            Rows that give the class code.
+        X_residual : array-like of shape (n_samples, ...)
+            Rows that give the residual code, one for each.
+
+        Returns
+        -------
+        X_swapped : ndarray of the shape of X_residual, float32
+            The decoded rows.
+
+        Raises
+        ------
+        ValueError
+            If the numbers of rows differ.
+        """
+        X_class = self._check_new(X_class, "X_class")
+        X_residual = self._check_new(X_residual, "X_residual")
+        if len(X_class) != len(X_residual):
+            raise ValueError(
+                f"X_class has {len(X_class)} rows but X_residual has {len(X_residual)}: they are "
+                "combined one by one."
+            )
+        c, r = self.networks_.encode(X_class)[0], self.networks_.encode(X_residual)[1]
+        return self.networks_.decode(c, r).reshape(X_residual.shape)
+
+    def _check_new(self, X: ArrayLike, name: str) -> NDArray:
+        check_is_fitted(self, "networks_")
+        X = validate_data(self, X, reset=False, allow_nd=True)
+        check_float32_range(X)
+        check_layout(X, self.input_shape_, name, type(self).__name__)
+        return X
+
+
+def train_factors(recipe: FactorRecipe, X: NDArray, codes: NDArray, affine: bool) -> FactorNetworks:
+    """Return trained networks; a function of its own so that its result can be cached."""
+    augment = AUGMENTATIONS["affine"] if affine else None
+    return FactorNetworks(recipe).fit(X, codes, augment)

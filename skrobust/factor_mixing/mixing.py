@@ -1,0 +1,145 @@
+"""Mixtures of class codes, and what is measured of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_score
+from sklearn.neighbors import NearestNeighbors
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from .training import FactorNetworks
+
+
+def nearest_of_other_classes(codes: NDArray, y: NDArray, n_neighbors: int) -> NDArray:
+    """Return for every row the rows of other classes with the nearest codes.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples, n_codes)
+        Class codes.
+    y : ndarray of shape (n_samples,)
+        Class of every row; at least two classes.
+    n_neighbors : int
+        Rows to return; fewer if the other classes have fewer.
+
+    Returns
+    -------
+    neighbors : ndarray of shape (n_samples, n_neighbors), int
+        Positions of the rows, the nearest (Euclidean) first; -1 fills up.
+    """
+    neighbors = np.full((len(codes), n_neighbors), -1)
+    for label in np.unique(y):
+        own, others = np.flatnonzero(y == label), np.flatnonzero(y != label)
+        n_found = min(n_neighbors, len(others))
+        # brute force works through the distances in blocks
+        search = NearestNeighbors(n_neighbors=n_found, algorithm="brute").fit(codes[others])
+        neighbors[own, :n_found] = others[search.kneighbors(codes[own], return_distance=False)]
+    return neighbors
+
+
+def draw_shares(
+    neighbors: NDArray, own_share: float, concentration: float, rng: RandomState
+) -> NDArray:
+    """Draw the shares of a row's own code and of its neighbours' codes.
+
+    The own share is uniform between `own_share` and 1, the rest is shared among the neighbours by
+    a Dirichlet law.
+
+    Parameters
+    ----------
+    neighbors : ndarray of shape (n_new, n_neighbors)
+        Positions of the neighbours; -1 is none.
+    own_share : float
+        Least share of the own code.
+    concentration : float
+        Parameter of the Dirichlet law: small values favour one neighbour, large ones all alike.
+    rng : RandomState
+        Source of the draws.
+
+    Returns
+    -------
+    shares : ndarray of shape (n_new, 1 + n_neighbors)
+        The own share first; rows sum to 1.
+    """
+    own = rng.uniform(own_share, 1, size=(len(neighbors), 1))
+    parts = rng.standard_gamma(concentration, size=neighbors.shape)
+    # a tiny concentration may draw zeros only
+    parts = np.maximum(parts, np.finfo(float).tiny) * (neighbors >= 0)
+    return np.hstack([own, (1 - own) * parts / parts.sum(1, keepdims=True)])
+
+
+def draw_classes(mixture: NDArray, rng: RandomState) -> NDArray:
+    """Draw a class for every row, each with the probability that is its proportion.
+
+    Parameters
+    ----------
+    mixture : ndarray of shape (n_new, n_classes)
+        Proportions; rows sum to 1.
+    rng : RandomState
+        Source of the draws.
+
+    Returns
+    -------
+    drawn : ndarray of shape (n_new,), int
+        Positions of the classes.
+    """
+    passed = mixture.cumsum(1) > rng.uniform(size=(len(mixture), 1))
+    # rounding may leave the last sum below the draw: then the last class that has a share
+    last = mixture.shape[1] - 1 - (mixture[:, ::-1] > 0).argmax(1)
+    return np.where(passed.any(1), passed.argmax(1), last)
+
+
+def diagnose(
+    networks: FactorNetworks,
+    X: NDArray,
+    codes: NDArray,
+    c: NDArray,
+    r: NDArray,
+    groups: NDArray | None,
+) -> dict[str, float]:
+    """Return how well rows are reconstructed and whether their codes are disentangled.
+
+    Parameters
+    ----------
+    networks : FactorNetworks
+        The trained networks.
+    X : ndarray of shape (n_samples, ...)
+        Rows.
+    codes : ndarray of shape (n_samples,), int
+        Class of every row, from 0.
+    c, r : ndarray of shape (n_samples, n_codes)
+        Class codes and residual codes of the rows.
+    groups : ndarray of shape (n_samples,) or None
+        Group of every row, kept together in the folds of the probe.
+
+    Returns
+    -------
+    diagnostics : dict
+        See ``FactorMixSampler.diagnostics_``.
+    """
+    error = np.mean((networks.decode(c, r).reshape(X.shape) - X) ** 2)
+    variance = np.var(X, dtype=np.float64)
+    sizes = np.bincount(codes)
+    n_splits = min(5, sizes.min())
+    if groups is not None:
+        n_splits = min(n_splits, *(len(np.unique(groups[codes == k])) for k in range(len(sizes))))
+    folds = []
+    if n_splits >= 2:
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+        folds = list(kind(int(n_splits)).split(r, codes, groups))
+    # folds of groups may miss a class
+    if folds and all(len(np.unique(codes[train])) == len(sizes) for train, _ in folds):
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        probe = cross_val_score(model, r, codes, cv=folds).mean()
+    else:
+        probe = np.nan
+    return {
+        "reconstruction_error": float(error / variance) if variance else 0.0,
+        "class_accuracy": float((networks.classify(c).argmax(1) == codes).mean()),
+        "probe_accuracy": float(probe),
+        "chance": float(sizes.max() / sizes.sum()),
+    }

@@ -1,0 +1,318 @@
+"""Two-step training of the networks that split a row into a class code and a residual code."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, mse_loss
+
+from ..neural.augmentation import RandomAugmentation
+from ..neural.batches import Batches, Rows
+from ..neural.net import prediction_batch_size
+from ..neural.seeding import OwnRandomness, replace_dropout
+from .networks import FactorClassifier, FactorDecoder, FactorEncoder
+
+# wide, so that size and direction are read from the residual code
+_MOVES = RandomAugmentation(rotation=30.0, scale=0.3)
+
+
+@dataclass(frozen=True)
+class FactorRecipe:
+    """Sizes and settings of the training.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Shape of one row.
+    n_classes : int
+        Number of classes.
+    low, high : float
+        Range of the training rows, and of what the decoder makes.
+    mean, std : float
+        Of all values of the training rows, which the encoders see standardised; std above 0.
+    n_codes, width : int
+        Size of either code, and of the networks.
+    class_epochs, max_epochs : int
+        Passes over the rows in the first and in the second step.
+    lr : float
+        Learning rate of all optimizers; in the second step that of encoder and decoder falls to
+        zero along half a cosine.
+    batch_size : int
+        Rows per step.
+    adversarial_weight : float
+        Weight of the adversary's cross entropy, which the residual encoder maximises.
+    adversary_steps : int
+        Steps of the adversary on the codes of a batch, before the encoder's one.
+    class_mean_weight : float
+        Weight of the share of the residual codes' variance that lies between the classes.
+    swap_weight : float
+        Weight of the cross entropy of the class of swapped rows.
+    affine_weight : float
+        Weight of the error of moved rows with a swapped class code.
+    dropout : float
+        Share of the decoder's first outputs that are dropped in training.
+    device : str
+        Where to train.
+    seed : int
+        Fixes all that is drawn.
+    """
+
+    input_shape: tuple[int, ...]
+    n_classes: int
+    low: float
+    high: float
+    mean: float
+    std: float
+    n_codes: int
+    width: int
+    class_epochs: int
+    max_epochs: int
+    lr: float
+    batch_size: int
+    adversarial_weight: float
+    adversary_steps: int
+    class_mean_weight: float
+    swap_weight: float
+    affine_weight: float
+    dropout: float
+    device: str
+    seed: int
+
+
+class FactorNetworks:
+    """The trained encoders, decoder and classifiers.
+
+    Parameters
+    ----------
+    recipe : FactorRecipe
+        Sizes and settings.
+
+    Attributes
+    ----------
+    history : list of dict
+        Per epoch of the first step ``class_loss``; of the second ``reconstruction_loss``, the
+        mean squared error in units of the rows' variance, and ``adversary_loss``.
+    """
+
+    def __init__(self, recipe: FactorRecipe):
+        self.recipe = recipe
+        self.history: list[dict[str, float]] = []
+        self.randomness = OwnRandomness(recipe.seed)
+        dense = 4 * recipe.width
+        with self.randomness:
+            self.networks = nn.ModuleDict(
+                {
+                    "class_encoder": FactorEncoder(
+                        recipe.input_shape, recipe.n_codes, recipe.width
+                    ),
+                    "classifier": FactorClassifier(recipe.n_codes, recipe.n_classes, dense),
+                    # else the class hides from the adversary in tiny differences
+                    "residual_encoder": FactorEncoder(
+                        recipe.input_shape, recipe.n_codes, recipe.width, standardize=True
+                    ),
+                    "adversary": FactorClassifier(recipe.n_codes, recipe.n_classes, dense),
+                    "decoder": FactorDecoder(
+                        recipe.input_shape, 2 * recipe.n_codes, recipe.width, recipe.dropout
+                    ),
+                }
+            ).to(recipe.device)
+        replace_dropout(self.networks, self.randomness)
+
+    def fit(self, X: NDArray, codes: NDArray, augment: Callable | None) -> FactorNetworks:
+        """Train on rows and class codes; `augment` changes the rows of every batch.
+
+        Raises
+        ------
+        ValueError
+            If a loss became infinite or NaN.
+        """
+        recipe, nets = self.recipe, self.networks
+        rows = Rows(X, codes, recipe.input_shape, recipe.device)
+        generator = self.randomness.generator()
+        batches = Batches(rows, recipe.batch_size, generator)
+        encode, classify = nets["class_encoder"], nets["classifier"]
+        optimizer = self._optimizer(encode, classify)
+        for _ in range(recipe.class_epochs):
+            nets.train()
+            losses = []
+            for x, y in self._batches(batches, augment):
+                loss = cross_entropy(classify(encode(x)), y)
+                _step(optimizer, loss)
+                losses.append(loss.detach())
+            self.history.append({"class_loss": float(torch.stack(losses).mean())})
+        finished = [encode.requires_grad_(False), classify.requires_grad_(False)]
+        against = self._optimizer(nets["adversary"])
+        forward = self._optimizer(nets["residual_encoder"], nets["decoder"])
+        shares = np.bincount(codes) / len(codes)
+        chance = float(-(shares * np.log(shares)).sum())
+        for epoch in range(recipe.max_epochs):
+            nets.train()
+            for network in finished:
+                network.eval()
+            for group in forward.param_groups:
+                group["lr"] = recipe.lr * (1 + math.cos(math.pi * epoch / recipe.max_epochs)) / 2
+            steps = [
+                self._second_step(x, y, against, forward, chance)
+                for x, y in self._batches(batches, augment)
+            ]
+            means = torch.tensor(steps).mean(0).tolist()
+            self.history.append(
+                dict(zip(("reconstruction_loss", "adversary_loss"), means, strict=True))
+            )
+        nets.eval()
+        if not np.isfinite([loss for row in self.history for loss in row.values()]).all():
+            raise ValueError(
+                f"a loss became infinite or NaN while the networks trained with lr={recipe.lr}. "
+                "Take a smaller lr or adversarial_weight."
+            )
+        return self
+
+    def _second_step(self, x, y, against, forward, chance) -> tuple[float, float]:
+        """Train the adversary, then encoder and decoder against it."""
+        nets, recipe = self.networks, self.recipe
+        with torch.no_grad():
+            c = nets["class_encoder"](x)
+        r = nets["residual_encoder"](x)
+        for _ in range(recipe.adversary_steps):
+            adversary_loss = cross_entropy(nets["adversary"](r.detach()), y)
+            _step(against, adversary_loss)
+        error = mse_loss(self._decoded(c, r), x)
+        # beyond chance there is no class left to hide, and the loss has no upper end
+        hidden = cross_entropy(nets["adversary"](r), y).clamp(max=chance)
+        loss = error - recipe.adversarial_weight * hidden
+        if recipe.class_mean_weight:
+            loss = loss + recipe.class_mean_weight * variance_between(r, y, recipe.n_classes)
+        if recipe.swap_weight or recipe.affine_weight:
+            loss = loss + self._swap_losses(x, y, c, r)
+        _step(forward, loss)
+        return float(error.detach()), float(adversary_loss.detach())
+
+    def _swap_losses(self, x: Tensor, y: Tensor, c: Tensor, r: Tensor) -> Tensor:
+        """Rows with another row's class code are of its class, and move as their own row does."""
+        nets, recipe = self.networks, self.recipe
+        with self.randomness:
+            other = torch.randperm(len(y), device=y.device)
+        swapped, loss = self._decoded(c[other], r), x.new_zeros(())
+        if recipe.swap_weight:
+            scores = nets["classifier"](nets["class_encoder"](swapped))
+            loss = loss + recipe.swap_weight * cross_entropy(scores, y[other])
+        if recipe.affine_weight:
+            n_channels = x.shape[1]
+            # as channels of one image both move alike
+            with self.randomness:
+                both = _MOVES(torch.cat([x, swapped.detach()], 1))
+            moved, target = both[:, :n_channels], both[:, n_channels:]
+            decoded = self._decoded(c[other], nets["residual_encoder"](moved))
+            loss = loss + recipe.affine_weight * mse_loss(decoded, target)
+        return loss
+
+    def _decoded(self, c: Tensor, r: Tensor) -> Tensor:
+        """Return standardised rows, so that the weights mean the same for all data."""
+        return self._scaled(self._unscaled(self.networks["decoder"](torch.cat([c, r], 1))))
+
+    def _batches(self, batches: Batches, augment: Callable | None):
+        for x, y in batches:
+            x = self._scaled(x)
+            if augment is not None:
+                with self.randomness:
+                    x = augment(x)
+            yield x, y
+
+    def _optimizer(self, *modules: nn.Module) -> torch.optim.Optimizer:
+        parameters = [p for module in modules for p in module.parameters()]
+        # fused is one kernel for all weights
+        fused = self.recipe.device.startswith(("cpu", "cuda"))
+        return torch.optim.Adam(parameters, lr=self.recipe.lr, fused=fused)
+
+    def _scaled(self, x: Tensor) -> Tensor:
+        return (x - self.recipe.mean) / self.recipe.std
+
+    def _unscaled(self, decoded: Tensor) -> Tensor:
+        """Map the decoder's outputs, 0 to 1, to the range of the training rows."""
+        return decoded * (self.recipe.high - self.recipe.low) + self.recipe.low
+
+    def encode(self, X: NDArray) -> tuple[NDArray, NDArray]:
+        """Return the class codes and the residual codes of rows, float32."""
+        nets = self.networks.eval()
+
+        def run(x):
+            x = self._scaled(x)
+            return torch.cat([nets["class_encoder"](x), nets["residual_encoder"](x)], 1)
+
+        both = self._in_batches(Rows(X, None, self.recipe.input_shape, self.recipe.device), run)
+        return both[:, : self.recipe.n_codes], both[:, self.recipe.n_codes :]
+
+    def decode(self, class_codes: NDArray, residual_codes: NDArray) -> NDArray:
+        """Return the rows that the decoder makes of codes, on the scale of the training rows."""
+        decoder, recipe = self.networks.eval()["decoder"], self.recipe
+        codes = np.concatenate([class_codes, residual_codes], axis=1).astype(np.float32)
+        rows = Rows(codes, None, codes.shape[1:], recipe.device)
+        size = prediction_batch_size(recipe.input_shape)
+        return self._in_batches(rows, lambda x: self._unscaled(decoder(x)), size)
+
+    def classify(self, class_codes: NDArray) -> NDArray:
+        """Return the classifier's scores of class codes."""
+        rows = Rows(class_codes, None, class_codes.shape[1:], self.recipe.device)
+        return self._in_batches(rows, self.networks.eval()["classifier"])
+
+    def _in_batches(self, rows: Rows, run: Callable, size: int | None = None) -> NDArray:
+        size = size or prediction_batch_size(rows.input_shape)
+        with torch.no_grad():
+            # no rows: run on none, for the shape
+            batches = Batches(rows, size) if len(rows) else [rows[:0]]
+            return torch.cat([run(x).cpu() for x, _ in batches]).numpy()
+
+    def __getstate__(self):
+        buffer = io.BytesIO()
+        torch.save(self.networks.state_dict(), buffer)
+        recipe = {field.name: getattr(self.recipe, field.name) for field in fields(FactorRecipe)}
+        return {"recipe": recipe, "history": self.history, "weights": buffer.getvalue()}
+
+    def __setstate__(self, state):
+        recipe = dict(state["recipe"], input_shape=tuple(state["recipe"]["input_shape"]))
+        if recipe["device"].startswith("cuda") and not torch.cuda.is_available():
+            recipe["device"] = "cpu"
+        self.__init__(FactorRecipe(**recipe))
+        self.history = list(state["history"])
+        weights = torch.load(
+            io.BytesIO(state["weights"]), map_location=self.recipe.device, weights_only=True
+        )
+        self.networks.load_state_dict(weights)
+        self.networks.eval()
+
+
+def variance_between(r: Tensor, y: Tensor, n_classes: int) -> Tensor:
+    """Return the share of the codes' variance that lies between the classes, mean over the codes.
+
+    Parameters
+    ----------
+    r : Tensor of shape (n_samples, n_codes)
+        Codes.
+    y : Tensor of shape (n_samples,), int
+        Classes.
+    n_classes : int
+        Number of classes.
+
+    Returns
+    -------
+    share : Tensor, scalar
+        The correlation ratio, 0 to 1.
+    """
+    centred = r - r.mean(0)
+    sums = centred.new_zeros(n_classes, r.shape[1]).index_add(0, y, centred)
+    sizes = torch.bincount(y, minlength=n_classes).clamp(min=1)
+    between = (sums**2 / sizes[:, None]).sum(0)
+    return (between / (centred**2).sum(0).clamp(min=1e-6)).mean()
+
+
+def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()

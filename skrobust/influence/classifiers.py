@@ -1,0 +1,690 @@
+"""Classifiers that use influence: reweighting and perturbation."""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import column_or_1d
+from sklearn.utils.validation import check_memory
+
+from ..base.fitted_inside import FittedInsideMixin, check_labels, check_takes_weights, fit_weighted
+from ..base.state import fill_random_states, fit_context
+from ..neural.architectures import ConvNet
+from ..neural.net_classifier import NetClassifier
+from ..neural.seeding import draw_seed
+from ..neural.splits import validation_split
+from ..utils.groups import check_groups, group_means, require_groups
+from ..utils.sklearn_private import HasMethods, Interval, StrOptions, safe_indexing
+from ..utils.targets import encode_labels, is_class_mass, weigh
+from .scores import influence_scores, input_influence
+
+# with fewer validation patients influence found mislabelled rows no better than chance
+_FEW_GROUPS = 10
+
+
+class InfluenceWarning(UserWarning):
+    """The validation rows are too few or too one-sided for influence to mean much."""
+
+
+@dataclass
+class WarmStage:
+    """Where the warm-up has led to.
+
+    Parameters
+    ----------
+    network : NetClassifier
+        The warmed-up classifier.
+    influence : ndarray of shape (n_train,)
+        Influence of the training rows.
+    X : array-like of shape (n_train, ...)
+        Training rows in their container.
+    checked_X : ndarray of shape (n_train, ...)
+        The same rows as an array.
+    y : ndarray of shape (n_train,)
+        Their labels.
+    groups : ndarray of shape (n_train,) or None
+        Their groups.
+    X_val, y_val : ndarray
+        Validation rows and labels.
+    indices : ndarray of shape (n_train,)
+        Positions of the training rows among the rows given to `fit`.
+    n_samples : int
+        Number of rows given to `fit`.
+    """
+
+    network: NetClassifier
+    influence: NDArray
+    X: ArrayLike
+    checked_X: NDArray
+    y: NDArray
+    groups: NDArray | None
+    X_val: NDArray
+    y_val: NDArray
+    indices: NDArray
+    n_samples: int
+
+    def over_all_rows(self, values: NDArray, fill: float) -> NDArray:
+        """Return values of the training rows, and `fill` for the rows that were held out."""
+        every = np.full(self.n_samples, fill, dtype=np.float64)
+        every[self.indices] = values
+        return every
+
+    def go_on(self, epochs: int, X: NDArray, sample_weight: NDArray | None = None) -> NetClassifier:
+        """Train the same network further, on `X` with the labels of the training rows."""
+        network, net = self.network, self.network.net_
+        codes = encode_labels(self.y, network.classes_, "y")
+        target = weigh(codes, network.classes_, sample_weight, network.class_weight)
+        codes_val = encode_labels(self.y_val, network.classes_, "y_val")
+        valid = network._rows(net, self.X_val, codes_val)
+        net.run_epochs(network._rows(net, X, target), epochs, valid)
+        return network
+
+
+class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
+    """Base of the classifiers that use the influence of training rows on a validation loss.
+
+    Subclasses write `_use`, what to do after the warm-up.
+    """
+
+    __metadata_request__fit = {"groups": True, "X_val": True, "y_val": True}
+
+    _parameter_constraints: dict = {
+        "estimator": [HasMethods(["fit", "predict"]), None],
+        "warmup_epochs": [Interval(Integral, 1, None, closed="left")],
+        "solver": [StrOptions({"auto", "exact", "cg", "lissa"})],
+        "damping": [Interval(Real, 0, None, closed="left")],
+        "smoothing": [Interval(Real, 0, None, closed="neither"), None],
+        "validation_fraction": [Interval(Real, 0, 0.5, closed="right")],
+        "memory": [str, HasMethods(["cache"]), None],
+        "random_state": ["random_state"],
+    }
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        groups: ArrayLike | None = None,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+    ):
+        """Warm up, score the training rows, and go on training.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Training rows.
+        y : array-like of shape (n_samples,)
+            Labels.
+        groups : array-like of shape (n_samples,), default=None
+            Group (patient) of every row. Rows held out for validation share no group with those
+            that train.
+        X_val, y_val : array-like, default=None
+            Validation rows and labels, instead of `validation_fraction`; best with clean labels
+            and of at least 10 patients. Inside a cross-validation prefer `validation_fraction`:
+            scikit-learn cuts an X_val that has as many rows as X.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If the input is malformed, `estimator` is no NetClassifier, `warmup_epochs` leaves no
+            epoch to go on with, the network does not end in a linear layer, or its Hessian is
+            singular without damping.
+        """
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val go together, but only one of them was given.")
+        if not isinstance(self._given(), NetClassifier):
+            raise ValueError(
+                f"estimator must be a NetClassifier, got {type(self.estimator).__name__}: its "
+                "network is trained, scored and trained further. A network of your own goes in as "
+                "NetClassifier(module=YourNetwork)."
+            )
+        network = fill_random_states(clone(self._given()), self.random_state)
+        network.set_params(validation_fraction=None)
+        y = check_labels(y)
+        if y is not None and is_class_mass(y):
+            raise ValueError(
+                f"{type(self).__name__} takes one label per row, but y has shape {np.shape(y)}."
+            )
+        checked_X, classes, codes = (
+            clone(network).set_params(class_weight=None)._check_targets(X, y, None)
+        )
+        y = classes[codes]
+        # column names are for the fitted classifier; anything else goes in as an array
+        X = X if hasattr(X, "iloc") else checked_X
+        groups = None if groups is None else check_groups(groups, len(y))
+        epochs = network.max_epochs - self.warmup_epochs
+        self._check_before(checked_X, groups, epochs)
+        n_samples, train, held = len(y), np.arange(len(y)), np.empty(0, dtype=int)
+        if X_val is None:
+            seed = draw_seed(self.random_state)
+            train, held = validation_split(
+                codes, self.validation_fraction, groups, seed, remedy="give X_val and y_val"
+            )
+            X_val, y_val = safe_indexing(X, held), y[held]
+            X, checked_X, y = safe_indexing(X, train), checked_X[train], y[train]
+            if groups is not None:
+                _warn_of_few_groups(groups[held])
+                groups = groups[train]
+        y_val = column_or_1d(y_val)
+        _warn_of_missing_classes(classes, y_val)
+        warm, influence = check_memory(self.memory).cache(_warm_up)(
+            network, X, y, X_val, y_val, self.warmup_epochs, self._solver_arguments(network)
+        )
+        X_val = warm._check_X(X_val, reset=False)
+        stage = WarmStage(warm, influence, X, checked_X, y, groups, X_val, y_val, train, n_samples)
+        self._use(stage, epochs)
+        self.influence_ = stage.over_all_rows(influence, np.nan)
+        self.validation_indices_ = held
+        return self
+
+    def _check_before(self, X: NDArray, groups: NDArray | None, epochs: int) -> None:
+        """Raise for what would fail only after the warm-up."""
+        if epochs < 1:
+            raise ValueError(
+                f"warmup_epochs={self.warmup_epochs} leaves no epoch to go on with: the estimator "
+                f"has max_epochs={self._given().max_epochs}. Lower the one or raise the other."
+            )
+
+    @abstractmethod
+    def _use(self, stage: WarmStage, epochs: int) -> None:
+        """Go on for some epochs from the warm-up, and set the fitted attributes."""
+
+    def _given(self) -> NetClassifier:
+        return NetClassifier() if self.estimator is None else self.estimator
+
+    def _inside(self):
+        fitted = getattr(self, "estimator_", None)
+        return self._given() if fitted is None else fitted
+
+    def _solver_arguments(self, network: NetClassifier) -> dict[str, Any]:
+        arguments = {
+            "solver": self.solver,
+            "damping": self.damping,
+            "smoothing": self.smoothing,
+        }
+        if self.solver == "lissa":
+            arguments["solver_params"] = {"random_state": network.random_state}
+        return arguments
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = tags.input_tags.allow_nan = False
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+def _warm_up(network, X, y, X_val, y_val, epochs, solver_arguments):
+    """Return a classifier after its first epochs, and the influence of its training rows."""
+    warm = clone(network).set_params(max_epochs=epochs).fit(X, y, X_val=X_val, y_val=y_val)
+    target = training_target(warm, y)
+    checked = warm._check_X(X, reset=False), target, warm._check_X(X_val, reset=False), y_val
+    return warm, influence_scores(warm, *checked, **solver_arguments)
+
+
+def training_target(network: NetClassifier, y: NDArray) -> NDArray:
+    """Return what a fitted classifier was trained on: its labels, or with weights class mass."""
+    codes = encode_labels(y, network.classes_, "y")
+    return (
+        y
+        if network.class_weight is None
+        else weigh(codes, network.classes_, None, network.class_weight)
+    )
+
+
+def _warn_of_few_groups(groups: NDArray) -> None:
+    n_groups = len(np.unique(groups))
+    if n_groups < _FEW_GROUPS:
+        warnings.warn(
+            f"the validation rows are of {n_groups} groups. Below {_FEW_GROUPS} their loss says "
+            "more about these patients than about the classes: raise validation_fraction, or give "
+            "X_val and y_val of more patients.",
+            InfluenceWarning,
+            stacklevel=5,
+        )
+
+
+def _warn_of_missing_classes(classes: NDArray, y_val: NDArray) -> None:
+    missing = np.setdiff1d(classes, y_val)
+    if len(missing):
+        warnings.warn(
+            f"the validation rows lack {missing.tolist()}: rows of these classes can only look "
+            "harmful. Give validation rows of every class.",
+            InfluenceWarning,
+            stacklevel=5,
+        )
+
+
+class InfluenceReweighter(InfluenceClassifier):
+    r"""Network that goes on training with rows weighted by their influence (ISR, Algorithm 1).
+
+    The network trains for some epochs. Then every training row gets its influence on the loss
+    over validation rows (:func:`~skrobust.influence_scores`; negative is helpful), the influences
+    are scaled to weights between 1 and `alpha`, and the same network trains on with these weights
+    for the rest of its epochs. The validation rows never train.
+
+    The paper gives harmful rows the larger weight, to make the network attend to noisy images.
+    Where labels may be wrong, the opposite is called for: ``emphasis="helpful"``.
+
+    Parameters
+    ----------
+    estimator : NetClassifier, default=None
+        The network; its ``max_epochs`` counts the warm-up too. None is ``NetClassifier()``.
+    warmup_epochs : int, default=10
+        Epochs before the scores, fewer than ``estimator.max_epochs``. The paper says "several".
+    alpha : float, default=10
+        Largest weight over smallest weight, at least 1 (the paper's 10).
+    emphasis : {"harmful", "helpful"}, default="harmful"
+        Which rows get the large weights. "harmful" is the paper's.
+    scaling : {"minmax", "rank"}, default="minmax"
+        "minmax" maps the influences linearly to ``[1, alpha]`` (the paper's); a single extreme
+        row then pushes all others to one end. "rank" spreads their ranks evenly over that range,
+        divided by the mean: steadier.
+    level : {"row", "group"}, default="row"
+        "group" averages the influence over every group first, where whole patients may be
+        mislabelled. It needs groups.
+    solver : {"auto", "exact", "cg", "lissa"}, default="auto"
+        How the inverse Hessian is applied, see :func:`~skrobust.influence_scores`. The paper
+        approximates it by LiSSA.
+    damping : float, default=0.1
+        Added to the Hessian, as a multiple of the mean of its diagonal.
+    smoothing : float, default=None
+        Score a head that is less certain, see :func:`~skrobust.influence_scores`. None is the
+        paper's. Give 3 where labels may be wrong.
+    validation_fraction : float in (0, 0.5], default=0.2
+        Share of the rows to hold out for validation unless `fit` gets ``X_val``; disjoint in
+        groups when groups are given, stratified otherwise.
+    final_estimator : classifier, default=None
+        Instead of training the network on, fit this classifier on the training rows, with the
+        weights divided by their mean. Its ``fit`` must take ``sample_weight``.
+    memory : str or object with the joblib.Memory interface, default=None
+        Caches the warm-up and the scores, so that a search over `alpha`, `emphasis`, `scaling`,
+        `level` and `final_estimator` warms up once.
+    random_state : int, RandomState instance or None, default=None
+        Chooses the held-out rows, and seeds the random states of `estimator` and
+        `final_estimator` that are None. With a memory give an int: every other draw is new.
+
+    Attributes
+    ----------
+    estimator_ : NetClassifier or classifier
+        The network after all epochs, or the fitted `final_estimator`.
+    influence_ : ndarray of shape (n_samples,)
+        Influence of every row after the warm-up; NaN for rows held out for validation.
+    sample_weight_ : ndarray of shape (n_samples,)
+        Weights of the rows; 0 for rows held out for validation.
+    validation_indices_ : ndarray of shape (n_held_out,), int
+        Rows held out for validation; empty when ``X_val`` was given.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    n_features_in_ : int
+        Size of the second axis of X.
+    feature_names_in_ : ndarray of str
+        Column names, when X has them.
+    paper_params : dict
+        Class attribute: the settings of the paper. Its number of warm-up epochs is not printed.
+
+    Warns
+    -----
+    InfluenceWarning
+        If the held-out rows are of fewer than 10 groups, or the validation rows lack a class.
+
+    See Also
+    --------
+    InfluencePerturber : Changes the rows instead of weighting them.
+    skrobust.LabelQualityReweighter : Weights from out-of-fold label quality.
+    skrobust.influence_scores : The influence.
+
+    Notes
+    -----
+    The scores are those of the network's last linear layer, with the features frozen. Only the
+    ratios of the weights matter to the network: its loss is divided by their mean.
+
+    References
+    ----------
+    "Robust influence-based training methods for noisy brain MRI", Algorithm 1, Eqs. 7 and 9.
+    `scaling`, `level`, `final_estimator` and ``emphasis="helpful"`` go beyond it.
+
+    Examples
+    --------
+    >>> from skrobust import InfluenceReweighter, NetClassifier, make_mr_spectra
+    >>> X, y, patient = make_mr_spectra(n_patients=60, random_state=0, return_X_y_groups=True)
+    >>> clf = InfluenceReweighter(
+    ...     NetClassifier(max_epochs=4, module__width=4), warmup_epochs=2, random_state=0
+    ... ).fit(X, y, groups=patient)
+    >>> trained = clf.sample_weight_ > 0
+    >>> float(clf.sample_weight_[trained].min()), float(clf.sample_weight_[trained].max())
+    (1.0, 10.0)
+    >>> set(patient[trained]) & set(patient[clf.validation_indices_])
+    set()
+    """
+
+    _parameter_constraints: dict = {
+        **InfluenceClassifier._parameter_constraints,
+        "alpha": [Interval(Real, 1, None, closed="left")],
+        "emphasis": [StrOptions({"harmful", "helpful"})],
+        "scaling": [StrOptions({"minmax", "rank"})],
+        "level": [StrOptions({"row", "group"})],
+        "final_estimator": [HasMethods(["fit", "predict"]), None],
+    }
+
+    paper_params = {
+        "estimator": NetClassifier(ConvNet, max_epochs=40, lr=0.01, batch_size=32),
+        "warmup_epochs": 10,
+        "alpha": 10,
+        "emphasis": "harmful",
+        "scaling": "minmax",
+        "level": "row",
+        "solver": "lissa",
+    }
+
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        warmup_epochs=10,
+        alpha=10,
+        emphasis="harmful",
+        scaling="minmax",
+        level="row",
+        solver="auto",
+        damping=0.1,
+        smoothing=None,
+        validation_fraction=0.2,
+        final_estimator=None,
+        memory=None,
+        random_state=None,
+    ):
+        self.estimator = estimator
+        self.warmup_epochs = warmup_epochs
+        self.alpha = alpha
+        self.emphasis = emphasis
+        self.scaling = scaling
+        self.level = level
+        self.solver = solver
+        self.damping = damping
+        self.smoothing = smoothing
+        self.validation_fraction = validation_fraction
+        self.final_estimator = final_estimator
+        self.memory = memory
+        self.random_state = random_state
+
+    def _use(self, stage: WarmStage, epochs: int) -> None:
+        influence = stage.influence
+        if self.level == "group":
+            _, means, codes = group_means(influence[:, None], stage.groups)
+            influence = means[codes, 0]
+        weight = influence_weights(influence, self.alpha, self.emphasis, self.scaling)
+        if self.final_estimator is None:
+            self.estimator_ = stage.go_on(epochs, stage.checked_X, weight)
+        else:
+            final = fill_random_states(clone(self.final_estimator), self.random_state)
+            weights = weight / weight.mean()
+            self.estimator_ = fit_weighted(final, stage.X, stage.y, weights, stage.groups)
+        self.sample_weight_ = stage.over_all_rows(weight, 0)
+
+    def _check_before(self, X, groups, epochs):
+        if self.level == "group":
+            require_groups(groups)
+        if self.final_estimator is None:
+            super()._check_before(X, groups, epochs)
+        else:
+            check_takes_weights(self.final_estimator)
+
+    def _inside(self):
+        if hasattr(self, "estimator_") or self.final_estimator is None:
+            return super()._inside()
+        return self.final_estimator
+
+
+def influence_weights(influence: NDArray, alpha: float, emphasis: str, scaling: str) -> NDArray:
+    """Return weights whose largest is `alpha` times the smallest.
+
+    Parameters
+    ----------
+    influence : ndarray of shape (n_samples,)
+        The influences; negative is helpful.
+    alpha : float
+        Largest over smallest weight.
+    emphasis : {"harmful", "helpful"}
+        Which rows get the large weights.
+    scaling : {"minmax", "rank"}
+        Linear, or by rank with a mean of 1.
+
+    Returns
+    -------
+    weight : ndarray of shape (n_samples,)
+        The weights; all 1 when the influences are all equal.
+    """
+    harm = influence if emphasis == "harmful" else -influence
+    values = rankdata(harm) if scaling == "rank" else harm
+    low, high = values.min(), values.max()
+    if high == low:
+        return np.ones(len(values))
+    weight = 1 + (alpha - 1) * (values - low) / (high - low)
+    return weight / weight.mean() if scaling == "rank" else weight
+
+
+class InfluencePerturber(InfluenceClassifier):
+    r"""Network that goes on training with its most harmful rows changed (ISP, Algorithm 2).
+
+    The network trains for some epochs. Then the rows with the largest influence on the loss over
+    validation rows are changed a little against the gradient of their influence,
+
+    .. math:: x' = \mathrm{clip}(x - s \, I_\mathrm{pert}(x)),
+
+    (:func:`~skrobust.input_influence`), which makes them more helpful, and the same network
+    trains on with the changed rows in the place of the old ones, for the rest of its epochs. The
+    validation rows never train.
+
+    Parameters
+    ----------
+    estimator : NetClassifier, default=None
+        The network; its ``max_epochs`` counts the warm-up too. None is ``NetClassifier()``.
+    warmup_epochs : int, default=10
+        Epochs before the scores, fewer than ``estimator.max_epochs``. The paper says "several".
+    fraction : float in (0, 1], default=0.25
+        Share of the training rows to change, those of the largest influence; at least one.
+    step : float or None, default=0.05
+        Largest change within a row, as a share of the clipping range: the gradient of every row
+        is scaled to it. None is the paper's raw gradient (s = 1), whose changes can exceed the
+        range many times over, so that the clipped row has little to do with the old one.
+    clip_min, clip_max : float, default=None
+        Range that changed rows are clipped to; the smallest and largest value of the training
+        rows when None.
+    solver : {"auto", "exact", "cg", "lissa"}, default="auto"
+        How the inverse Hessian is applied, see :func:`~skrobust.influence_scores`. The paper
+        approximates it by LiSSA.
+    damping : float, default=0.1
+        Added to the Hessian, as a multiple of the mean of its diagonal.
+    smoothing : float, default=None
+        Score a head that is less certain, see :func:`~skrobust.influence_scores`. None is the
+        paper's. Give 3 where labels may be wrong.
+    validation_fraction : float in (0, 0.5], default=0.2
+        Share of the rows to hold out for validation unless `fit` gets ``X_val``; disjoint in
+        groups when groups are given, stratified otherwise.
+    memory : str or object with the joblib.Memory interface, default=None
+        Caches the warm-up and the scores, so that a search over `fraction`, `step` and the
+        clipping range warms up once.
+    random_state : int, RandomState instance or None, default=None
+        Chooses the held-out rows, and seeds the random states of `estimator` that are None. With
+        a memory give an int: every other draw is new.
+
+    Attributes
+    ----------
+    estimator_ : NetClassifier
+        The network after all epochs.
+    influence_ : ndarray of shape (n_samples,)
+        Influence of every row after the warm-up; NaN for rows held out for validation.
+    perturbed_indices_ : ndarray of shape (n_perturbed,), int
+        Changed rows, the most harmful first.
+    perturbation_ : ndarray of shape (n_perturbed, ...), float32
+        What was added to them, after clipping.
+    validation_indices_ : ndarray of shape (n_held_out,), int
+        Rows held out for validation; empty when ``X_val`` was given.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    n_features_in_ : int
+        Size of the second axis of X.
+    feature_names_in_ : ndarray of str
+        Column names, when X has them.
+    paper_params : dict
+        Class attribute: the settings of the paper. Its numbers of warm-up epochs and of changed
+        rows are not printed.
+
+    Warns
+    -----
+    InfluenceWarning
+        If the held-out rows are of fewer than 10 groups, or the validation rows lack a class.
+
+    See Also
+    --------
+    InfluenceReweighter : Weights the rows instead of changing them.
+    skrobust.input_influence : The gradient.
+
+    Notes
+    -----
+    The gradient goes through the whole network, but the influence is that of the last linear
+    layer, with the Hessian held fixed. The training rows are copied once.
+
+    References
+    ----------
+    "Robust influence-based training methods for noisy brain MRI", Algorithm 2 and Eq. 8. The
+    bounded `step` goes beyond it.
+
+    Examples
+    --------
+    >>> from skrobust import InfluencePerturber, NetClassifier, make_mr_spectra
+    >>> X, y, patient = make_mr_spectra(n_patients=60, random_state=0, return_X_y_groups=True)
+    >>> clf = InfluencePerturber(
+    ...     NetClassifier(max_epochs=4, module__width=4), warmup_epochs=2, random_state=0
+    ... ).fit(X, y, groups=patient)
+    >>> clf.perturbation_.shape[1:] == X.shape[1:]
+    True
+    >>> bool(abs(clf.perturbation_).max() <= 0.051 * (X.max() - X.min()))
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **InfluenceClassifier._parameter_constraints,
+        "fraction": [Interval(Real, 0, 1, closed="right")],
+        "step": [Interval(Real, 0, None, closed="neither"), None],
+        "clip_min": [Real, None],
+        "clip_max": [Real, None],
+    }
+
+    paper_params = {
+        "estimator": NetClassifier(ConvNet, max_epochs=40, lr=0.01, batch_size=32),
+        "warmup_epochs": 10,
+        "fraction": 0.25,
+        "step": None,
+        "solver": "lissa",
+    }
+
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        warmup_epochs=10,
+        fraction=0.25,
+        step=0.05,
+        clip_min=None,
+        clip_max=None,
+        solver="auto",
+        damping=0.1,
+        smoothing=None,
+        validation_fraction=0.2,
+        memory=None,
+        random_state=None,
+    ):
+        self.estimator = estimator
+        self.warmup_epochs = warmup_epochs
+        self.fraction = fraction
+        self.step = step
+        self.clip_min = clip_min
+        self.clip_max = clip_max
+        self.solver = solver
+        self.damping = damping
+        self.smoothing = smoothing
+        self.validation_fraction = validation_fraction
+        self.memory = memory
+        self.random_state = random_state
+
+    def _use(self, stage: WarmStage, epochs: int) -> None:
+        X = stage.checked_X
+        clip = self._clipping_range(X)
+        n_changed = max(1, round(self.fraction * len(X)))
+        rows = np.argsort(-stage.influence, kind="stable")[:n_changed]
+        gradient = input_influence(
+            stage.network,
+            X,
+            training_target(stage.network, stage.y),
+            stage.X_val,
+            stage.y_val,
+            rows=rows,
+            **self._solver_arguments(stage.network),
+        )
+        before = X[rows].astype(np.float32)
+        after = perturb(before, gradient, self.step, clip)
+        changed = X.astype(np.float32)
+        changed[rows] = after
+        self.estimator_ = stage.go_on(epochs, changed)
+        self.perturbed_indices_ = stage.indices[rows]
+        self.perturbation_ = after - before
+
+    def _check_before(self, X, groups, epochs):
+        super()._check_before(X, groups, epochs)
+        self._clipping_range(X)
+
+    def _clipping_range(self, X: NDArray) -> tuple[float, float]:
+        found = float(X.min()), float(X.max())
+        low = found[0] if self.clip_min is None else self.clip_min
+        high = found[1] if self.clip_max is None else self.clip_max
+        if low > found[0] or high < found[1]:
+            raise ValueError(
+                f"the training rows lie between {found[0]:.6g} and {found[1]:.6g}, not within "
+                f"clip_min={low:.6g} and clip_max={high:.6g}. Widen the range, or scale X into it."
+            )
+        return low, high
+
+
+def perturb(
+    X: NDArray, gradient: NDArray, step: float | None, clip: tuple[float, float]
+) -> NDArray:
+    """Return rows moved against a gradient and clipped.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, ...)
+        The rows.
+    gradient : ndarray of shape (n_samples, ...)
+        A row of zeros leaves its row where it is.
+    step : float or None
+        Largest change within a row as a share of the range; None subtracts the gradient as it is.
+    clip : tuple of float
+        Smallest and largest value.
+
+    Returns
+    -------
+    moved : ndarray of shape (n_samples, ...)
+        The changed rows, in the dtype of X.
+    """
+    low, high = clip
+    if step is not None:
+        largest = np.abs(gradient).reshape(len(gradient), -1).max(1)
+        # a row without a gradient would be divided by zero
+        scale = np.divide(step * (high - low), largest, where=largest > 0, out=largest * 0)
+        gradient = gradient * scale.reshape(-1, *[1] * (gradient.ndim - 1))
+    return np.clip(X - gradient, low, high).astype(X.dtype)

@@ -1,0 +1,539 @@
+"""Displays of influence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_array, column_or_1d
+
+from ..evaluation.drawing import (
+    as_picture,
+    check_names,
+    color_of,
+    draw_row,
+    given_axes,
+    load_pyplot,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class InfluenceDisplay:
+    """The most helpful and the most harmful training rows, with their labels.
+
+    Rows are ordered by their influence on the validation loss: the first line of panels shows
+    those of the smallest (negative: helpful), the second those of the largest. Signals are drawn
+    as curves, images as pictures, volumes by their middle slice.
+
+    Parameters
+    ----------
+    helpful, harmful : ndarray of shape (n_rows, ...)
+        The rows, the most extreme first.
+    titles : list of str
+        Titles of the helpful rows, then of the harmful ones.
+    indices : ndarray of shape (2, n_rows), int
+        Positions of the helpful and of the harmful rows in X.
+
+    Attributes
+    ----------
+    ax_ : ndarray of shape (2, n_rows) of matplotlib.axes.Axes
+        The panels.
+    figure_ : matplotlib.figure.Figure
+        The figure.
+    rows_ : list
+        What was drawn in each panel: lines, or an image.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> import numpy as np
+    >>> from skrobust.influence import InfluenceDisplay
+    >>> X = np.arange(12.0).reshape(4, 3)
+    >>> display = InfluenceDisplay.from_influence([0.2, -0.5, np.nan, 0.1], X, n_rows=1)
+    >>> display.indices.tolist()
+    [[1], [0]]
+    >>> display.plot().ax_.shape
+    (2, 1)
+    """
+
+    def __init__(self, helpful: NDArray, harmful: NDArray, titles: list[str], indices: NDArray):
+        self.helpful = helpful
+        self.harmful = harmful
+        self.titles = titles
+        self.indices = indices
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        n_rows: int = 4,
+        input_shape: Sequence[int] | None = None,
+        class_names: Sequence[str] | None = None,
+    ) -> InfluenceDisplay:
+        """Take the influence from a fitted classifier.
+
+        Parameters
+        ----------
+        estimator : InfluenceReweighter or InfluencePerturber
+            Fitted; anything with ``influence_``.
+        X, y, n_rows, input_shape, class_names
+            As in :meth:`from_influence`; the rows that it was fitted on.
+
+        Returns
+        -------
+        display : InfluenceDisplay
+            The computed display; ``plot`` draws it.
+
+        Raises
+        ------
+        ValueError
+            If the estimator has no ``influence_``, or as in :meth:`from_influence`.
+        """
+        if not hasattr(estimator, "influence_"):
+            raise ValueError(
+                f"{type(estimator).__name__} has no influence_. Give a fitted InfluenceReweighter "
+                "or InfluencePerturber, or call from_influence with influence_scores."
+            )
+        return cls.from_influence(
+            estimator.influence_,
+            X,
+            y,
+            n_rows=n_rows,
+            input_shape=input_shape,
+            class_names=class_names,
+        )
+
+    @classmethod
+    def from_influence(
+        cls,
+        influence: ArrayLike,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        n_rows: int = 4,
+        input_shape: Sequence[int] | None = None,
+        class_names: Sequence[str] | None = None,
+    ) -> InfluenceDisplay:
+        """Choose the rows.
+
+        Parameters
+        ----------
+        influence : array-like of shape (n_samples,)
+            Influence of every row (:func:`~skrobust.influence_scores`); NaN leaves a row out.
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            The rows.
+        y : array-like of shape (n_samples,), default=None
+            Labels, for the titles.
+        n_rows : int, default=4
+            Rows to show of either kind; fewer if there are fewer.
+        input_shape : sequence of int, default=None
+            ``(channels, *spatial)`` of rows of a two-dimensional X.
+        class_names : sequence of str, default=None
+            Names of the classes, in sorted order of the labels; by default the labels.
+
+        Returns
+        -------
+        display : InfluenceDisplay
+            The computed display; ``plot`` draws it.
+
+        Raises
+        ------
+        ValueError
+            If lengths differ, no influence is a number, or rows cannot be drawn.
+        """
+        X = check_array(X, allow_nd=True, input_name="X")
+        influence = column_or_1d(influence)
+        if len(influence) != len(X):
+            raise ValueError(
+                f"there are {len(influence)} influences but X has {len(X)} rows. Give the rows "
+                "that the estimator was fitted on."
+            )
+        scored = np.flatnonzero(np.isfinite(influence))
+        if len(scored) == 0:
+            raise ValueError("no row has an influence: all are NaN or infinite.")
+        ordered = scored[np.argsort(influence[scored], kind="stable")]
+        n_rows = min(n_rows, len(ordered))
+        indices = np.stack([ordered[:n_rows], ordered[::-1][:n_rows]])
+        titles = [f"{influence[i]:.2g}" for i in indices.ravel()]
+        if y is not None:
+            classes, codes = np.unique(column_or_1d(y), return_inverse=True)
+            given = classes if class_names is None else class_names
+            names = check_names(given, len(classes), "classes")
+            shown = zip(titles, codes[indices.ravel()], strict=True)
+            titles = [f"{names[code]}: {title}" for title, code in shown]
+        shape = X.shape[1:] if input_shape is None else tuple(input_shape)
+        helpful, harmful = (X[part].reshape(n_rows, *shape) for part in indices)
+        return cls(helpful, harmful, titles, indices)
+
+    def plot(self, ax: Sequence[Axes] | None = None) -> InfluenceDisplay:
+        """Draw the rows.
+
+        Parameters
+        ----------
+        ax : array-like of matplotlib.axes.Axes, default=None
+            2 * n_rows axes to draw into, those of the helpful rows first. None makes a figure.
+
+        Returns
+        -------
+        self : InfluenceDisplay
+            With the attributes that hold what was drawn.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            If `ax` has the wrong number of axes.
+        """
+        plt = load_pyplot(f"{type(self).__name__}.plot")
+        n_rows = len(self.helpful)
+        if ax is None:
+            size = (2.2 * n_rows + 0.6, 5.2)
+            _, ax = plt.subplots(2, n_rows, figsize=size, layout="constrained", squeeze=False)
+        self.ax_ = np.array(given_axes(ax, self.titles), dtype=object).reshape(2, n_rows)
+        self.figure_ = self.ax_[0, 0].figure
+        rows = [*self.helpful, *self.harmful]
+        is_signal = rows[0].ndim <= 2
+        self.rows_ = []
+        for i, (panel, row, title) in enumerate(
+            zip(self.ax_.ravel(), rows, self.titles, strict=True)
+        ):
+            style = {"color": color_of(i // n_rows), "lw": 1} if is_signal else {}
+            self.rows_.append(draw_row(panel, row, **style))
+            panel.set_title(title, fontsize="small")
+        for panel, kind in zip(self.ax_[:, 0], ("helpful", "harmful"), strict=True):
+            panel.set_ylabel(f"Most {kind}")
+        return self
+
+
+class PerturbationDisplay:
+    """Rows, their masks, what was added to them, and the result (the paper's Figs. 1 and 2).
+
+    The perturbation is drawn on a scale of its own that is symmetric around zero: red was
+    raised, blue was lowered. Signals are drawn as curves, volumes by their middle slice.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, ...)
+        The rows as they were.
+    perturbation : ndarray of shape (n_rows, ...)
+        What was added.
+    names : list of str
+        Names of the rows.
+    masks : ndarray of shape (n_rows, ...), default=None
+        Where the object of interest is, such as the tumour.
+
+    Attributes
+    ----------
+    share_inside : ndarray of shape (n_rows,)
+        Share of the perturbation (sum of absolute values) that lies inside the mask; only with
+        masks.
+    ax_ : ndarray of shape (n_rows, 3 or 4) of matplotlib.axes.Axes
+        Row, mask (if there are any), perturbation and result.
+    figure_ : matplotlib.figure.Figure
+        The figure.
+
+    References
+    ----------
+    "Robust influence-based training methods for noisy brain MRI", Figs. 1 and 2.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> import numpy as np
+    >>> from types import SimpleNamespace
+    >>> from skrobust.influence import PerturbationDisplay
+    >>> X, masks = np.zeros((5, 1, 4, 4)), np.zeros((5, 1, 4, 4))
+    >>> masks[:, :, :2] = 1
+    >>> fitted = SimpleNamespace(perturbed_indices_=np.array([3]), perturbation_=X[:1] + 0.1)
+    >>> display = PerturbationDisplay.from_estimator(fitted, X, masks=masks)
+    >>> display.share_inside
+    array([0.5])
+    >>> display.plot().ax_.shape
+    (1, 4)
+    """
+
+    def __init__(
+        self,
+        rows: NDArray,
+        perturbation: NDArray,
+        names: list[str],
+        *,
+        masks: NDArray | None = None,
+    ):
+        self.rows = rows
+        self.perturbation = perturbation
+        self.names = names
+        self.masks = masks
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: ArrayLike,
+        *,
+        masks: ArrayLike | None = None,
+        n_rows: int = 3,
+        input_shape: Sequence[int] | None = None,
+        names: Sequence[str] | None = None,
+    ) -> PerturbationDisplay:
+        """Take the perturbation from a fitted classifier.
+
+        Parameters
+        ----------
+        estimator : InfluencePerturber
+            Fitted; anything with ``perturbed_indices_`` and ``perturbation_``.
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            The rows that it was fitted on.
+        masks : array-like of the shape of X, default=None
+            Masks of all rows.
+        n_rows : int, default=3
+            Rows to show, the most harmful first; fewer if fewer were changed.
+        input_shape : sequence of int, default=None
+            ``(channels, *spatial)`` of rows of a two-dimensional X.
+        names : sequence of str, default=None
+            Names of the rows that are shown; by default their positions.
+
+        Returns
+        -------
+        display : PerturbationDisplay
+            The computed display; ``plot`` draws it.
+
+        Raises
+        ------
+        ValueError
+            If the estimator has no perturbation, or X or the masks do not fit it.
+        """
+        if not hasattr(estimator, "perturbation_"):
+            raise ValueError(
+                f"{type(estimator).__name__} has no perturbation_. Give a fitted "
+                "InfluencePerturber."
+            )
+        X = check_array(X, allow_nd=True, input_name="X")
+        rows = estimator.perturbed_indices_[:n_rows]
+        perturbation = estimator.perturbation_[:n_rows]
+        if X.shape[1:] != perturbation.shape[1:] or len(X) <= rows.max():
+            raise ValueError(
+                f"X of shape {X.shape} is not what the estimator was fitted on: it changed rows "
+                f"of shape {perturbation.shape[1:]}, up to row {rows.max()}."
+            )
+        if masks is not None:
+            masks = check_array(masks, allow_nd=True, input_name="masks")
+            if masks.shape != X.shape:
+                raise ValueError(f"masks have shape {masks.shape} but X has shape {X.shape}.")
+        names = check_names(
+            [f"row {i}" for i in rows] if names is None else names, len(rows), "rows"
+        )
+        shape = X.shape[1:] if input_shape is None else tuple(input_shape)
+        parts = [X[rows], perturbation, None if masks is None else masks[rows]]
+        rows, perturbation, masks = (
+            None if part is None else part.reshape(len(rows), *shape) for part in parts
+        )
+        return cls(rows, perturbation, names, masks=masks)
+
+    @property
+    def share_inside(self) -> NDArray:
+        """Share of the perturbation that lies inside the mask, shape (n_rows,)."""
+        if self.masks is None:
+            raise AttributeError("share_inside needs masks; there are none.")
+        size = np.abs(self.perturbation).reshape(len(self.rows), -1)
+        inside = (self.masks > 0).reshape(len(self.rows), -1)
+        return (size * inside).sum(1) / size.sum(1)
+
+    def plot(self, ax: Sequence[Axes] | None = None) -> PerturbationDisplay:
+        """Draw the rows.
+
+        Parameters
+        ----------
+        ax : array-like of matplotlib.axes.Axes, default=None
+            3 (with masks 4) axes for each row. None makes a figure.
+
+        Returns
+        -------
+        self : PerturbationDisplay
+            With the attributes that hold what was drawn.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            If `ax` has the wrong number of axes.
+        """
+        plt = load_pyplot(f"{type(self).__name__}.plot")
+        columns = ["Row", "Mask", "Perturbation", "Changed row"]
+        if self.masks is None:
+            del columns[1]
+        shape = len(self.rows), len(columns)
+        if ax is None:
+            size = (2.3 * shape[1] + 0.4, 2.3 * shape[0] + 0.3)
+            _, ax = plt.subplots(*shape, figsize=size, layout="constrained", squeeze=False)
+        panels = [f"{name}, {column}" for name in self.names for column in columns]
+        self.ax_ = np.array(given_axes(ax, panels), dtype=object).reshape(shape)
+        self.figure_ = self.ax_[0, 0].figure
+        for i, panels in enumerate(self.ax_):
+            self._plot_row(i, dict(zip(columns, panels, strict=True)))
+        for panel, column in zip(self.ax_[0], columns, strict=True):
+            panel.set_title(column, fontsize="medium")
+        return self
+
+    def _plot_row(self, i: int, panels: dict[str, Axes]) -> None:
+        row, change = self.rows[i], self.perturbation[i]
+        is_signal = row.ndim <= 2
+        panels["Row"].set_ylabel(self.names[i])
+        if is_signal:
+            style = scale = {"color": color_of(0), "lw": 1}
+            signed = {"color": color_of(1), "lw": 1}
+        else:
+            # the row and the changed row share one scale
+            style, shown = {}, as_picture(row)
+            scale = {"vmin": shown.min(), "vmax": shown.max()}
+            limit = np.abs(as_picture(change)).max()
+            signed = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
+        draw_row(panels["Row"], row, **style, **({} if is_signal else scale))
+        if "Mask" in panels:
+            draw_row(panels["Mask"], self.masks[i], **style)
+        draw_row(panels["Perturbation"], change, **signed)
+        draw_row(panels["Changed row"], row + change, **scale)
+
+
+class SampleWeightDisplay:
+    """Histogram of the training weights, where known with the wrong rows apart.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (n_rows,)
+        Weights of the rows that trained.
+    wrong : ndarray of shape (n_rows,), bool, default=None
+        Rows that are known to be mislabelled or otherwise wrong.
+
+    Attributes
+    ----------
+    means : tuple of float
+        Mean weight of all rows or, with `wrong`, of the right and of the wrong rows.
+    ax_ : matplotlib.axes.Axes
+        The axes.
+    figure_ : matplotlib.figure.Figure
+        The figure.
+    histograms_ : list of matplotlib.container.BarContainer
+        One for all rows, or one for the right and one for the wrong ones.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> from types import SimpleNamespace
+    >>> from skrobust.influence import SampleWeightDisplay
+    >>> fitted = SimpleNamespace(sample_weight_=[1.5, 0.5, 1.0, 0.0])
+    >>> display = SampleWeightDisplay.from_estimator(fitted, wrong=[False, True, False, False])
+    >>> display.means
+    (1.25, 0.5)
+    >>> len(display.plot().histograms_)
+    2
+    """
+
+    def __init__(self, weight: NDArray, wrong: NDArray | None = None):
+        self.weight = weight
+        self.wrong = wrong
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, *, wrong: ArrayLike | None = None
+    ) -> SampleWeightDisplay:
+        """Take the weights from a fitted classifier.
+
+        Parameters
+        ----------
+        estimator : InfluenceReweighter or LabelQualityReweighter
+            Fitted; anything with ``sample_weight_``. Rows of weight 0 did not train and are
+            left out.
+        wrong : array-like of shape (n_samples,), bool, default=None
+            Rows that are known to be wrong, such as those of :func:`~skrobust.flip_labels`.
+
+        Returns
+        -------
+        display : SampleWeightDisplay
+            The computed display; ``plot`` draws it.
+
+        Raises
+        ------
+        ValueError
+            If the estimator has no ``sample_weight_``, or the lengths differ.
+        """
+        if not hasattr(estimator, "sample_weight_"):
+            raise ValueError(
+                f"{type(estimator).__name__} has no sample_weight_. Give a fitted "
+                "InfluenceReweighter or LabelQualityReweighter."
+            )
+        weight = np.asarray(estimator.sample_weight_)
+        trained = weight > 0
+        if wrong is not None:
+            wrong = column_or_1d(wrong).astype(bool)
+            if len(wrong) != len(weight):
+                raise ValueError(
+                    f"wrong has {len(wrong)} entries but there are weights of {len(weight)} rows."
+                )
+            wrong = wrong[trained]
+        return cls(weight[trained], wrong)
+
+    @property
+    def means(self) -> tuple[float, ...]:
+        """Mean weight of all rows, or of the right and of the wrong rows; NaN of no rows."""
+        return tuple(float(part.mean()) if len(part) else np.nan for part in self._parts())
+
+    def _parts(self) -> list[NDArray]:
+        if self.wrong is None:
+            return [self.weight]
+        return [self.weight[~self.wrong], self.weight[self.wrong]]
+
+    def plot(self, ax: Axes | None = None, *, bins: int = 30) -> SampleWeightDisplay:
+        """Draw the histogram; with known wrong rows, densities of either kind.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw. None makes a figure.
+        bins : int, default=30
+            Number of bins.
+
+        Returns
+        -------
+        self : SampleWeightDisplay
+            With the attributes that hold what was drawn.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        plt = load_pyplot(f"{type(self).__name__}.plot")
+        if ax is None:
+            _, ax = plt.subplots(figsize=(6, 3.6), layout="constrained")
+        self.ax_ = given_axes(ax, ["weights"])[0]
+        self.figure_ = self.ax_.figure
+        edges = np.histogram_bin_edges(self.weight, bins)
+        names = ["all rows"] if self.wrong is None else ["right rows", "wrong rows"]
+        self.histograms_ = []
+        shown = zip(self._parts(), names, self.means, strict=True)
+        for i, (part, name, mean) in enumerate(shown):
+            density = self.wrong is not None and len(part) > 0
+            label = f"{name}, mean {mean:.2f}"
+            color = color_of(i)
+            bars = self.ax_.hist(part, edges, density=density, color=color, alpha=0.6, label=label)[
+                2
+            ]
+            self.histograms_.append(bars)
+            if len(part):
+                self.ax_.axvline(mean, color=color, ls="--", lw=1.5)
+        self.ax_.set(xlabel="Weight", ylabel="Rows" if self.wrong is None else "Density")
+        self.ax_.legend(frameon=False)
+        return self

@@ -1,0 +1,592 @@
+"""The linear head of a network: its inputs, targets, gradients and Hessian."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import expit, log_expit, log_softmax, softmax
+from torch import Tensor, nn
+
+from ..utils.targets import check_class_mass, encode_labels, is_class_mass, one_hot
+
+
+def find_module(estimator: Any) -> nn.Module:
+    """Return the torch module of a fitted estimator, of a fitted skorch net, or itself.
+
+    Parameters
+    ----------
+    estimator : object
+        Has ``net_.module_`` (:class:`~skrobust.NetClassifier`) or ``module_`` (skorch), or is a
+        :class:`torch.nn.Module`.
+
+    Returns
+    -------
+    module : torch.nn.Module
+        The network.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    module = estimator
+    if not isinstance(module, nn.Module):
+        module = getattr(getattr(estimator, "net_", estimator), "module_", None)
+    if not isinstance(module, nn.Module):
+        raise ValueError(
+            f"{type(estimator).__name__} holds no fitted network. Influence needs a fitted "
+            "NetClassifier, an initialised skorch net, or a torch module."
+        )
+    return module
+
+
+def find_head(module: nn.Module, rows: Tensor) -> nn.Linear:
+    """Return the linear layer whose output is the network's output.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network, in evaluation mode.
+    rows : Tensor of shape (n_rows, *input_shape)
+        A few rows to run through it.
+
+    Returns
+    -------
+    head : torch.nn.Linear
+        The layer.
+
+    Raises
+    ------
+    ValueError
+        If the network does not end in a linear layer that is used once per row.
+    """
+    calls: list[tuple[nn.Linear, Tensor, Tensor]] = []
+    layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
+    hooks = [
+        layer.register_forward_hook(
+            lambda head, given, output: calls.append((head, *given, output))
+        )
+        for layer in layers
+    ]
+    try:
+        with torch.no_grad():
+            output = module(rows)
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        raise ValueError(
+            f"the network {type(module).__name__} cannot take a batch of shape "
+            f"{tuple(rows.shape)}: {error}"
+        ) from error
+    finally:
+        for hook in hooks:
+            hook.remove()
+    head, given, scores = calls[-1] if calls else (None, rows, rows)
+    once = sum(call[0] is head for call in calls) == 1
+    if head is None or given.ndim != 2 or not once or not _same(scores, output):
+        raise ValueError(
+            f"the output of {type(module).__name__} is not that of a final nn.Linear, which "
+            "influence is computed for. End the network in one linear layer, without a softmax "
+            "or other function after it."
+        )
+    return head
+
+
+@contextmanager
+def capture_features(module: nn.Module, head: nn.Linear):
+    """Yield a function from rows to the head's inputs and outputs, in evaluation mode.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network. The training mode of all its layers is restored afterwards.
+    head : torch.nn.Linear
+        Its final layer.
+
+    Yields
+    ------
+    run : callable
+        Takes a Tensor of shape ``(n_rows, *input_shape)``, returns the features
+        ``(n_rows, n_features)`` and scores ``(n_rows, n_outputs)``.
+    """
+    calls: list[tuple[Tensor, Tensor]] = []
+
+    def run(rows: Tensor) -> tuple[Tensor, Tensor]:
+        calls.clear()
+        output = module(rows)
+        features, scores = calls[-1]
+        if not _same(scores, output):
+            raise ValueError(
+                f"for some rows the output of {type(module).__name__} is not that of its last "
+                "nn.Linear: another function comes after it."
+            )
+        return features, scores
+
+    hook = head.register_forward_hook(lambda _, given, output: calls.append((*given, output)))
+    try:
+        with evaluation_mode(module):
+            yield run
+    finally:
+        hook.remove()
+
+
+@contextmanager
+def evaluation_mode(module: nn.Module):
+    """Switch a network to evaluation mode, and each of its layers back afterwards."""
+    modes = [(layer, layer.training) for layer in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for layer, training in modes:
+            layer.training = training
+
+
+Run = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
+def _same(scores: Tensor, output: Any) -> bool:
+    # a single output may have been flattened
+    return (
+        isinstance(output, Tensor)
+        and scores.numel() == output.numel()
+        and torch.equal(scores.detach().flatten(), output.detach().flatten())
+    )
+
+
+class NetworkRows:
+    """Rows in the shape, type and place in which a fitted network takes them, batch by batch.
+
+    Parameters
+    ----------
+    estimator : object
+        A fitted :class:`~skrobust.NetClassifier`, skorch net or torch module.
+    X : array-like of shape (n_samples, ...)
+        The rows; a memory-mapped array is read in batches.
+    batch_size : int, default=None
+        Rows per batch; about 2**17 numbers when None.
+    name : str, default="X"
+        What to call the rows in an error.
+    """
+
+    def __init__(
+        self, estimator: Any, X: ArrayLike, batch_size: int | None = None, name: str = "X"
+    ):
+        self.X, self.name = np.asarray(X), name
+        if self.X.ndim < 2 or self.X.size == 0 or self.X.dtype.kind not in "fiub":
+            raise ValueError(
+                f"{name} must be a numeric array with at least one row and two axes, got shape "
+                f"{self.X.shape} and dtype {self.X.dtype}."
+            )
+        row_shape = self.X.shape[1:]
+        self.input_shape = tuple(getattr(estimator, "input_shape_", row_shape))
+        if math.prod(self.input_shape) != math.prod(row_shape):
+            raise ValueError(
+                f"{name} has rows of shape {row_shape} but {type(estimator).__name__} was fitted "
+                f"on rows of shape {self.input_shape}."
+            )
+        weight = next(find_module(estimator).parameters(), torch.empty(0))
+        self.device, self.dtype = weight.device, weight.dtype
+        self.size = batch_size or max(16, 2**17 // math.prod(self.input_shape))
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def __iter__(self) -> Iterator[tuple[slice, Tensor]]:
+        for start in range(0, len(self), self.size):
+            part = slice(start, start + self.size)
+            yield part, self[part]
+
+    def __getitem__(self, part: slice) -> Tensor:
+        rows = self.X[part]
+        if rows.dtype.kind == "f" and not np.isfinite(rows).all():
+            raise ValueError(f"{self.name} contains NaN or infinity.")
+        # always copied: torch takes no negative strides, and warns of read-only arrays
+        rows = np.ascontiguousarray(rows).reshape(-1, *self.input_shape)
+        return torch.tensor(rows, dtype=self.dtype, device=self.device)
+
+    def find_head(self, estimator: Any) -> tuple[nn.Module, nn.Linear]:
+        """Return the network and its final linear layer."""
+        module = find_module(estimator)
+        with evaluation_mode(module):
+            return module, find_head(module, self[:2])
+
+
+def head_features(
+    estimator: Any, X: ArrayLike, *, batch_size: int | None = None, name: str = "X"
+) -> tuple[NDArray, NDArray]:
+    """Return the inputs of the final linear layer and the probabilities that it gives.
+
+    The network is run in evaluation mode, in batches and without gradients. The probabilities are
+    computed from the features in float64.
+
+    Parameters
+    ----------
+    estimator : object
+        A fitted :class:`~skrobust.NetClassifier`, an initialised skorch net, or a torch module.
+        Its output must be that of a final :class:`torch.nn.Linear`.
+    X : array-like of shape (n_samples, ...)
+        Rows.
+    batch_size : int, default=None
+        Rows per batch; about 2**17 numbers when None.
+    name : str, default="X"
+        What to call the rows in an error.
+
+    Returns
+    -------
+    features : ndarray of shape (n_samples, n_features), float64
+        The features, with a column of 1 at the end if the layer has a bias.
+    proba : ndarray of shape (n_samples, n_outputs), float64
+        Softmax of the outputs; the sigmoid of a single output.
+
+    Raises
+    ------
+    ValueError
+        If there is no fitted network, it does not end in a linear layer, or X does not fit it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skrobust.influence import head_features
+    >>> network = torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.Tanh(), torch.nn.Linear(4, 3))
+    >>> features, proba = head_features(network, torch.zeros(2, 5))
+    >>> features.shape, proba.shape
+    ((2, 5), (2, 3))
+    """
+    features, scores = head_outputs(estimator, X, batch_size=batch_size, name=name)
+    return features, probabilities(scores)
+
+
+def head_outputs(
+    estimator: Any, X: ArrayLike, *, batch_size: int | None = None, name: str = "X"
+) -> tuple[NDArray, NDArray]:
+    """Return the inputs and the outputs of the final linear layer.
+
+    See :func:`head_features` for the parameters and errors.
+
+    Returns
+    -------
+    features : ndarray of shape (n_samples, n_features), float64
+        The inputs, with a column of 1 at the end if the layer has a bias.
+    scores : ndarray of shape (n_samples, n_outputs), float64
+        The outputs, computed from the features in float64.
+    """
+    rows = NetworkRows(estimator, X, batch_size, name)
+    module, head = rows.find_head(estimator)
+    weight = _as_float64(head.weight)
+    n_features = weight.shape[1]
+    if head.bias is not None:
+        weight = np.hstack([weight, _as_float64(head.bias)[:, None]])
+    features = np.ones((len(rows), weight.shape[1]))
+    with capture_features(module, head) as run, torch.no_grad():
+        for part, batch in rows:
+            features[part, :n_features] = _as_float64(run(batch)[0])
+    return features, features @ weight.T
+
+
+def probabilities(scores: NDArray) -> NDArray:
+    """Return the softmax of scores, or the sigmoid if there is one per row.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_samples, n_outputs)
+        The head's outputs.
+
+    Returns
+    -------
+    proba : ndarray of shape (n_samples, n_outputs)
+        Probabilities.
+    """
+    return expit(scores) if scores.shape[1] == 1 else softmax(scores, axis=1)
+
+
+def _as_float64(tensor: Tensor) -> NDArray:
+    return tensor.detach().to("cpu", torch.float64).numpy()
+
+
+def head_targets(
+    estimator: Any,
+    y: ArrayLike,
+    n_samples: int,
+    n_outputs: int,
+    *,
+    sample_weight: ArrayLike | None = None,
+    name: str = "y",
+) -> tuple[NDArray, NDArray]:
+    """Return targets for a head's outputs, and the weights of the rows, with a mean of 1.
+
+    Parameters
+    ----------
+    estimator : object
+        Has ``classes_``; if not, the classes are ``0 .. n_classes - 1``.
+    y : array-like of shape (n_samples,) or (n_samples, n_classes)
+        Labels of any type, or class mass.
+    n_samples : int
+        Rows that there must be.
+    n_outputs : int
+        Outputs of the head; 1 means the sigmoid for the second of two classes.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the rows, not negative.
+    name : str, default="y"
+        What to call the labels in an error.
+
+    Returns
+    -------
+    target : ndarray of shape (n_samples, n_outputs), float64
+        Mass per output; rows sum to `weight` if there are several.
+    weight : ndarray of shape (n_samples,), float64
+        Row mass, divided by its mean.
+
+    Raises
+    ------
+    ValueError
+        If labels are unknown, or shapes, classes or weights do not fit.
+    """
+    n_classes = max(n_outputs, 2)
+    classes = getattr(estimator, "classes_", None)
+    classes = np.arange(n_classes) if classes is None else np.asarray(classes)
+    if len(classes) != n_classes:
+        raise ValueError(
+            f"the network has {n_outputs} outputs, which does not fit {len(classes)} classes: "
+            f"{classes}."
+        )
+    if is_class_mass(y):
+        named = hasattr(y, "columns") or getattr(y, "classes", None) is not None
+        mass, columns = check_class_mass(y, n_samples)
+        if mass.shape[1] != n_classes or (named and not np.array_equal(columns, classes)):
+            raise ValueError(
+                f"the columns of {name} are the classes {columns}, but the estimator's are "
+                f"{classes}."
+            )
+    else:
+        labels = np.asarray(y)
+        if labels.shape != (n_samples,):
+            raise ValueError(
+                f"{name} must have shape ({n_samples},), one label per row, got {labels.shape}."
+            )
+        mass = one_hot(encode_labels(labels, classes, name), n_classes)
+    if sample_weight is not None:
+        factor = np.asarray(sample_weight, dtype=np.float64)
+        if factor.shape != (n_samples,) or not np.isfinite(factor).all() or (factor < 0).any():
+            raise ValueError(
+                f"sample_weight must hold {n_samples} finite numbers, none of them negative."
+            )
+        mass = mass * factor[:, None]
+    weight = mass.sum(1)
+    mean = weight.mean()
+    if not mean > 0:
+        raise ValueError(f"the weights of the rows of {name} are zero everywhere.")
+    target = mass[:, 1:] if n_outputs == 1 else mass
+    return np.asarray(target) / mean, np.asarray(weight) / mean
+
+
+def head_residuals(proba: NDArray, target: NDArray, weight: NDArray) -> NDArray:
+    r"""Return the gradients of the rows' losses with respect to the head's outputs.
+
+    The gradient with respect to the weights of the head is their outer product with the features,
+    :math:`(w_i p_i - t_i) \otimes h_i`: no automatic differentiation, and no matrix of gradients.
+
+    Parameters
+    ----------
+    proba : ndarray of shape (n_samples, n_outputs)
+        Probabilities.
+    target : ndarray of shape (n_samples, n_outputs)
+        Mass per output.
+    weight : ndarray of shape (n_samples,)
+        Row mass.
+
+    Returns
+    -------
+    residuals : ndarray of shape (n_samples, n_outputs)
+        The gradients.
+    """
+    return weight[:, None] * proba - target
+
+
+def calibrating_temperature(scores: NDArray, target: NDArray, weight: NDArray) -> float:
+    """Return the divisor of the scores that minimises the cross entropy.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_samples, n_outputs)
+        Outputs of the head; a single one is the sigmoid of the second class.
+    target : ndarray of shape (n_samples, n_outputs)
+        Mass per output.
+    weight : ndarray of shape (n_samples,)
+        Row mass.
+
+    Returns
+    -------
+    temperature : float
+        Between 0.001 and 1000; above 1 where the head is more certain than right.
+    """
+
+    def loss(log_temperature: float) -> float:
+        scaled = scores / np.exp(log_temperature)
+        if scores.shape[1] == 1:
+            return (
+                -(target * log_expit(scaled)).sum()
+                - ((weight[:, None] - target) * log_expit(-scaled)).sum()
+            )
+        return -(target * log_softmax(scaled, axis=1)).sum()
+
+    limit = np.log(1000)
+    return float(np.exp(minimize_scalar(loss, bounds=(-limit, limit), method="bounded").x))
+
+
+@dataclass(frozen=True)
+class HeadHessian:
+    r"""Hessian of the mean cross entropy with respect to the weights of a linear head.
+
+    .. math::
+
+        H = \frac{1}{n} \sum_i w_i \, (\mathrm{diag}(p_i) - p_i p_i^T) \otimes h_i h_i^T
+
+    for features :math:`h_i` (with 1 appended where the head has a bias), class probabilities
+    :math:`p_i` and row weights :math:`w_i`. With a single output, :math:`p_i` is the sigmoid of it
+    and the same formula gives :math:`p_i (1 - p_i) \, h_i h_i^T`. It does not depend on the labels.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_samples, n_features), float64
+        The head's inputs.
+    proba : ndarray of shape (n_samples, n_outputs), float64
+        Softmax of the head's outputs, or the sigmoid of a single one.
+    weight : ndarray of shape (n_samples,), default=None
+        Weights of the rows, not negative, with a mean of 1; all 1 when None.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust.influence import HeadHessian
+    >>> hessian = HeadHessian(np.array([[1.0, 2.0]]), np.array([[0.5, 0.5]]))
+    >>> hessian.dense()
+    array([[ 0.25,  0.5 , -0.25, -0.5 ],
+           [ 0.5 ,  1.  , -0.5 , -1.  ],
+           [-0.25, -0.5 ,  0.25,  0.5 ],
+           [-0.5 , -1.  ,  0.5 ,  1.  ]])
+    """
+
+    features: NDArray
+    proba: NDArray
+    weight: NDArray | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return ``(n_outputs, n_features)``, the shape of the head's weights."""
+        return self.proba.shape[1], self.features.shape[1]
+
+    @property
+    def n_parameters(self) -> int:
+        """Return the number of weights, the bias included."""
+        return self.proba.shape[1] * self.features.shape[1]
+
+    @cached_property
+    def _share(self) -> NDArray:
+        n_rows = len(self.features)
+        return np.full(n_rows, 1 / n_rows) if self.weight is None else self.weight / n_rows
+
+    @cached_property
+    def diagonal(self) -> NDArray:
+        """The diagonal, an ndarray of shape ``(n_outputs, n_features)``."""
+        variance = self.proba * (1 - self.proba) * self._share[:, None]
+        return variance.T @ self.features**2
+
+    def dense(self) -> NDArray:
+        """Return the matrix, ``(n_parameters, n_parameters)``, in the order of ``ravel()``."""
+        n_outputs, n_features = self.shape
+        blocks = np.zeros((n_outputs, n_features, n_outputs, n_features))
+        if n_outputs == 1:
+            blocks[0, :, 0] = self._gram(self.proba[:, 0] * (1 - self.proba[:, 0]))
+            return blocks.reshape(n_features, n_features)
+        # the covariances p_c p_d of a softmax sum to zero over d, so that the blocks on the
+        # diagonal follow from the others
+        for c in range(n_outputs):
+            for d in range(c):
+                block = self._gram(self.proba[:, c] * self.proba[:, d])
+                blocks[c, :, d] = blocks[d, :, c] = -block
+                blocks[c, :, c] += block
+                blocks[d, :, d] += block
+        return blocks.reshape(self.n_parameters, self.n_parameters)
+
+    def product(self, vectors: NDArray, rows: NDArray | slice = slice(None)) -> NDArray:
+        """Return the Hessian times vectors, without building it.
+
+        Parameters
+        ----------
+        vectors : ndarray of shape (n_vectors, n_outputs, n_features)
+            What to multiply.
+        rows : ndarray of int or slice, default=slice(None)
+            Take the mean loss over these rows only.
+
+        Returns
+        -------
+        products : ndarray of shape (n_vectors, n_outputs, n_features)
+            The products.
+        """
+        features, proba, share = self.features[rows], self.proba[rows], self._share[rows]
+        share = share * (len(self.features) / len(features))
+        products = np.zeros_like(vectors)
+        # about 2**20 numbers at once: more would leave the caches
+        size = max(1, 2**20 // (len(vectors) * self.shape[0] + self.shape[1]))
+        for start in range(0, len(features), size):
+            part = slice(start, start + size)
+            products += _product(features[part], proba[part], share[part], vectors)
+        return products
+
+    def damping(self, relative: float) -> float:
+        """Return the damping: a multiple of the mean of the Hessian's diagonal.
+
+        Parameters
+        ----------
+        relative : float
+            The multiple, not negative.
+
+        Returns
+        -------
+        damping : float
+            What to add to the diagonal.
+
+        Raises
+        ------
+        ValueError
+            If the multiple is negative, or 0 though the Hessian of a softmax is always singular,
+            or if the Hessian is zero.
+        """
+        if not 0 <= relative < np.inf:
+            raise ValueError(f"damping must be a finite number, not negative, got {relative}.")
+        if relative == 0 and self.shape[0] > 1:
+            raise ValueError(
+                "damping=0, but the Hessian of a softmax head is singular: adding the same vector "
+                "to the weights of all classes changes nothing. Use damping > 0, such as 0.1."
+            )
+        mean = float(self.diagonal.mean())
+        if not mean > 0:
+            raise ValueError(
+                "the Hessian of the head is zero or not finite: the head is completely certain of "
+                "every row (trained too long), or its features are zero or not finite."
+            )
+        return relative * mean
+
+    def _gram(self, factor: NDArray) -> NDArray:
+        # numpy computes A.T @ A at half the cost of a general product
+        scaled = self.features * np.sqrt(factor * self._share)[:, None]
+        return scaled.T @ scaled
+
+
+def _product(features: NDArray, proba: NDArray, share: NDArray, vectors: NDArray) -> NDArray:
+    """Return the share of some rows in the products."""
+    n_vectors, n_outputs, n_features = vectors.shape
+    logits = features @ vectors.reshape(-1, n_features).T
+    logits = logits.reshape(len(features), n_vectors, n_outputs)
+    weighted = logits * proba[:, None]
+    weighted -= proba[:, None] * weighted.sum(2, keepdims=True)
+    weighted *= share[:, None, None]
+    return (weighted.reshape(len(features), -1).T @ features).reshape(vectors.shape)

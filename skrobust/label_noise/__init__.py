@@ -1,0 +1,23 @@
+"""Which labels to trust, and training in spite of the others."""
+
+from .distill_mix_augmenter import DistillMixAugmenter
+from .distillers import DistillationWarning, keep_best, quality_weights
+from .early_training import CertainSamples, EarlyLabelQuality
+from .gaussian_noise_augmenter import GaussianNoiseAugmenter
+from .label_quality_reweighter import LabelQualityReweighter
+from .out_of_fold import OutOfFoldLabelQuality
+from .report import DistillationDisplay, distillation_report
+
+__all__ = [
+    "CertainSamples",
+    "DistillMixAugmenter",
+    "DistillationDisplay",
+    "DistillationWarning",
+    "EarlyLabelQuality",
+    "GaussianNoiseAugmenter",
+    "LabelQualityReweighter",
+    "OutOfFoldLabelQuality",
+    "distillation_report",
+    "keep_best",
+    "quality_weights",
+]

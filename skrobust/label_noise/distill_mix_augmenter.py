@@ -1,0 +1,218 @@
+"""Distillation and mixing of training rows."""
+
+from __future__ import annotations
+
+from numbers import Real
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+from ..base.row_sampler import RowSampler
+from ..base.state import fill_random_states
+from ..neural.net_classifier import NetClassifier
+from ..utils.sklearn_private import HasMethods, Interval, StrOptions
+from ..utils.targets import ClassMass, one_hot
+from .distillers import quality_weights
+from .early_training import CertainSamples
+from .mixing import draw_partners, draw_targets, mix
+
+
+class DistillMixAugmenter(RowSampler):
+    """Keep the training rows that a distiller trusts, and mix them into an augmented set.
+
+    A new row is ``(1 - alpha) x_j + alpha x_k`` (Eq. 1) with the label of ``x_j``; both come from
+    the kept rows C. The augmented set replaces the training rows and has
+    ``round(factor * len(C))`` rows; every row of C is ``x_j`` equally often, as far as `balance`
+    allows.
+
+    Parameters
+    ----------
+    distiller : estimator, default=None
+        Any estimator with ``fit(X, y, groups=None)`` that then has ``kept_`` and ``quality_``:
+        :class:`~skrobust.CertainSamples` (the paper), :class:`~skrobust.EarlyLabelQuality`,
+        :class:`~skrobust.OutOfFoldLabelQuality`. None is
+        ``CertainSamples(NetClassifier())``. A distiller with ``memory`` scores the rows once per
+        training set while the parameters here are searched over.
+    strategy : {"both", "same", "other"} or None, default="both"
+        Where ``x_k`` comes from: all kept rows, the class of ``x_j``, or the other classes. None
+        does not mix: the kept rows are returned as they are.
+    alpha : float in [0, 1] or tuple (a, b), default=0.5
+        Share of ``x_k``. 0 repeats ``x_j``; 1 returns ``x_k``, with "other" and "both" under a
+        label that need not be its own. A tuple draws every share from the Beta law with these
+        parameters. Under real label noise 0.1 to 0.3 did no harm where 0.5 did.
+    factor : float > 0, default=5
+        New rows per kept row; need not be whole.
+    balance : {"smote", "random", "group"} or None, default="smote"
+        Class shares of the ``x_j``. None: as in C. Otherwise all classes get the same number,
+        "random" by repeating rows of the smaller classes, "smote" by moving the repeats towards
+        near rows of their class (as the paper does), "group" by repeating rows such that all
+        groups of a class count the same, which needs groups. Not used when `strategy` is None.
+    targets : {"hard", "soft", "weighted"}, default="hard"
+        "hard": the label of ``x_j`` (the paper). "soft": class mass, ``1 - alpha`` in the class
+        of ``x_j`` and `alpha` in that of ``x_k``. "weighted": no selection; all rows are used, and
+        the class mass is the label of ``x_j`` weighted by its clipped quality
+        (:func:`~skrobust.label_noise.quality_weights`). Class mass needs a final step that takes
+        it, such as :class:`~skrobust.NetClassifier`, and this sampler to be the last one.
+    random_state : int, RandomState instance or None, default=None
+        Fixes the mixture, and seeds the random states of `distiller` that are None.
+
+    Attributes
+    ----------
+    distiller_ : estimator
+        The fitted distiller; ``distiller_.kept_``, ``quality_`` and ``noisy_indices_`` tell which
+        of the training rows it trusts.
+    sample_indices_ : ndarray of shape (n_new,), int
+        The training row ``x_j`` of every new row: ``groups[sample_indices_]`` is its patient.
+    partner_indices_ : ndarray of shape (n_new,), int
+        The training row ``x_k`` of every new row; the row itself when `strategy` is None.
+    alpha_ : ndarray of shape (n_new,)
+        Share of ``x_k`` in every new row.
+    n_features_in_ : int
+        Size of the second axis of X.
+    feature_names_in_ : ndarray of str
+        Column names, when X has them.
+    sampling_strategy_ : dict
+        Empty: class sizes follow from the distiller, `factor` and `balance`.
+    paper_params : dict
+        Class attribute: the settings of the paper.
+
+    See Also
+    --------
+    skrobust.GaussianNoiseAugmenter : The paper's comparison, noise instead of mixing.
+    skrobust.ResamplingClassifier : Lets a sampler work in scikit-learn's own Pipeline.
+
+    Notes
+    -----
+    The paper leaves open when its SMOTE is applied; here it balances the rows that are mixed
+    into. The training rows themselves are not part of the augmented set, which follows the
+    paper's counts (2000 kept rows, factor 5, 10,000 rows in all).
+
+    References
+    ----------
+    Lu et al., "Human-expert-level brain tumor detection using deep learning with data
+    distillation and augmentation", 2020, section 4.2.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skrobust import DistillMixAugmenter, OutOfFoldLabelQuality, make_mr_spectra
+    >>> X, y, patient = make_mr_spectra(n_patients=20, random_state=0, return_X_y_groups=True)
+    >>> sampler = DistillMixAugmenter(
+    ...     OutOfFoldLabelQuality(LogisticRegression(C=0.01), keep=0.5), factor=2, random_state=0
+    ... )
+    >>> X_new, y_new = sampler.fit_resample(X, y, groups=patient)
+    >>> len(X_new) == 2 * int(sampler.distiller_.kept_.sum())
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **RowSampler._parameter_constraints,
+        "distiller": [HasMethods(["fit", "get_params"]), None],
+        "strategy": [StrOptions({"both", "same", "other"}), None],
+        "alpha": [Interval(Real, 0, 1, closed="both"), tuple],
+        "factor": [Interval(Real, 0, None, closed="neither")],
+        "balance": [StrOptions({"smote", "random", "group"}), None],
+        "targets": [StrOptions({"hard", "soft", "weighted"})],
+    }
+
+    paper_params = {
+        "distiller": CertainSamples(
+            NetClassifier(**NetClassifier.paper_params), **CertainSamples.paper_params
+        ),
+        "strategy": "both",
+        "alpha": 0.5,
+        "factor": 5,
+        "balance": "smote",
+        "targets": "hard",
+    }
+
+    def __init__(
+        self,
+        distiller=None,
+        *,
+        strategy="both",
+        alpha=0.5,
+        factor=5,
+        balance="smote",
+        targets="hard",
+        random_state=None,
+    ):
+        super().__init__()
+        self.distiller = distiller
+        self.strategy = strategy
+        self.alpha = alpha
+        self.factor = factor
+        self.balance = balance
+        self.targets = targets
+        self.random_state = random_state
+
+    def _fit_resample(self, X, y, groups):
+        self._check_choices(groups)
+        if isinstance(y, ClassMass):
+            classes, codes, mass = y.classes, y.argmax(1), np.asarray(y)
+        else:
+            classes, codes = np.unique(y, return_inverse=True)
+            mass = one_hot(codes, len(classes))
+        labels = classes[codes]
+        if len(np.unique(codes)) < 2:
+            raise ValueError(
+                "DistillMixAugmenter needs rows of at least 2 classes, but y has one class: "
+                f"{labels[0]}."
+            )
+        distiller = CertainSamples(NetClassifier()) if self.distiller is None else self.distiller
+        distiller = fill_random_states(clone(distiller), self.random_state)
+        self.distiller_ = distiller.fit(X, labels, groups=groups)
+        keep_all = self.targets == "weighted"
+        pool = np.arange(len(X)) if keep_all else np.flatnonzero(self.distiller_.kept_)
+        if self.strategy is None:
+            X_new = self._select(X, pool)
+        else:
+            X_new = self._mix(X, codes, pool, groups)
+        rows = self.sample_indices_
+        if self.targets == "hard":
+            return X_new, y[rows]
+        if self.targets == "weighted":
+            weight = quality_weights(self.distiller_.quality_)
+            return X_new, ClassMass(mass[rows] * weight[rows, None], classes)
+        share = self.alpha_[:, None]
+        mixed = (1 - share) * mass[rows] + share * mass[self.partner_indices_]
+        return X_new, ClassMass(mixed, classes)
+
+    def _select(self, X, pool):
+        self.sample_indices_, self.partner_indices_ = pool, pool
+        self.alpha_ = np.zeros(len(pool))
+        return X[pool]
+
+    def _mix(self, X, codes, pool, groups):
+        rng = check_random_state(self.random_state)
+        n_new = max(1, round(self.factor * len(pool)))
+        flat = X.reshape(len(X), -1)
+        targets = draw_targets(flat, codes, pool, n_new, self.balance, groups, rng)
+        partners = draw_partners(targets.rows, codes, pool, self.strategy, rng)
+        if isinstance(self.alpha, tuple):
+            self.alpha_ = rng.beta(*self.alpha, size=n_new)
+        else:
+            self.alpha_ = np.full(n_new, float(self.alpha))
+        self.sample_indices_, self.partner_indices_ = targets.rows, partners
+        return mix(flat, targets, partners, self.alpha_).reshape(n_new, *X.shape[1:])
+
+    def _check_choices(self, groups):
+        if isinstance(self.alpha, tuple) and not (
+            len(self.alpha) == 2 and all(isinstance(a, Real) and a > 0 for a in self.alpha)
+        ):
+            raise ValueError(
+                f"alpha={self.alpha!r} is no Beta law: give two positive numbers (a, b), or one "
+                "number between 0 and 1."
+            )
+        if self.balance == "group" and self.strategy is not None and groups is None:
+            raise ValueError(
+                "balance='group' needs groups, the patient of every row. Pass groups to "
+                "fit_resample (in a pipeline: with sklearn.set_config(enable_metadata_routing="
+                "True)), or choose another balance."
+            )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.sampler_tags.sample_indices = True
+        return tags

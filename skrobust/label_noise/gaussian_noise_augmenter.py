@@ -1,0 +1,105 @@
+"""Augmentation by noise, the paper's comparison."""
+
+from __future__ import annotations
+
+from numbers import Real
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from ..base.row_sampler import RowSampler
+from ..datasets.corruptions import add_gaussian_noise
+from ..utils.sklearn_private import Interval
+from .mixing import repeat_evenly
+
+
+class GaussianNoiseAugmenter(RowSampler):
+    """Add noisy copies of the training rows.
+
+    The rows themselves come first, then copies with independent Gaussian noise, until there
+    are ``round(factor * n_samples)`` rows. In the paper this augmentation made the network worse.
+
+    Parameters
+    ----------
+    scale : float >= 0, default=0.1
+        Standard deviation of the noise; see `relative`. The paper searched over it.
+    factor : float >= 1, default=5
+        Rows after per row before.
+    relative : bool, default=True
+        Whether `scale` is a share of the standard deviation of all numbers of X, rather than
+        in the units of X.
+    random_state : int, RandomState instance or None, default=None
+        Fixes the noise.
+
+    Attributes
+    ----------
+    sample_indices_ : ndarray of shape (n_new,), int
+        The training row behind every row.
+    n_features_in_ : int
+        Size of the second axis of X.
+    feature_names_in_ : ndarray of str
+        Column names, when X has them.
+    sampling_strategy_ : dict
+        Empty: class shares stay as they are.
+
+    References
+    ----------
+    Lu et al., "Human-expert-level brain tumor detection using deep learning with data
+    distillation and augmentation", 2020, section 5.4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust import GaussianNoiseAugmenter
+    >>> X, y = np.arange(8.0).reshape(4, 2), np.array(["a", "b", "a", "b"])
+    >>> X_new, y_new = GaussianNoiseAugmenter(factor=2, random_state=0).fit_resample(X, y)
+    >>> X_new.shape, bool((X_new[:4] == X).all())
+    ((8, 2), True)
+    """
+
+    _parameter_constraints: dict = {
+        **RowSampler._parameter_constraints,
+        "scale": [Interval(Real, 0, None, closed="left")],
+        "factor": [Interval(Real, 1, None, closed="left")],
+        "relative": ["boolean"],
+    }
+
+    def __init__(self, scale=0.1, *, factor=5, relative=True, random_state=None):
+        super().__init__()
+        self.scale = scale
+        self.factor = factor
+        self.relative = relative
+        self.random_state = random_state
+
+    def _fit_resample(self, X, y, groups):
+        if y.ndim == 1 and len(np.unique(y)) < 2:
+            raise ValueError(
+                f"GaussianNoiseAugmenter needs rows of at least 2 classes, but y has one class: "
+                f"{y[0]}."
+            )
+        rng = check_random_state(self.random_state)
+        n_copies = round(self.factor * len(X)) - len(X)
+        copied = repeat_evenly(np.arange(len(X)), n_copies, rng)
+        self.sample_indices_ = np.concatenate([np.arange(len(X)), copied])
+        scale = self.scale
+        if self.relative:
+            # of numbers up to 1, whose squares do not overflow
+            largest = max(float(X.max()), -float(X.min()), np.finfo(float).tiny)
+            scale = scale * largest * float(np.std(X / largest, dtype=np.float64))
+        with np.errstate(over="ignore"):  # checked instead
+            noisy = add_gaussian_noise(X[copied], scale, random_state=rng)
+        if not np.isfinite(noisy).all():
+            raise ValueError(
+                f"rows with noise of standard deviation {scale:.3g} are beyond the range of "
+                f"{X.dtype}. Lower scale, or scale X first."
+            )
+        if X.dtype.kind in "iu":
+            limits = np.iinfo(X.dtype)
+            noisy = np.rint(noisy).clip(limits.min, limits.max)
+        X_new = np.concatenate([X, noisy.astype(X.dtype)])
+        return X_new, y[self.sample_indices_]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.sampler_tags.sample_indices = True
+        return tags

@@ -1,0 +1,468 @@
+"""Networks for signals, images, volumes and tables: plain torch modules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.functional import interpolate
+
+# by number of spatial axes
+CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+NORM = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+POOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
+
+
+def channels_first_shape(input_shape: Sequence[int], n_spatial: int) -> tuple[int, ...]:
+    """Return ``(channels, *spatial)``; a plain row of features is a one-channel signal.
+
+    Parameters
+    ----------
+    input_shape : sequence of int
+        Shape of one row.
+    n_spatial : int
+        Number of spatial axes that the network convolves over.
+
+    Returns
+    -------
+    shape : tuple of int
+        Channels and spatial sizes.
+
+    Raises
+    ------
+    ValueError
+        If the number of axes does not fit.
+    """
+    shape = tuple(int(size) for size in input_shape)
+    if n_spatial not in CONV:
+        raise ValueError(
+            f"input_shape={shape} has {n_spatial} spatial axes; give (channels, *spatial) with 1 "
+            "to 3 spatial axes, or (length,)."
+        )
+    if len(shape) == 1 and n_spatial == 1:
+        shape = (1, *shape)
+    if len(shape) != n_spatial + 1:
+        kind = {1: "signals", 2: "images", 3: "volumes"}[n_spatial]
+        raise ValueError(
+            f"this network takes {kind}, input_shape=(channels, {', '.join(['size'] * n_spatial)}),"
+            f" but got input_shape={tuple(input_shape)}. Give input_shape, or choose another module"
+        )
+    return shape
+
+
+class SameConv1d(nn.Conv2d):
+    """Convolution of signals kept as 2-d channels-last tensors ``(batch, channels, 1, length)``.
+
+    The output has ``ceil(length / stride)`` points, for even kernels too: the padding is
+    explicit, with the odd zero on the right. As a 2-d channels-last convolution it runs 1.4 to
+    1.7 times faster on a CPU than ``Conv1d(padding="same")``.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Numbers of channels.
+    kernel_size : int
+        Length of the filters, in points.
+    stride : int, default=1
+        Step between outputs, in points.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1):
+        super().__init__(in_channels, out_channels, (1, kernel_size), (1, stride), bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        length, kernel, stride = x.shape[-1], self.kernel_size[1], self.stride[1]
+        padding = max((-(-length // stride) - 1) * stride + kernel - length, 0)
+        return super().forward(F.pad(x, (padding // 2, padding - padding // 2)))
+
+
+class PooledHead(nn.Module):
+    """Global average pooling and one linear layer: what class activation maps need.
+
+    Parameters
+    ----------
+    n_features : int
+        Channels of the feature maps.
+    n_outputs : int
+        Number of outputs.
+    """
+
+    def __init__(self, n_features: int, n_outputs: int):
+        super().__init__()
+        self.linear = nn.Linear(n_features, n_outputs)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return self.linear(maps.mean(tuple(range(2, maps.ndim))))
+
+    def activation_maps(self, maps: Tensor) -> Tensor:
+        """Return ``sum_k w[c, k] f_k(position)`` for every output c (Zhou et al. 2016).
+
+        Parameters
+        ----------
+        maps : Tensor of shape (batch, n_features, *spatial)
+            Feature maps.
+
+        Returns
+        -------
+        activation : Tensor of shape (batch, n_outputs, *spatial)
+            Its spatial mean plus the bias is the output of the layer.
+        """
+        return torch.einsum("bk...,ck->bc...", maps, self.linear.weight)
+
+
+class MLP(nn.Module):
+    """Linear layers with ReLU and dropout; the input is flattened.
+
+    Parameters
+    ----------
+    input_shape : sequence of int
+        Shape of one row.
+    n_outputs : int
+        Number of outputs.
+    width : int, default=64
+        Units of every hidden layer.
+    n_layers : int, default=1
+        Hidden layers; 0 is a linear model.
+    dropout : float, default=0.0
+        Dropout rate after every hidden layer.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skrobust.neural import MLP
+    >>> MLP(input_shape=(22,), n_outputs=2, width=8)(torch.zeros(4, 22)).shape
+    torch.Size([4, 2])
+    """
+
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        n_outputs: int,
+        width: int = 64,
+        n_layers: int = 1,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        layers: list[nn.Module] = []
+        size = math.prod(input_shape)
+        for _ in range(n_layers):
+            layers += [nn.Linear(size, width), nn.ReLU()]
+            if dropout:
+                layers.append(nn.Dropout(dropout))
+            size = width
+        self.hidden = nn.Sequential(*layers)
+        self.head = nn.Linear(size, n_outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.hidden(x.flatten(1)))
+
+
+class ConvNet(nn.Module):
+    """Convolution, batch norm, ReLU and max pooling, some times over, then one linear layer.
+
+    The number of spatial axes is read from `input_shape`. The default filters are those of the
+    influence paper's network (32, 32, 64, 64, 64); the kernel size, which that paper leaves
+    open, is 3. Pooling by 2 stops where an axis would fall below 1; the feature maps are
+    averaged over space before the linear layer, so that class activation maps exist. With `hidden`
+    there is a dense layer more, as in the encoder of the triplet paper.
+
+    Parameters
+    ----------
+    input_shape : sequence of int
+        ``(channels, *spatial)`` with 1 to 3 spatial axes, or ``(length,)``.
+    n_outputs : int
+        Number of outputs.
+    width : int, default=32
+        Filters of the first layer; the others have `width` times `multipliers`.
+    multipliers : sequence of int, default=(1, 1, 2, 2, 2)
+        One entry per convolution.
+    kernel_size : int, default=3
+        Size of the filters along every axis; odd.
+    hidden : int, default=None
+        Units of a dense layer between the averaged maps and the outputs. None: no such layer;
+        class activation maps exist only then.
+
+    References
+    ----------
+    "Robust influence-based training methods for noisy brain MRI", section 6.1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skrobust.neural import ConvNet
+    >>> ConvNet(input_shape=(1, 64, 64), n_outputs=3)(torch.zeros(2, 1, 64, 64)).shape
+    torch.Size([2, 3])
+    """
+
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        n_outputs: int,
+        width: int = 32,
+        multipliers: Sequence[int] = (1, 1, 2, 2, 2),
+        kernel_size: int = 3,
+        hidden: int | None = None,
+    ):
+        super().__init__()
+        if kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd, got {kernel_size}")
+        n_spatial = max(len(input_shape) - 1, 1)
+        if n_spatial > 3:
+            raise ValueError(
+                f"input_shape={tuple(input_shape)} has {n_spatial} spatial axes; ConvNet takes "
+                "1 (signals), 2 (images) or 3 (volumes)"
+            )
+        self.input_shape = channels_first_shape(input_shape, n_spatial)
+        channels, *sizes = self.input_shape
+        layers: list[nn.Module] = []
+        for multiplier in multipliers:
+            layers += [
+                CONV[n_spatial](
+                    channels, width * multiplier, kernel_size, padding=kernel_size // 2, bias=False
+                ),
+                NORM[n_spatial](width * multiplier),
+                nn.ReLU(),
+            ]
+            pool = [2 if size >= 2 else 1 for size in sizes]
+            if max(pool) == 2:
+                layers.append(POOL[n_spatial](pool))
+            sizes = [size // factor for size, factor in zip(sizes, pool, strict=True)]
+            channels = width * multiplier
+        self.features = nn.Sequential(*layers)
+        self.head = PooledHead(channels, hidden or n_outputs)
+        if hidden:
+            self.head = nn.Sequential(self.head, nn.ReLU(), nn.Linear(hidden, n_outputs))
+
+    def feature_maps(self, x: Tensor) -> Tensor:
+        """Return the maps before pooling, ``(batch, filters, *spatial)``."""
+        return self.features(x.reshape(len(x), *self.input_shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.feature_maps(x))
+
+
+class ResidualBlock1d(nn.Module):
+    """Two convolutions beside a shortcut without weights.
+
+    Main branch: convolution, batch norm, ReLU, dropout, convolution, batch norm. Shortcut:
+    identity, max-pooled where the block subsamples, with zero channels appended where the
+    number of filters grows. ReLU after the sum.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Numbers of filters before and after.
+    kernel_size : int
+        Length of the filters, in points.
+    stride : {1, 2}
+        Subsampling.
+    dropout : float
+        Share of activations dropped between the convolutions.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, stride: int, dropout: float
+    ):
+        super().__init__()
+        self.stride = stride
+        self.conv1 = SameConv1d(in_channels, out_channels, kernel_size, stride)
+        self.norm1 = nn.BatchNorm2d(out_channels)
+        self.dropout = nn.Dropout(dropout)
+        self.conv2 = SameConv1d(out_channels, out_channels, kernel_size)
+        self.norm2 = nn.BatchNorm2d(out_channels)
+        self.new_channels = out_channels - in_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        main = self.dropout(F.relu(self.norm1(self.conv1(x))))
+        main = self.norm2(self.conv2(main))
+        if self.stride > 1:
+            x = F.max_pool2d(x, (1, self.stride), ceil_mode=True)
+        if self.new_channels:
+            x = F.pad(x, (0, 0, 0, 0, 0, self.new_channels))
+        return F.relu(main + x)
+
+
+class ResNet1d(nn.Module):
+    """Residual convolutional network for signals.
+
+    The defaults are Table 1 of the paper: 8 blocks of two convolutions behind a first one (17
+    convolutions), kernels of 32 points, 16 filters that double at blocks 3, 5 and 7,
+    subsampling by 2 at blocks 1, 3, 5 and 7, dropout 0.55, global average pooling and one
+    dense layer; 288 points leave as 18. The table prints stride 1 for block 1 but halves the
+    length there; the lengths, and the text ("every other block subsamples"), are followed.
+
+    Parameters
+    ----------
+    input_shape : sequence of int
+        ``(channels, length)``, or ``(length,)`` for one channel.
+    n_outputs : int
+        Number of outputs.
+    width : int, default=16
+        Filters of the first convolution.
+    n_blocks : int, default=8
+        Residual blocks. Odd ones subsample by 2; every second one from the third doubles
+        the filters.
+    kernel_size : int, default=32
+        Length of the filters, in points.
+    dropout : float, default=0.55
+        Dropout rate in every block.
+
+    References
+    ----------
+    Lu et al., "Human-expert-level brain tumor detection using deep learning with data
+    distillation and augmentation", 2020, Table 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skrobust.neural import ResNet1d
+    >>> net = ResNet1d(input_shape=(1, 288), n_outputs=2)
+    >>> net.feature_maps(torch.zeros(5, 1, 288)).shape
+    torch.Size([5, 128, 18])
+    >>> net(torch.zeros(5, 1, 288)).shape
+    torch.Size([5, 2])
+    """
+
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        n_outputs: int,
+        width: int = 16,
+        n_blocks: int = 8,
+        kernel_size: int = 32,
+        dropout: float = 0.55,
+    ):
+        super().__init__()
+        self.input_shape = channels_first_shape(input_shape, 1)
+        self.conv = SameConv1d(self.input_shape[0], width, kernel_size)
+        self.norm = nn.BatchNorm2d(width)
+        blocks, channels = [], width
+        for i in range(n_blocks):
+            subsamples = i % 2 == 0
+            out_channels = channels * 2 if subsamples and i > 0 else channels
+            blocks.append(
+                ResidualBlock1d(channels, out_channels, kernel_size, 1 + subsamples, dropout)
+            )
+            channels = out_channels
+        self.blocks = nn.Sequential(*blocks)
+        self.head = PooledHead(channels, n_outputs)
+        self.to(memory_format=torch.channels_last)
+
+    def feature_maps(self, x: Tensor) -> Tensor:
+        """Return the maps before pooling, ``(batch, filters, points)``."""
+        x = x.reshape(len(x), self.input_shape[0], 1, self.input_shape[1])
+        x = x.contiguous(memory_format=torch.channels_last)
+        return self.blocks(F.relu(self.norm(self.conv(x)))).squeeze(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.feature_maps(x))
+
+
+class UNet(nn.Module):
+    """U-Net that returns the shape of its input, whatever the sizes of its axes.
+
+    On the way down there are `depth` halvings, on the way up as many enlargements to the sizes
+    of before, each joined with the maps of its level. Every level has two convolutions, each with
+    batch norm and ReLU.
+
+    Parameters
+    ----------
+    input_shape : sequence of int
+        ``(channels, *spatial)`` with 1 to 3 spatial axes, or ``(length,)``.
+    width : int, default=16
+        Filters of the first level; each level below has twice as many.
+    depth : int, default=2
+        Number of halvings. It stops earlier where an axis would fall below 2.
+    kernel_size : int, default=3
+        Size of the filters along every axis; odd.
+
+    References
+    ----------
+    Ronneberger et al., "U-Net: Convolutional networks for biomedical image segmentation", 2015.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skrobust.neural import UNet
+    >>> UNet(input_shape=(1, 33, 50))(torch.zeros(2, 1, 33, 50)).shape
+    torch.Size([2, 1, 33, 50])
+    """
+
+    def __init__(
+        self, input_shape: Sequence[int], width: int = 16, depth: int = 2, kernel_size: int = 3
+    ):
+        super().__init__()
+        if kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd, got {kernel_size}")
+        n_spatial = max(len(input_shape) - 1, 1)
+        self.input_shape = channels_first_shape(input_shape, n_spatial)
+        channels, *sizes = self.input_shape
+        smallest = min(sizes)
+        depth = min(depth, max(smallest.bit_length() - 2, 0))
+        widths = [width * 2**level for level in range(depth + 1)]
+
+        def level(n_in: int, n_out: int) -> nn.Sequential:
+            layers: list[nn.Module] = []
+            for n in (n_in, n_out):
+                conv = CONV[n_spatial](n, n_out, kernel_size, padding=kernel_size // 2, bias=False)
+                layers += [conv, NORM[n_spatial](n_out), nn.ReLU()]
+            return nn.Sequential(*layers)
+
+        self.pool = POOL[n_spatial](2)
+        self.down = nn.ModuleList(
+            level(n_in, n_out) for n_in, n_out in zip([channels, *widths[:-1]], widths, strict=True)
+        )
+        self.up = nn.ModuleList(
+            level(n_below + n_here, n_here)
+            for n_below, n_here in zip(widths[:0:-1], widths[-2::-1], strict=True)
+        )
+        self.head = CONV[n_spatial](width, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = x.reshape(len(x), *self.input_shape)
+        passed = []
+        for i, level in enumerate(self.down):
+            maps = level(maps if i == 0 else self.pool(maps))
+            passed.append(maps)
+        for level in self.up:
+            passed.pop()
+            enlarged = interpolate(maps, passed[-1].shape[2:], mode="nearest")
+            maps = level(torch.cat([enlarged, passed[-1]], dim=1))
+        return self.head(maps).reshape(x.shape)
+
+
+def auto_module(input_shape: Sequence[int]) -> tuple[type[nn.Module], dict[str, Any]]:
+    """Return a small network class and its sizes for rows of a shape.
+
+    Signals get a :class:`ResNet1d` of width 8 with 4 blocks, dropout 0.2 and kernels of at most 16
+    points and a quarter of the signal, less than a hundredth of the paper's weights; images a
+    :class:`ConvNet` of width 16, volumes one of width 8. The full networks of the papers are had
+    by parameters.
+
+    Parameters
+    ----------
+    input_shape : sequence of int
+        ``(n_features,)`` or ``(channels, *spatial)``.
+
+    Returns
+    -------
+    module : type
+        Subclass of :class:`torch.nn.Module`.
+    params : dict
+        Arguments for it, beside ``input_shape`` and ``n_outputs``.
+
+    Examples
+    --------
+    >>> from skrobust.neural import auto_module
+    >>> auto_module((288,))[1]
+    {'width': 8, 'n_blocks': 4, 'kernel_size': 16, 'dropout': 0.2}
+    """
+    n_spatial = max(len(input_shape) - 1, 1)
+    if n_spatial == 1:
+        kernel_size = min(16, max(3, input_shape[-1] // 4))
+        return ResNet1d, {"width": 8, "n_blocks": 4, "kernel_size": kernel_size, "dropout": 0.2}
+    return ConvNet, {"width": 16 if n_spatial == 2 else 8}

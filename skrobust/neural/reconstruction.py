@@ -1,0 +1,114 @@
+"""Rows that a network learns to give back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..utils.validation import check_finite_rows
+from .batches import Batches, Rows, _take
+from .net import TensorNet, prediction_batch_size
+
+
+class ReconstructionRows(Rows):
+    """Rows that are their own target, brought to a common scale; some may be left out.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, ...)
+        The rows.
+    input_shape : sequence of int
+        Shape of one row in a batch.
+    device : str, default="cpu"
+        Where the batches live.
+    center, scale : float, default=0.0, 1.0
+        Every batch is ``(x - center) / scale``.
+
+    Attributes
+    ----------
+    indices : Tensor of int or None
+        Positions of the rows that are still in, in order; None for all. To be set by whoever
+        removes rows.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from skrobust.neural.reconstruction import ReconstructionRows
+    >>> X = np.array([[1.0, 3], [5, 7], [9, 11]])
+    >>> rows = ReconstructionRows(X, (2,), center=1.0, scale=2.0)
+    >>> rows.indices = torch.tensor([0, 2])
+    >>> x, target = rows[1:]
+    >>> x, x is target, len(rows)
+    (tensor([[4., 5.]]), True, 2)
+    """
+
+    def __init__(
+        self,
+        X: NDArray,
+        input_shape: Sequence[int],
+        device: str = "cpu",
+        center: float = 0.0,
+        scale: float = 1.0,
+    ):
+        super().__init__(X, None, input_shape, device)
+        self.center = center
+        self.scale = scale
+
+    def __getitem__(self, rows: slice | Tensor) -> tuple[Tensor, Tensor]:
+        batch = _take(self.X, rows if self.indices is None else _take(self.indices, rows))
+        if batch.dtype != torch.float64:
+            batch = batch.to(self.device, torch.float32)
+        # float64 is centred before it is rounded: small differences of large numbers survive
+        batch = batch.sub(self.center).div_(self.scale).to(self.device, torch.float32)
+        batch = batch.reshape(-1, *self.input_shape)
+        return batch, batch
+
+    def learn_scale(self) -> None:
+        """Set `center` and `scale` to the mean and standard deviation of all numbers of X.
+
+        Read in batches, twice; the scale of a constant X is 1.
+        """
+        self.center, self.scale = 0.0, 1.0
+        n_numbers = self.X.numel()
+        batches = Batches(self, prediction_batch_size(self.input_shape))
+        self.center = sum(float(x.sum(dtype=torch.float64)) for x, _ in batches) / n_numbers
+        # around the first mean, which float32 has rounded
+        total, squares = 0.0, 0.0
+        for x, _ in batches:
+            total += float(x.sum(dtype=torch.float64))
+            # in float64, where squares of large float32 numbers do not overflow
+            squares += float(torch.linalg.vector_norm(x, dtype=torch.float64)) ** 2
+        shift = total / n_numbers
+        self.center += shift
+        spread = max(squares / n_numbers - shift**2, 0.0) ** 0.5
+        self.scale = spread if spread > 1e-12 * abs(self.center) else 1.0
+
+
+def reconstruction_errors(net: TensorNet, rows: ReconstructionRows) -> NDArray:
+    """Return the mean absolute error of every row, in evaluation mode.
+
+    Parameters
+    ----------
+    net : TensorNet
+        A net that returns the shape of its input.
+    rows : ReconstructionRows
+        The rows.
+
+    Returns
+    -------
+    errors : ndarray of shape (n_rows,), float64
+        In the units of X.
+    """
+    net.module_.eval()
+    # filled in place: small results left between large batches keep their memory from being reused
+    errors, start = np.empty(len(rows)), 0
+    with torch.no_grad():
+        for x, _ in net.get_iterator(rows):
+            batch = (net.infer(x) - x).abs_().flatten(1).mean(1)
+            errors[start : start + len(x)] = batch.cpu().numpy()
+            start += len(x)
+    return check_finite_rows(errors * rows.scale, "the reconstruction errors")

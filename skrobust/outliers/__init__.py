@@ -1,0 +1,17 @@
+"""Rows unlike the others, found and removed."""
+
+from .ae_outlier_remover import AEOutlierRemover
+from .autoencoders import ConvAutoencoder, DenseAutoencoder, auto_autoencoder
+from .displays import GammaCurveDisplay, LossHistogramDisplay, ReconstructionDisplay
+from .row_removal import OutlierRemovalWarning
+
+__all__ = [
+    "AEOutlierRemover",
+    "ConvAutoencoder",
+    "DenseAutoencoder",
+    "GammaCurveDisplay",
+    "LossHistogramDisplay",
+    "OutlierRemovalWarning",
+    "ReconstructionDisplay",
+    "auto_autoencoder",
+]

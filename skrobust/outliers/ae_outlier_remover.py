@@ -1,0 +1,468 @@
+"""An autoencoder that cleans its training set while it trains."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import OutlierMixin
+from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from ..base.row_sampler import RowSampler
+from ..base.state import fit_context
+from ..neural.net import TensorNet
+from ..neural.net_estimator import NetEstimator
+from ..neural.reconstruction import ReconstructionRows, reconstruction_errors
+from ..utils.groups import check_groups, require_groups
+from ..utils.sklearn_private import Interval, StrOptions, safe_indexing
+from ..utils.targets import ClassMass
+from ..utils.validation import check_finite_rows
+from .autoencoders import ConvAutoencoder, auto_autoencoder
+from .row_removal import RowRemoval, removal_threshold
+
+
+class ReconstructionDetector(OutlierMixin, NetEstimator):
+    """Base of outlier detectors that score rows by their reconstruction error.
+
+    Subclasses set ``net_``, ``center_``, ``scale_`` and ``offset_`` in ``fit``.
+    """
+
+    def score_samples(self, X: ArrayLike) -> NDArray:
+        """Return minus the reconstruction error; the lower, the more of an outlier.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Rows.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), float64
+            Minus the mean absolute difference to the reconstruction, in the units of X.
+        """
+        return -reconstruction_errors(*self._net_and_rows(X))
+
+    def decision_function(self, X: ArrayLike) -> NDArray:
+        """Return ``score_samples(X) - offset_``, negative for outliers.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Rows.
+
+        Returns
+        -------
+        decision : ndarray of shape (n_samples,), float64
+            Distance to the threshold, in the units of X.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """Return +1 for inliers and -1 for outliers.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Rows.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int
+            -1 where `decision_function` is negative.
+        """
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def reconstruct(self, X: ArrayLike) -> NDArray:
+        """Return the autoencoder's reconstructions.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Rows.
+
+        Returns
+        -------
+        reconstruction : ndarray of the shape of X, float32 or float64
+            In the units of X; float64 where X is.
+        """
+        return self._reconstruct(X)[1]
+
+    def error_map(self, X: ArrayLike) -> NDArray:
+        """Return the absolute difference between every number and its reconstruction.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Rows.
+
+        Returns
+        -------
+        errors : ndarray of the shape of X, float32 or float64
+            In the units of X; the mean over a row is minus its score.
+        """
+        X, reconstruction = self._reconstruct(X)
+        return np.abs(X - reconstruction)
+
+    def _reconstruct(self, X: ArrayLike) -> tuple[NDArray, NDArray]:
+        net, rows = self._net_and_rows(X)
+        X = rows.X.cpu().numpy()
+        dtype = np.float64 if X.dtype == np.float64 else np.float32
+        outputs = net.outputs(rows).reshape(X.shape).astype(dtype, copy=False)
+        with np.errstate(over="ignore", invalid="ignore"):  # checked instead
+            outputs = outputs * dtype(rows.scale) + dtype(rows.center)
+        return X, check_finite_rows(outputs, "the reconstructions")
+
+    def _net_and_rows(self, X: ArrayLike) -> tuple[TensorNet, ReconstructionRows]:
+        check_is_fitted(self)
+        X = self._check_X(X, reset=False)
+        device = self.net_.device
+        return self.net_, ReconstructionRows(
+            X, self.input_shape_, device, self.center_, self.scale_
+        )
+
+
+class AEOutlierRemover(ReconstructionDetector, RowSampler):
+    """Train an autoencoder and drop the rows that it reconstructs badly, while it trains.
+
+    For training sets that should be of one kind, "healthy" say, but are not quite. Every
+    `removal_interval` epochs the rows whose reconstruction error exceeds `gamma` times the mean
+    error of the rows still in (Eq. 2) are removed for good; the weights start anew after the
+    epochs `restarts`, so that the final network has seen little of what was removed.
+
+    It is an outlier detector of scikit-learn (`fit`, `predict`, `score_samples`), and a sampler
+    for a pipeline of imbalanced-learn: `fit_resample` returns the rows that stay. Removed rows
+    are rows to review: with few outliers most of them are inliers of an unusual look.
+
+    Parameters
+    ----------
+    module : "auto", type or torch.nn.Module, default="auto"
+        The autoencoder. "auto" takes a small :class:`~skrobust.outliers.DenseAutoencoder` for
+        flat rows and a :class:`~skrobust.outliers.ConvAutoencoder` for signals, images and
+        volumes with a channel axis (:func:`~skrobust.outliers.auto_autoencoder`). A class is
+        called with ``module__*`` and, where it takes it, ``input_shape``; it must return the
+        shape of its input. A module instance is copied, and every restart goes back to its
+        present weights.
+    gamma : float or "auto", default="auto"
+        Factor on the mean error; the paper's is 1.3 to 1.5. Smaller ones remove more. What a
+        factor removes depends on the data: 1.5 removes more than half of some tables and nothing
+        of homogeneous volumes. "auto" takes the smaller of 1.5 times the mean and the median
+        plus 2.5 robust standard deviations (1.4826 times the median absolute deviation).
+    removal_interval : int, default=5
+        Epochs between removals.
+    restarts : tuple of int, default=(25, 50)
+        Epochs after which the weights are initialised anew, increasing; the paper's are (50,
+        100). The order of rows and the settings of the optimizer go on.
+    max_epochs : int or "auto", default="auto"
+        Epochs after the last restart; the paper's 400. "auto" is 100, or as many as make 300
+        training steps, if that is more.
+    max_removed_fraction : float in [0, 1), default=0.5
+        Largest share of the rows (of each class, see `per_class`) that may be removed, the
+        worst first. 0 trains a plain autoencoder.
+    per_class : bool, default=True
+        Where y is given: every class has its own threshold and its own limit, so that no class
+        is lost. False does not look at y; set it where y is the truth to compare with.
+    level : {"row", "group"}, default="row"
+        "group" judges and removes groups (patients) as a whole, by the mean error of their rows
+        (of one class); every group then counts the same in the mean error.
+    lr : float, default=0.001
+        Learning rate.
+    batch_size : int, default=32
+        Rows per training step.
+    optimizer : type, default=torch.optim.Adam
+        A torch optimizer class. Adam, AdamW and SGD are run fused, unless
+        ``optimizer__fused=False``.
+    input_shape : tuple of int, default=None
+        ``(channels, *spatial)``: how to see rows of a two-dimensional X. By default rows keep
+        their shape.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Precision of the convolutions and matrix products.
+    device : str, default="cpu"
+        "cpu", "cuda", or "auto" for CUDA where there is a GPU.
+    callbacks : list, default=None
+        skorch callbacks. They are copied. Epochs count through all restarts.
+    verbose : int, default=0
+        1 shows a progress bar over epochs, 2 skorch's table of losses.
+    random_state : int, RandomState instance or None, default=None
+        Fixes initialisation and the order of rows. With an int, no global random generator is
+        read or moved and two fits agree bit for bit on one machine and number of threads.
+    **kwargs : dict
+        ``module__<argument>`` and ``optimizer__<argument>``, for example
+        ``module__latent_dim=16``.
+
+    Attributes
+    ----------
+    scores_ : ndarray of shape (n_samples,)
+        ``score_samples`` of the training rows, removed ones included.
+    removed_epoch_ : ndarray of shape (n_samples,), int
+        Epoch after which the row was removed, from 1; -1 if it stays.
+    sample_indices_ : ndarray of shape (n_kept,), int
+        The rows that stay.
+    removed_indices_ : ndarray of shape (n_removed,), int
+        The rows to review, the worst reconstructed first.
+    offset_ : float
+        Minus the threshold after training: that of `gamma`, over all rows that stay.
+    history_ : skorch.history.History
+        Per epoch, besides times: ``train_loss``, ``n_kept`` (rows in after the epoch) and
+        ``threshold`` (NaN when nothing was removed after the epoch; with several classes
+        ``threshold_<class>``), in the units of X.
+    center_, scale_ : float
+        Mean and standard deviation of all numbers of the training X. The network sees
+        ``(X - center_) / scale_``.
+    net_ : skorch.NeuralNet
+        The fitted net; ``net_.module_`` is the torch module.
+    input_shape_ : tuple of int
+        Shape of one row as the network sees it.
+    n_features_in_ : int
+        Size of the second axis of X.
+    feature_names_in_ : ndarray of str
+        Column names, when X has them.
+    sampling_strategy_ : dict
+        Empty: class sizes follow from what is removed.
+    paper_params : dict
+        Class attribute: the settings of the paper, with the middle one of its values of `gamma`.
+
+    Warns
+    -----
+    OutlierRemovalWarning
+        If more than half of the rows were removed, or `max_removed_fraction` kept rows in that
+        are above the threshold.
+
+    See Also
+    --------
+    sklearn.neighbors.LocalOutlierFactor, sklearn.ensemble.IsolationForest : Cheaper detectors
+        to compare with.
+
+    Notes
+    -----
+    The error of a row is the mean absolute difference (Eq. 1) between it and its reconstruction.
+    Columns of different units should be standardised before; whatever is large dominates the
+    error.
+
+    The paper does not say whether rows come back after a restart; here they do not.
+
+    References
+    ----------
+    Behrendt et al., "Unsupervised anomaly detection in 3D brain MRI using deep learning with
+    impured training data", 2022.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from skrobust import AEOutlierRemover
+    >>> X, y = load_digits(return_X_y=True)
+    >>> X = np.concatenate([X[y == 3][:100], X[y == 0][:10]])
+    >>> detector = AEOutlierRemover(restarts=(20,), max_epochs=20, random_state=0).fit(X)
+    >>> bool(np.isin(np.arange(100, 110), detector.removed_indices_).mean() > 0.5)
+    True
+    """
+
+    __metadata_request__fit = {"groups": True}
+
+    _auto_module = staticmethod(auto_autoencoder)
+    _parameter_constraints: dict = {
+        **NetEstimator._parameter_constraints,
+        "gamma": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "removal_interval": [Interval(Integral, 1, None, closed="left")],
+        "restarts": [tuple, list],
+        "max_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "max_removed_fraction": [Interval(Real, 0, 1, closed="left")],
+        "per_class": ["boolean"],
+        "level": [StrOptions({"row", "group"})],
+    }
+
+    paper_params = {
+        "module": ConvAutoencoder,
+        "module__latent_dim": 512,
+        "gamma": 1.4,
+        "removal_interval": 5,
+        "restarts": (50, 100),
+        "max_epochs": 400,
+        "lr": 1e-3,
+        "batch_size": 32,
+    }
+
+    def __init__(
+        self,
+        module="auto",
+        *,
+        gamma="auto",
+        removal_interval=5,
+        restarts=(25, 50),
+        max_epochs="auto",
+        max_removed_fraction=0.5,
+        per_class=True,
+        level="row",
+        lr=1e-3,
+        batch_size=32,
+        optimizer=torch.optim.Adam,
+        input_shape=None,
+        precision="float32",
+        device="cpu",
+        callbacks=None,
+        verbose=0,
+        random_state=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.module = module
+        self.gamma = gamma
+        self.removal_interval = removal_interval
+        self.restarts = restarts
+        self.max_epochs = max_epochs
+        self.max_removed_fraction = max_removed_fraction
+        self.per_class = per_class
+        self.level = level
+        self.lr = lr
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.input_shape = input_shape
+        self.precision = precision
+        self.device = device
+        self.callbacks = callbacks
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: ArrayLike, y: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> AEOutlierRemover:
+        """Train the autoencoder and remove rows on the way.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Training rows. A memory-mapped array is read in batches.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Class labels, or class mass (the class is its largest share), for `per_class`.
+        groups : array-like of shape (n_samples,), default=None
+            Group (patient) of every row; needed for ``level="group"`` and not looked at
+            otherwise.
+
+        Returns
+        -------
+        self : AEOutlierRemover
+            The fitted detector.
+
+        Raises
+        ------
+        ValueError
+            If the input is malformed, groups are missing, or the network does not fit it.
+        """
+        self._check_restarts()
+        X, classes, class_codes, group_codes = self._check_all(X, y, groups)
+        n_epochs = self.max_epochs
+        if n_epochs == "auto":
+            n_epochs = max(100, math.ceil(300 / math.ceil(len(X) / self.batch_size)))
+        rng = check_random_state(self.random_state)
+        seeds = iter(rng.randint(np.iinfo(np.int32).max, size=1 + len(self.restarts)).tolist())
+        net = self._start_net(X, None, nn.L1Loss, next(seeds))
+        rows = ReconstructionRows(X, self.input_shape_, net.device)
+        rows.learn_scale()
+        removal = RowRemoval(class_codes, group_codes, self.gamma, self.max_removed_fraction)
+        names = ["threshold"] if len(classes) == 1 else [f"threshold_{c}" for c in classes]
+
+        def after_epoch(net: TensorNet) -> None:
+            epoch = len(net.history)
+            net.record_loss("train", net.history[-1]["train_loss"] * rows.scale)
+            thresholds = [math.nan] * len(names)
+            if epoch % self.removal_interval == 0:
+                thresholds = removal.remove(reconstruction_errors(net, rows), rows.scale, epoch)
+                rows.indices = torch.from_numpy(np.flatnonzero(removal.kept)).to(rows.X.device)
+            net.history.record("n_kept", int(removal.kept.sum()))
+            for name, threshold in zip(names, thresholds, strict=True):
+                net.history.record(name, threshold)
+            if epoch in self.restarts:
+                fresh = self._start_net(X, None, nn.L1Loss, next(seeds))
+                # in place, so that schedulers and callbacks keep hold of weights and optimizer
+                net.module_.load_state_dict(fresh.module_.state_dict())
+                net.optimizer_.state.clear()
+
+        total = (self.restarts[-1] if self.restarts else 0) + n_epochs
+        net.run_epochs(rows, total, after_epoch=after_epoch)
+        rows.indices = None
+        self._keep_results(net, rows, removal)
+        return self
+
+    def _keep_results(self, net: TensorNet, rows: ReconstructionRows, removal: RowRemoval) -> None:
+        errors = reconstruction_errors(net, rows)
+        self.center_, self.scale_ = rows.center, rows.scale
+        self.scores_ = -errors
+        self.removed_epoch_ = removal.removed_epoch
+        self.sample_indices_ = np.flatnonzero(removal.kept)
+        removed = np.flatnonzero(~removal.kept)
+        self.removed_indices_ = removed[np.argsort(-errors[removed], kind="stable")]
+        self.offset_ = -removal_threshold(errors[removal.kept], self.gamma)
+        self.sampling_strategy_ = {}
+        self.net_ = net
+        removal.warn("groups" if self.level == "group" else "rows")
+
+    def fit_resample(
+        self, X: ArrayLike, y: ArrayLike | None = None, groups: ArrayLike | None = None
+    ):
+        """Fit, and return the rows that stay.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Training rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Class labels, or class mass.
+        groups : array-like of shape (n_samples,), default=None
+            Group (patient) of every row, for ``level="group"``.
+
+        Returns
+        -------
+        X_resampled : array of shape (n_kept, ...)
+            The rows that stay, in order, in the container and dtype of X.
+        y_resampled : array of shape (n_kept, ...) or None
+            Their labels or class mass, as given; None if y is None.
+
+        Raises
+        ------
+        ValueError
+            As `fit`.
+        """
+        return self._fit_resample(X, y, groups)
+
+    def _fit_resample(self, X, y, groups):
+        rows = self.fit(X, y, groups).sample_indices_
+        return safe_indexing(X, rows), None if y is None else safe_indexing(y, rows)
+
+    def _check_all(self, X, y, groups):
+        """Return X, the classes, and codes of classes and (for level="group") groups."""
+        if y is not None and self.per_class:
+            X, y, groups, _ = self._check_rows(X, y, groups)
+            self._check_layout(X, reset=True)
+            if isinstance(y, ClassMass):
+                y = y.classes[y.argmax(1)]
+            classes, class_codes = np.unique(y, return_inverse=True)
+        else:
+            X = self._check_X(X, reset=True)
+            if y is not None:
+                check_consistent_length(X, y)
+            groups = None if groups is None else check_groups(groups, len(X))
+            classes, class_codes = np.zeros(1, dtype=int), np.zeros(len(X), dtype=int)
+        if self.level == "row":
+            return X, classes, class_codes, None
+        require_groups(groups)
+        return X, classes, class_codes, np.unique(groups, return_inverse=True)[1]
+
+    def _check_restarts(self):
+        epochs = [0, *self.restarts]
+        if not all(isinstance(e, Integral) for e in epochs) or (np.diff(epochs) <= 0).any():
+            raise ValueError(
+                f"restarts={self.restarts!r} must be increasing epochs, from 1, such as (25, 50); "
+                "() never starts anew."
+            )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = False
+        tags.sampler_tags.sample_indices = True
+        return tags

@@ -1,0 +1,499 @@
+"""Displays of outlier removal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
+
+from ..evaluation.drawing import check_names, color_of, given_axes, load_pyplot, marker_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class GammaCurveDisplay:
+    """AUROC and removed fractions against `gamma`, as in the paper's Fig. 2 [1]_.
+
+    Parameters
+    ----------
+    gammas : ndarray of shape (n_gammas,)
+        Values of `gamma`, increasing.
+    aurocs : ndarray of shape (n_gammas,)
+        AUROC of held-out rows.
+    removed : ndarray of shape (2, n_gammas)
+        Share of the inliers and of the outliers among the training rows that were removed; NaN
+        where there are none.
+    baseline : float
+        AUROC of the same autoencoder without removal.
+
+    Attributes
+    ----------
+    ax_ : ndarray of shape (2,) of matplotlib.axes.Axes
+        AUROC, and removed fractions.
+    figure_ : matplotlib.figure.Figure
+        The figure.
+    lines_ : list of matplotlib.lines.Line2D
+        With removal, without removal, removed inliers, removed outliers.
+
+    References
+    ----------
+    .. [1] F. Behrendt et al., "Unsupervised anomaly detection in 3D brain MRI using deep learning
+       with impured training data", 2022.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> import numpy as np
+    >>> from skrobust.outliers import GammaCurveDisplay
+    >>> removed = np.array([[0.3, 0.1], [0.9, 0.7]])
+    >>> display = GammaCurveDisplay(np.array([1.3, 1.5]), np.array([0.9, 0.87]), removed, 0.8)
+    >>> len(display.plot().lines_)
+    4
+    """
+
+    def __init__(self, gammas: NDArray, aurocs: NDArray, removed: NDArray, baseline: float):
+        self.gammas = gammas
+        self.aurocs = aurocs
+        self.removed = removed
+        self.baseline = baseline
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: ArrayLike,
+        is_outlier: ArrayLike,
+        X_test: ArrayLike,
+        test_is_outlier: ArrayLike,
+        *,
+        gammas: Sequence[float] = (1.3, 1.35, 1.4, 1.45, 1.5),
+    ) -> GammaCurveDisplay:
+        """Fit the estimator once for each `gamma`, and once without removal.
+
+        Parameters
+        ----------
+        estimator : AEOutlierRemover
+            Its settings; it is cloned. Give it a `random_state`, so that only `gamma` differs.
+        X : array-like of shape (n_samples, ...)
+            Training rows.
+        is_outlier : array-like of shape (n_samples,), bool
+            Which of them are outliers. Only the removed fractions look at it.
+        X_test : array-like of shape (n_test, ...)
+            Held-out rows.
+        test_is_outlier : array-like of shape (n_test,), bool
+            Which of them are outliers.
+        gammas : sequence of float, default=(1.3, 1.35, 1.4, 1.45, 1.5)
+            The values to try; the paper's by default.
+
+        Returns
+        -------
+        display : GammaCurveDisplay
+            The computed display; ``plot`` draws it.
+
+        Raises
+        ------
+        ValueError
+            If the lengths do not fit, or the held-out rows are all of one kind.
+
+        Notes
+        -----
+        To choose `gamma` by such a curve needs held-out rows of known kind, others than those
+        that the final result is told on. Without removal there are no restarts, and as many
+        epochs as after the last one.
+        """
+        is_outlier = np.asarray(is_outlier, dtype=bool)
+        if len(is_outlier) != len(X):
+            raise ValueError(
+                f"is_outlier has {len(is_outlier)} entries, but X has {len(X)} rows. Give one per "
+                "row."
+            )
+        truth = np.asarray(test_is_outlier, dtype=bool)
+        if len(np.unique(truth)) < 2:
+            raise ValueError(
+                "test_is_outlier is the same for all rows; an AUROC needs inliers and outliers."
+            )
+        gammas = np.sort(np.asarray(gammas, dtype=float))
+
+        def fit(**params: Any) -> tuple[Any, float]:
+            model = clone(estimator).set_params(**params).fit(X)
+            return model, roc_auc_score(truth, -model.score_samples(X_test))
+
+        baseline = fit(max_removed_fraction=0.0, restarts=())[1]
+        aurocs, removed = np.empty(len(gammas)), np.full((2, len(gammas)), np.nan)
+        for i, gamma in enumerate(gammas):
+            model, aurocs[i] = fit(gamma=gamma)
+            gone = model.removed_epoch_ > 0
+            for row, kind in enumerate((~is_outlier, is_outlier)):
+                if kind.any():
+                    removed[row, i] = gone[kind].mean()
+        return cls(gammas, aurocs, removed, baseline)
+
+    def plot(self, ax: Sequence[Axes] | None = None) -> GammaCurveDisplay:
+        """Draw both panels.
+
+        Parameters
+        ----------
+        ax : array-like of 2 matplotlib.axes.Axes, default=None
+            Axes to draw into. None makes a figure.
+
+        Returns
+        -------
+        self : GammaCurveDisplay
+            With the attributes that hold what was drawn.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            If `ax` has the wrong number of axes.
+        """
+        plt = load_pyplot(f"{type(self).__name__}.plot")
+        if ax is None:
+            ax = plt.subplots(2, 1, figsize=(5.6, 5.6), sharex=True, layout="constrained")[1]
+        score, share = given_axes(ax, ["AUROC", "removed fractions"])
+        self.ax_ = np.array([score, share], dtype=object)
+        self.figure_ = score.figure
+        curves = [(score, self.aurocs, "with removal")]
+        curves += [(share, self.removed[0], "inliers"), (share, self.removed[1], "outliers")]
+        self.lines_ = []
+        for i, (panel, values, name) in enumerate(curves):
+            style = {"color": color_of(i), "marker": marker_of(i), "ms": 5, "lw": 1.6}
+            self.lines_ += panel.plot(self.gammas, values, label=name, **style)
+        label = "without removal"
+        self.lines_.insert(1, score.axhline(self.baseline, color="0.35", ls="--", label=label))
+        score.set_ylabel("AUROC of held-out rows")
+        share.set(xlabel="gamma", ylabel="Removed fraction of", ylim=(-0.02, 1.02))
+        for panel in (score, share):
+            panel.legend(frameon=False, fontsize="small")
+        return self
+
+
+class LossHistogramDisplay:
+    """Histogram of reconstruction errors with the threshold after training.
+
+    Rows that stay and removed rows are stacked. Where it is known which rows are outliers, these
+    are hatched: hatched bars on the left are outliers that were missed, plain removed ones are
+    inliers that were lost.
+
+    Parameters
+    ----------
+    errors : ndarray of shape (n_samples,)
+        Reconstruction error of every row.
+    removed : ndarray of shape (n_samples,), bool
+        Rows that were removed.
+    threshold : float
+        Error above which a row is an outlier.
+    is_outlier : ndarray of shape (n_samples,), bool, default=None
+        True outliers, where they are known.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        The axes.
+    figure_ : matplotlib.figure.Figure
+        The figure.
+    histograms_ : list of matplotlib.container.BarContainer
+        One for each kind of rows, those that stay first.
+    threshold_line_ : matplotlib.lines.Line2D
+        The threshold.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> import numpy as np
+    >>> from skrobust.outliers import LossHistogramDisplay
+    >>> errors = np.array([0.1, 0.2, 0.15, 0.9])
+    >>> display = LossHistogramDisplay(errors, errors > 0.5, threshold=0.4).plot()
+    >>> [len(bars) for bars in display.histograms_]
+    [30, 30]
+    """
+
+    def __init__(
+        self,
+        errors: NDArray,
+        removed: NDArray,
+        threshold: float,
+        *,
+        is_outlier: NDArray | None = None,
+    ):
+        self.errors = errors
+        self.removed = removed
+        self.threshold = threshold
+        self.is_outlier = is_outlier
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, *, is_outlier: ArrayLike | None = None
+    ) -> LossHistogramDisplay:
+        """Read the errors of the training rows.
+
+        Parameters
+        ----------
+        estimator : AEOutlierRemover
+            After fit, with ``scores_``, ``removed_epoch_`` and ``offset_``.
+        is_outlier : array-like of shape (n_samples,), bool, default=None
+            Which of the training rows are outliers, where it is known.
+
+        Returns
+        -------
+        display : LossHistogramDisplay
+            The computed display; ``plot`` draws it.
+
+        Raises
+        ------
+        ValueError
+            If the estimator is not fitted, or the lengths differ.
+        """
+        check_is_fitted(estimator, ["scores_", "removed_epoch_", "offset_"])
+        errors = -np.asarray(estimator.scores_)
+        if is_outlier is not None:
+            is_outlier = np.asarray(is_outlier, dtype=bool)
+            if is_outlier.shape != errors.shape:
+                raise ValueError(
+                    f"is_outlier has shape {is_outlier.shape}, but the estimator was fitted on "
+                    f"{len(errors)} rows. Give one entry for each."
+                )
+        removed = np.asarray(estimator.removed_epoch_) > 0
+        return cls(errors, removed, -float(estimator.offset_), is_outlier=is_outlier)
+
+    def plot(self, ax: Axes | None = None, *, bins: int = 30) -> LossHistogramDisplay:
+        """Draw the histogram.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw into. None makes a figure.
+        bins : int, default=30
+            Number of bins.
+
+        Returns
+        -------
+        self : LossHistogramDisplay
+            With the attributes that hold what was drawn.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        plt = load_pyplot(f"{type(self).__name__}.plot")
+        if ax is None:
+            _, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
+        (self.ax_,) = given_axes(ax, ["histogram"])
+        self.figure_ = self.ax_.figure
+        kinds = [("stays", ~self.removed, color_of(0)), ("removed", self.removed, color_of(1))]
+        if self.is_outlier is not None:
+            kinds = [
+                (f"{name}, {truth}", rows & (self.is_outlier == (truth == "outlier")), color)
+                for name, rows, color in kinds
+                for truth in ("inlier", "outlier")
+            ]
+        edges = np.histogram_bin_edges(self.errors, bins)
+        below = np.zeros(len(edges) - 1)
+        self.histograms_ = []
+        for name, rows, color in kinds:
+            counts = np.histogram(self.errors[rows], edges)[0]
+            hatch = "////" if name.endswith("outlier") else None
+            bars = self.ax_.bar(
+                edges[:-1], counts, np.diff(edges), bottom=below, align="edge", color=color,
+                edgecolor="white", lw=0.4, hatch=hatch, label=f"{name} ({rows.sum()})",
+            )  # fmt: skip
+            self.histograms_.append(bars)
+            below = below + counts
+        self.ax_.set_ylim(0, 1.08 * below.max())
+        label = f"threshold: {self.threshold:.3g}"
+        self.threshold_line_ = self.ax_.axvline(
+            self.threshold, color="black", ls="--", lw=1.6, label=label
+        )
+        self.ax_.set(xlabel="Mean absolute reconstruction error (units of X)", ylabel="Rows")
+        self.ax_.legend(frameon=False, fontsize="small")
+        return self
+
+
+class ReconstructionDisplay:
+    """Input, reconstruction, error and truth of images or volumes, as in the paper's Fig. 3 [1]_.
+
+    One line of panels for each row. Volumes are shown as one slice across their last axis.
+
+    Parameters
+    ----------
+    inputs, reconstructions, errors : ndarray of shape (n_rows, height, width)
+        What the panels show.
+    truth : ndarray of shape (n_rows, height, width), default=None
+        Lesion masks, say, for the last panel.
+    names : list of str
+        Name of every row.
+
+    Attributes
+    ----------
+    ax_ : ndarray of shape (n_rows, 3 or 4) of matplotlib.axes.Axes
+        The panels.
+    figure_ : matplotlib.figure.Figure
+        The figure.
+    images_ : ndarray of shape (n_rows, 3 or 4) of matplotlib.image.AxesImage
+        What is in them.
+
+    References
+    ----------
+    .. [1] F. Behrendt et al., "Unsupervised anomaly detection in 3D brain MRI using deep learning
+       with impured training data", 2022.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> from sklearn.datasets import load_digits
+    >>> from skrobust import AEOutlierRemover
+    >>> from skrobust.outliers import ReconstructionDisplay
+    >>> X = load_digits().images[:60, None]
+    >>> model = AEOutlierRemover(restarts=(), max_epochs=5, random_state=0).fit(X)
+    >>> display = ReconstructionDisplay.from_estimator(model, X[:2]).plot()
+    >>> display.ax_.shape
+    (2, 3)
+    """
+
+    def __init__(
+        self,
+        inputs: NDArray,
+        reconstructions: NDArray,
+        errors: NDArray,
+        *,
+        truth: NDArray | None = None,
+        names: list[str],
+    ):
+        self.inputs = inputs
+        self.reconstructions = reconstructions
+        self.errors = errors
+        self.truth = truth
+        self.names = names
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: ArrayLike,
+        *,
+        truth: ArrayLike | None = None,
+        names: Sequence[str] | None = None,
+    ) -> ReconstructionDisplay:
+        """Reconstruct a few rows.
+
+        Parameters
+        ----------
+        estimator : AEOutlierRemover
+            After fit, on images or volumes.
+        X : array-like of shape (n_rows, ...)
+            The rows, as for ``estimator.reconstruct``. Of several channels the first is shown.
+        truth : array-like of shape (n_rows, *spatial), default=None
+            Masks. A volume is cut where its mask has the largest area, without a mask where its
+            error is largest.
+        names : sequence of str, default=None
+            Names of the rows; by default their numbers and errors.
+
+        Returns
+        -------
+        display : ReconstructionDisplay
+            The computed display; ``plot`` draws it.
+
+        Raises
+        ------
+        ValueError
+            If the estimator is not fitted, the rows are neither images nor volumes, or shapes do
+            not fit.
+        """
+        check_is_fitted(estimator)
+        shape = tuple(estimator.input_shape_)
+        if len(shape) not in (3, 4):
+            raise ValueError(
+                f"rows of shape {shape} are neither images nor volumes. Fit the estimator with "
+                "input_shape=(channels, height, width) or (channels, depth, height, width)."
+            )
+        X = check_array(X, allow_nd=True, input_name="X")
+        parts = [X, estimator.reconstruct(X), estimator.error_map(X)]
+        parts = [part.reshape(-1, *shape)[:, 0] for part in parts]
+        if truth is not None:
+            truth = np.asarray(truth)
+            if truth.shape != parts[0].shape:
+                raise ValueError(
+                    f"truth has shape {truth.shape}, but the rows shown have shape "
+                    f"{parts[0].shape}. Give one mask for each, without the channel axis."
+                )
+        if names is None:
+            scores = parts[2].reshape(len(X), -1).mean(1)
+            names = [f"row {i}\nerror {score:.3g}" for i, score in enumerate(scores)]
+        names = check_names(names, len(X), "rows")
+        if len(shape) == 4:
+            masks = (
+                parts[2]
+                if truth is None
+                else np.where(truth.any((1, 2, 3), keepdims=True), truth, parts[2])
+            )
+            places = masks.sum((1, 2)).argmax(1)
+            rows = np.arange(len(X))
+            parts = [part[rows, :, :, places] for part in parts]
+            truth = None if truth is None else truth[rows, :, :, places]
+        return cls(*parts, truth=truth, names=names)
+
+    def plot(self, ax: Sequence[Axes] | None = None) -> ReconstructionDisplay:
+        """Draw the panels.
+
+        Parameters
+        ----------
+        ax : array-like of matplotlib.axes.Axes, default=None
+            3 axes for each row, 4 with truth, row by row. None makes a figure.
+
+        Returns
+        -------
+        self : ReconstructionDisplay
+            With the attributes that hold what was drawn.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            If `ax` has the wrong number of axes.
+
+        Notes
+        -----
+        Input and reconstruction of a row share one scale of grey, the errors of all rows one
+        scale of colour.
+        """
+        plt = load_pyplot(f"{type(self).__name__}.plot")
+        titles = ["input", "reconstruction", "error"]
+        titles += [] if self.truth is None else ["truth"]
+        n_rows = len(self.inputs)
+        if ax is None:
+            size = 1.7 * len(titles) + 1.6, 1.8 * n_rows + 0.4
+            ax = plt.subplots(n_rows, len(titles), figsize=size, layout="constrained")[1]
+        panels = [f"{title} of {name}" for name in self.names for title in titles]
+        axes = np.array(given_axes(ax, panels), dtype=object).reshape(n_rows, len(titles))
+        self.ax_, self.figure_ = axes, axes[0, 0].figure
+        self.images_ = np.empty(axes.shape, dtype=object)
+        top = float(self.errors.max()) or 1.0
+        for i in range(n_rows):
+            low, high = float(self.inputs[i].min()), float(self.inputs[i].max())
+            grey = {"cmap": "gray", "vmin": low, "vmax": high}
+            shown = [(self.inputs[i], grey), (self.reconstructions[i], grey)]
+            shown.append((self.errors[i], {"cmap": "inferno", "vmin": 0, "vmax": top}))
+            if self.truth is not None:
+                shown.append((self.truth[i], {"cmap": "gray", "vmin": 0, "vmax": 1}))
+            for j, (image, options) in enumerate(shown):
+                self.images_[i, j] = axes[i, j].imshow(image, interpolation="nearest", **options)
+                axes[i, j].set(xticks=[], yticks=[])
+                if i == 0:
+                    axes[i, j].set_title(titles[j], fontsize="medium")
+            axes[i, 0].set_ylabel(self.names[i], rotation=0, ha="right", va="center")
+        bar = self.figure_.colorbar(self.images_[0, 2], ax=axes[:, 2].tolist(), fraction=0.06)
+        bar.ax.tick_params(labelsize="small")
+        return self

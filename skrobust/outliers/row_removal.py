@@ -1,0 +1,165 @@
+"""Which rows leave the training set, and after which epoch."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+
+# errors closer than this, relative or in units of the scale, differ by float32 rounding only
+_ROUNDING = 1e-5, 1e-6
+
+
+class OutlierRemovalWarning(UserWarning):
+    """More rows look like outliers than can be outliers."""
+
+
+def removal_threshold(errors: NDArray, gamma: float | str) -> float:
+    """Return the error above which rows are removed.
+
+    Parameters
+    ----------
+    errors : ndarray of shape (n_rows,)
+        Reconstruction errors of the rows still in.
+    gamma : float or "auto"
+        A number: `gamma` times the mean error (Eq. 2 of the paper). "auto": the smaller of 1.5
+        times the mean and the median + 2.5 robust standard deviations (1.4826 times the median
+        absolute deviation).
+
+    Returns
+    -------
+    threshold : float
+        In the units of the errors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust.outliers.row_removal import removal_threshold
+    >>> errors = np.array([1.0, 1.0, 2.0, 2.0, 9.0])
+    >>> removal_threshold(errors, 2), removal_threshold(errors, "auto")
+    (6.0, 4.5)
+    """
+    mean = float(errors.mean())
+    if gamma != "auto":
+        return gamma * mean
+    median = float(np.median(errors))
+    spread = 1.4826 * float(np.median(np.abs(errors - median)))
+    return min(1.5 * mean, median + 2.5 * spread)
+
+
+class RowRemoval:
+    """The rows that are still in, and the rule that removes more of them.
+
+    Rows are removed in units: single rows, or the rows of one group and class. The error of a
+    unit is the mean over its rows. Every class has its own threshold and its own limit.
+
+    Parameters
+    ----------
+    class_codes : ndarray of shape (n_samples,), int
+        Class of every row, from 0.
+    group_codes : ndarray of shape (n_samples,), int, or None
+        Group of every row, to remove groups as a whole; None removes single rows.
+    gamma : float or "auto"
+        See :func:`removal_threshold`.
+    max_removed_fraction : float in [0, 1)
+        Largest share of the units of every class that may be removed.
+
+    Attributes
+    ----------
+    kept : ndarray of shape (n_samples,), bool
+        Rows still in.
+    removed_epoch : ndarray of shape (n_samples,), int
+        Epoch after which the row was removed; -1 if it was not.
+    n_spared : int
+        Units above the threshold that only `max_removed_fraction` kept in, at the last removal.
+    """
+
+    def __init__(
+        self,
+        class_codes: NDArray,
+        group_codes: NDArray | None,
+        gamma: float | str,
+        max_removed_fraction: float,
+    ):
+        n_samples = len(class_codes)
+        if group_codes is None:
+            self.units, self.unit_class = np.arange(n_samples), class_codes
+        else:
+            pairs, self.units = np.unique(
+                np.stack([class_codes, group_codes], axis=1), axis=0, return_inverse=True
+            )
+            self.units = self.units.ravel()  # numpy 2.0.0 returns a column
+            self.unit_class = pairs[:, 0]
+        self.gamma = gamma
+        self.max_removed_fraction = max_removed_fraction
+        self.limits = np.floor(max_removed_fraction * np.bincount(self.unit_class)).astype(int)
+        self.unit_kept = np.ones(len(self.unit_class), dtype=bool)
+        self.removed_epoch = np.full(n_samples, -1)
+        self.n_spared = 0
+
+    @property
+    def kept(self) -> NDArray:
+        """Rows still in."""
+        return self.removed_epoch < 0
+
+    def remove(self, errors: NDArray, scale: float, epoch: int) -> list[float]:
+        """Remove the rows above the threshold of their class.
+
+        Parameters
+        ----------
+        errors : ndarray of shape (n_kept,)
+            Errors of the rows still in, in order.
+        scale : float
+            What is 1 in the units of the errors, to tell differences from rounding.
+        epoch : int
+            Epoch that has just ended, from 1.
+
+        Returns
+        -------
+        thresholds : list of float
+            Of every class.
+        """
+        units = self.units[self.kept]
+        sums = np.bincount(units, errors, len(self.unit_kept))
+        counts = np.bincount(units, minlength=len(self.unit_kept))
+        unit_errors = np.divide(sums, counts, where=counts > 0, out=np.zeros(len(counts)))
+        relative, absolute = _ROUNDING
+        thresholds, self.n_spared = [], 0
+        for code in range(len(self.limits)):
+            mine = self.unit_class == code
+            inside = np.flatnonzero(mine & self.unit_kept)
+            threshold = removal_threshold(unit_errors[inside], self.gamma)
+            high = inside[unit_errors[inside] > threshold * (1 + relative) + absolute * scale]
+            n_allowed = self.limits[code] - int((mine & ~self.unit_kept).sum())
+            worst = high[np.argsort(-unit_errors[high], kind="stable")][:n_allowed]
+            self.unit_kept[worst] = False
+            self.n_spared += len(high) - len(worst)
+            thresholds.append(threshold)
+        self.removed_epoch[self.kept & ~self.unit_kept[self.units]] = epoch
+        return thresholds
+
+    def warn(self, what: str) -> None:
+        """Warn if more was removed, or would have been, than outliers can be.
+
+        Parameters
+        ----------
+        what : str
+            What a unit is, in the plural.
+        """
+        n_removed, n_rows = int((~self.kept).sum()), len(self.kept)
+        message = None
+        if n_removed > n_rows / 2:
+            message = (
+                f"{n_removed} of {n_rows} rows were removed, more than half: what is left may be "
+                "the outliers. Raise gamma, or lower max_removed_fraction."
+            )
+        elif self.n_spared and self.max_removed_fraction > 0:
+            message = (
+                f"max_removed_fraction={self.max_removed_fraction} is used up, and {self.n_spared} "
+                f"more {what} are above the threshold of gamma={self.gamma!r}. Raise gamma, unless "
+                "you expect that many outliers."
+            )
+        if message:
+            # at the line that called fit
+            warnings.warn(message, OutlierRemovalWarning, stacklevel=6)
