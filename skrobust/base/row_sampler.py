@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pandas as pd
 from imblearn.base import BaseSampler
-from imblearn.utils import check_target_type
-from numpy.typing import ArrayLike
-from sklearn.preprocessing import label_binarize
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_array, check_consistent_length, check_random_state, get_tags
 from sklearn.utils.validation import validate_data
 
-from ..utils.groups import check_groups
-from ..utils.sklearn_private import ArraysTransformer
-from ..utils.targets import ClassMass, check_class_labels, check_class_mass, is_class_mass
-from ..utils.validation import check_numbers
+from ..utils.groups import RowOrigin, check_groups, with_origin
+from ..utils.targets import check_class_labels, check_soft_labels, is_soft_labels, soft_labels
+from .columns import Columns
 from .state import VersionedState, fit_context
 
 
 class RowSampler(VersionedState, BaseSampler):
-    """Base of samplers: checks before, containers restored after, `_fit_resample` in between.
+    """Base of samplers: checks before, types and containers restored after.
 
     Beyond :class:`imblearn.base.BaseSampler` it takes ``groups``, X of any number of axes, and
-    may return class mass.
+    soft labels. What a new row holds in a column of each type is decided in
+    :class:`~skrobust.base.columns.Columns`. Subclasses write ``_fit_resample(columns, y, groups)``,
+    which sets ``sample_indices_`` and returns new numbers and new labels: an array, or a DataFrame
+    of soft labels.
     """
 
     __metadata_request__fit_resample = {"groups": True}
     _sampling_type = "bypass"
     _parameter_constraints: dict = {"random_state": ["random_state"]}
+    # whether the method computes with every column
+    _only_numbers = False
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None):
+    def fit(self, X: ArrayLike, y: ArrayLike, *, groups: ArrayLike | None = None):
         """Check the input only; samplers do their work in ``fit_resample``.
 
         Parameters
@@ -49,7 +55,7 @@ class RowSampler(VersionedState, BaseSampler):
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit_resample(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None):
+    def fit_resample(self, X: ArrayLike, y: ArrayLike, *, groups: ArrayLike | None = None):
         """Make the new training rows.
 
         Parameters
@@ -57,54 +63,96 @@ class RowSampler(VersionedState, BaseSampler):
         X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
             Training rows.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            Labels of any type, or class mass (floats).
+            Labels of any type, one-hot integers, or soft labels (floats, one column per class).
         groups : array-like of shape (n_samples,), default=None
             Group (patient) of every row.
 
         Returns
         -------
         X_resampled : array of shape (n_samples_new, ...)
-            New rows, in the container and dtype of X.
+            New rows, in the container and dtypes of X.
         y_resampled : array of shape (n_samples_new,) or (n_samples_new, n_classes)
-            Their labels in the container of y, or class mass.
+            Their labels in the container of y, or a DataFrame of soft labels.
 
         Raises
         ------
         ValueError
             If X, y or groups do not fit each other, or hold what cannot be computed with.
         """
-        containers, only_X = ArraysTransformer(X, y), ArraysTransformer(X, X)
-        integer_columns = [
-            i for i, dtype in enumerate(getattr(X, "dtypes", ())) if dtype.kind in "iu"
-        ]
-        X, y, groups, one_vs_all = self._check_rows(X, y, groups)
-        X_new, y_new = self._fit_resample(X, y, groups)
-        if integer_columns and X_new.dtype.kind == "f":
-            X_new[:, integer_columns] = np.rint(X_new[:, integer_columns])
-        if isinstance(y_new, ClassMass):
-            # the container of y would cast the mass to the dtype of the labels
-            return only_X.transform(X_new, X_new)[0], y_new
-        if one_vs_all:
-            y_new = label_binarize(y_new, classes=np.unique(y))
-        return containers.transform(X_new, y_new)
+        as_list, given_y = isinstance(X, list), y
+        columns, y, groups, one_hot_classes = self._check_rows(X, y, groups)
+        numbers, y_new = self._fit_resample(columns, y, groups)
+        rounding = check_random_state(self.random_state)
+        X_new = columns.new_rows(self.sample_indices_, numbers, rounding)
+        if one_hot_classes is not None:
+            y_new = _as_one_hot(y_new, one_hot_classes, given_y)
+        elif not isinstance(y_new, pd.DataFrame):
+            y_new = _as_given(y_new, given_y)
+        partners = getattr(self, "partner_indices_", None)
+        y_new = with_origin(y_new, RowOrigin(groups, self.sample_indices_, partners))
+        return X_new.tolist() if as_list else X_new, y_new
 
-    def _check_rows(self, X, y, groups):
-        one_vs_all = False
-        if is_class_mass(y) and np.asarray(y).dtype.kind == "f":
-            X = validate_data(self, X, reset=True, allow_nd=True)
-            y = ClassMass(*check_class_mass(y, len(X)))
+    def _check_rows(self, X: Any, y: Any, groups: Any):
+        """Return columns, labels, groups, and the classes of one-hot y or None."""
+        one_hot_classes = None
+        given_y = y
+        if is_soft_labels(y):
+            mass, classes = check_soft_labels(y)
+            if (mass.sum(1) == 1).all() and check_array(y, dtype="numeric").dtype.kind in "iub":
+                y, one_hot_classes = mass.argmax(1), classes
+            else:
+                y = soft_labels(mass, classes)
         else:
-            check_class_labels(y)
-            y, one_vs_all = check_target_type(y, indicate_one_vs_all=True)
-            X, y = validate_data(self, X, y, reset=True, allow_nd=True)
-        check_numbers(X)
+            y = check_class_labels(y)
+        allow_nan = get_tags(self).input_tags.allow_nan
+        checks = {"allow_nd": True, "ensure_all_finite": "allow-nan" if allow_nan else True}
+        if hasattr(X, "columns"):  # types of columns are checked one by one
+            validate_data(self, X, reset=True, skip_check_array=True)
+            X_checked = X
+            check_array(np.empty(X.shape, dtype=bool), input_name="X")  # at least a row, a column
+        else:
+            X_checked = validate_data(self, X, reset=True, **checks)
+        if isinstance(y, pd.DataFrame):
+            check_consistent_length(X_checked, y)
+        else:
+            y = validate_data(self, X="no_validation", y=y)
+            check_consistent_length(X_checked, y)
+        name = type(self).__name__ if self._only_numbers else None
+        columns = Columns(X_checked, allow_nan=allow_nan, only_numbers=name)
         if groups is not None:
-            groups = check_groups(groups, len(X))
+            groups = check_groups(groups, len(y), given_y)
         self.sampling_strategy_ = {}
-        return X, y, groups, one_vs_all
+        return columns, y, groups, one_hot_classes
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = False
         tags.input_tags.three_d_array = True
+        tags.sampler_tags.sample_indices = True
         return tags
+
+
+def _as_given(y: NDArray, given: Any) -> Any:
+    """Return labels in the container that the labels were given in."""
+    if isinstance(given, list):
+        return y.tolist()
+    if isinstance(given, pd.Series):
+        return pd.Series(y, name=given.name, dtype=given.dtype)
+    if isinstance(given, pd.DataFrame):
+        return pd.DataFrame(y, columns=given.columns).astype(given.dtypes)
+    if type(given).__module__.split(".")[0] == "polars":
+        return type(given)(given.name, y, dtype=given.dtype)
+    return y
+
+
+def _as_one_hot(y: NDArray | pd.DataFrame, classes: NDArray, given: Any) -> Any:
+    """Return one column per class, in the given order, for one-hot or soft labels."""
+    if isinstance(y, pd.DataFrame):
+        y = y.reindex(columns=np.arange(len(classes)), fill_value=0.0)
+        y.columns = classes
+    else:
+        dtype = check_array(given, dtype="numeric").dtype
+        y = pd.DataFrame(np.eye(len(classes), dtype=dtype)[y], columns=classes)
+    if isinstance(given, pd.DataFrame):
+        return y[list(given.columns)]
+    return y if y.dtypes.iloc[0].kind == "f" else y.to_numpy()

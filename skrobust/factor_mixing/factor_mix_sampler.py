@@ -5,6 +5,7 @@ from __future__ import annotations
 from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, check_memory, validate_data
@@ -14,7 +15,7 @@ from ..neural.augmentation import AUGMENTATIONS
 from ..neural.net import resolve_device
 from ..neural.seeding import draw_seed
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions
-from ..utils.targets import ClassMass, one_hot
+from ..utils.targets import one_hot, soft_labels
 from ..utils.validation import check_float32_range, check_layout, layout_of_rows
 from .mixing import diagnose, draw_classes, draw_shares, nearest_of_other_classes
 from .training import FactorNetworks, FactorRecipe
@@ -187,6 +188,8 @@ class FactorMixSampler(RowSampler):
         "dropout": 0.5,
     }
 
+    _only_numbers = True
+
     def __init__(
         self,
         *,
@@ -239,10 +242,11 @@ class FactorMixSampler(RowSampler):
         self.device = device
         self.random_state = random_state
 
-    def _fit_resample(self, X, y, groups):
-        if isinstance(y, ClassMass):
+    def _fit_resample(self, columns, y, groups):
+        X = columns.numbers
+        if isinstance(y, pd.DataFrame):
             raise ValueError(
-                "FactorMixSampler takes one label per row, not class mass. Put it before the step "
+                "FactorMixSampler takes one label per row, not soft labels. Put it before the step "
                 "that makes soft targets."
             )
         rng = check_random_state(self.random_state)
@@ -270,11 +274,6 @@ class FactorMixSampler(RowSampler):
             # the difference first: with the own code alone it is exactly 0
             new = X[source].reshape(new.shape) + (new - networks.decode(c[source], r[source]))
         new = new.reshape(n_new, *X.shape[1:])
-        if X.dtype.kind == "b":
-            new = new > 0.5
-        elif X.dtype.kind in "iu":
-            limits = np.iinfo(X.dtype)
-            new = np.rint(np.clip(new, limits.min, limits.max))
         self.networks_ = networks
         self.classes_, self.input_shape_ = classes, networks.recipe.input_shape
         self.diagnostics_ = diagnose(networks, X, codes, c, r, groups)
@@ -282,18 +281,16 @@ class FactorMixSampler(RowSampler):
         self.history_ = [*epochs, last | self.diagnostics_]
         self.mixture_ = mixture
         self.sample_indices_ = np.concatenate([np.arange(len(X)), source])
-        X_new = np.concatenate([X, new.astype(X.dtype)])
+        mixed_in = np.where(shares > 0, partners, source[:, None])
+        own = np.repeat(np.arange(len(X))[:, None], mixed_in.shape[1], axis=1)
+        self.partner_indices_ = np.concatenate([own, mixed_in])
+        X_new = np.concatenate([X, new])
         if self.targets == "soft":
-            return X_new, ClassMass(
+            return X_new, soft_labels(
                 np.concatenate([one_hot(codes, len(classes)), mixture]), classes
             )
         chosen = mixture.argmax(1) if self.targets == "hard" else draw_classes(mixture, rng)
         return X_new, classes[np.concatenate([codes, chosen])]
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.sampler_tags.sample_indices = True
-        return tags
 
     def _trained(self, X: NDArray, codes: NDArray, seed: int) -> FactorNetworks:
         shape = layout_of_rows(X, self.input_shape)

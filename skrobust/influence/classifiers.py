@@ -23,7 +23,7 @@ from ..neural.seeding import draw_seed
 from ..neural.splits import validation_split
 from ..utils.groups import check_groups, group_means, require_groups
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions, safe_indexing
-from ..utils.targets import encode_labels, is_class_mass, weigh
+from ..utils.targets import encode_labels, is_soft_labels, weigh
 from .scores import influence_scores, input_influence
 
 # with fewer validation patients influence found mislabelled rows no better than chance
@@ -155,7 +155,7 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
         network = fill_random_states(clone(self._given()), self.random_state)
         network.set_params(validation_fraction=None)
         y = check_labels(y)
-        if y is not None and is_class_mass(y):
+        if y is not None and is_soft_labels(y):
             raise ValueError(
                 f"{type(self).__name__} takes one label per row, but y has shape {np.shape(y)}."
             )

@@ -16,7 +16,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit, log_softmax, softmax
 from torch import Tensor, nn
 
-from ..utils.targets import check_class_mass, encode_labels, is_class_mass, one_hot
+from ..utils.targets import check_soft_labels, encode_labels, is_soft_labels, one_hot
 
 
 def find_module(estimator: Any) -> nn.Module:
@@ -357,9 +357,9 @@ def head_targets(
             f"the network has {n_outputs} outputs, which does not fit {len(classes)} classes: "
             f"{classes}."
         )
-    if is_class_mass(y):
+    if is_soft_labels(y):
         named = hasattr(y, "columns") or getattr(y, "classes", None) is not None
-        mass, columns = check_class_mass(y, n_samples)
+        mass, columns = check_soft_labels(y, n_samples)
         if mass.shape[1] != n_classes or (named and not np.array_equal(columns, classes)):
             raise ValueError(
                 f"the columns of {name} are the classes {columns}, but the estimator's are "

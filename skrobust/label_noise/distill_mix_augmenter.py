@@ -5,6 +5,7 @@ from __future__ import annotations
 from numbers import Real
 
 import numpy as np
+import pandas as pd
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
@@ -12,7 +13,7 @@ from ..base.row_sampler import RowSampler
 from ..base.state import fill_random_states
 from ..neural.net_classifier import NetClassifier
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions
-from ..utils.targets import ClassMass, one_hot
+from ..utils.targets import one_hot, soft_labels, take
 from .distillers import quality_weights
 from .early_training import CertainSamples
 from .mixing import draw_partners, draw_targets, mix
@@ -147,10 +148,12 @@ class DistillMixAugmenter(RowSampler):
         self.targets = targets
         self.random_state = random_state
 
-    def _fit_resample(self, X, y, groups):
+    def _fit_resample(self, columns, y, groups):
         self._check_choices(groups)
-        if isinstance(y, ClassMass):
-            classes, codes, mass = y.classes, y.argmax(1), np.asarray(y)
+        X = columns.numbers
+        if isinstance(y, pd.DataFrame):
+            classes, mass = y.columns.to_numpy(), y.to_numpy()
+            codes = mass.argmax(1)
         else:
             classes, codes = np.unique(y, return_inverse=True)
             mass = one_hot(codes, len(classes))
@@ -162,7 +165,7 @@ class DistillMixAugmenter(RowSampler):
             )
         distiller = CertainSamples(NetClassifier()) if self.distiller is None else self.distiller
         distiller = fill_random_states(clone(distiller), self.random_state)
-        self.distiller_ = distiller.fit(X, labels, groups=groups)
+        self.distiller_ = distiller.fit(columns.X, labels, groups=groups)
         keep_all = self.targets == "weighted"
         pool = np.arange(len(X)) if keep_all else np.flatnonzero(self.distiller_.kept_)
         if self.strategy is None:
@@ -171,13 +174,13 @@ class DistillMixAugmenter(RowSampler):
             X_new = self._mix(X, codes, pool, groups)
         rows = self.sample_indices_
         if self.targets == "hard":
-            return X_new, y[rows]
+            return X_new, take(y, rows)
         if self.targets == "weighted":
             weight = quality_weights(self.distiller_.quality_)
-            return X_new, ClassMass(mass[rows] * weight[rows, None], classes)
+            return X_new, soft_labels(mass[rows] * weight[rows, None], classes)
         share = self.alpha_[:, None]
         mixed = (1 - share) * mass[rows] + share * mass[self.partner_indices_]
-        return X_new, ClassMass(mixed, classes)
+        return X_new, soft_labels(mixed, classes)
 
     def _select(self, X, pool):
         self.sample_indices_, self.partner_indices_ = pool, pool
@@ -211,8 +214,3 @@ class DistillMixAugmenter(RowSampler):
                 "fit_resample (in a pipeline: with sklearn.set_config(enable_metadata_routing="
                 "True)), or choose another balance."
             )
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.sampler_tags.sample_indices = True
-        return tags

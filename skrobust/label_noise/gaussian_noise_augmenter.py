@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from ..base.row_sampler import RowSampler
 from ..datasets.corruptions import add_gaussian_noise
 from ..utils.sklearn_private import Interval
+from ..utils.targets import take
 from .mixing import repeat_evenly
 
 
@@ -71,8 +72,9 @@ class GaussianNoiseAugmenter(RowSampler):
         self.relative = relative
         self.random_state = random_state
 
-    def _fit_resample(self, X, y, groups):
-        if y.ndim == 1 and len(np.unique(y)) < 2:
+    def _fit_resample(self, columns, y, groups):
+        X = columns.numbers
+        if isinstance(y, np.ndarray) and len(np.unique(y)) < 2:
             raise ValueError(
                 f"GaussianNoiseAugmenter needs rows of at least 2 classes, but y has one class: "
                 f"{y[0]}."
@@ -88,18 +90,9 @@ class GaussianNoiseAugmenter(RowSampler):
             scale = scale * largest * float(np.std(X / largest, dtype=np.float64))
         with np.errstate(over="ignore"):  # checked instead
             noisy = add_gaussian_noise(X[copied], scale, random_state=rng)
-        if not np.isfinite(noisy).all():
+        if not np.isfinite(noisy[np.isfinite(X[copied])]).all():
             raise ValueError(
                 f"rows with noise of standard deviation {scale:.3g} are beyond the range of "
                 f"{X.dtype}. Lower scale, or scale X first."
             )
-        if X.dtype.kind in "iu":
-            limits = np.iinfo(X.dtype)
-            noisy = np.rint(noisy).clip(limits.min, limits.max)
-        X_new = np.concatenate([X, noisy.astype(X.dtype)])
-        return X_new, y[self.sample_indices_]
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.sampler_tags.sample_indices = True
-        return tags
+        return np.concatenate([X, noisy]), take(y, self.sample_indices_)

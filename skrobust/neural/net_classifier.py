@@ -23,9 +23,9 @@ from ..utils.sklearn_private import (
 )
 from ..utils.targets import (
     check_class_labels,
-    check_class_mass,
+    check_soft_labels,
     encode_labels,
-    is_class_mass,
+    is_soft_labels,
     weigh,
 )
 from ..utils.validation import check_finite_rows, check_number
@@ -98,9 +98,9 @@ class ClassTargetsMixin:
 
     def _check_targets(self, X, y, sample_weight, classes=None, *, reset=True):
         """Return X, the classes, and class codes or (for weights and soft labels) class mass."""
-        if is_class_mass(y):
+        if is_soft_labels(y):
             X = self._check_X(X, reset=reset)
-            target, mass_classes = check_class_mass(y, len(X))
+            target, mass_classes = check_soft_labels(y, len(X))
             classes = mass_classes if classes is None else classes
             if len(classes) != target.shape[1]:
                 raise ValueError(
@@ -435,8 +435,8 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
                 "are not known. Use fit, or class_weight as a dict."
             )
         first = not hasattr(self, "net_")
-        if classes is None and first and is_class_mass(y):
-            classes = check_class_mass(y)[1]
+        if classes is None and first and is_soft_labels(y):
+            classes = check_soft_labels(y)[1]
         check_partial_fit_first_call(self, classes)
         X, _, target = self._check_targets(X, y, sample_weight, self.classes_, reset=first)
         net = self._start_classifier(X, target, len(self.classes_)) if first else self.net_

@@ -6,6 +6,7 @@ import math
 from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import OutlierMixin
@@ -20,7 +21,6 @@ from ..neural.net_estimator import NetEstimator
 from ..neural.reconstruction import ReconstructionRows, reconstruction_errors
 from ..utils.groups import check_groups, require_groups
 from ..utils.sklearn_private import Interval, StrOptions, safe_indexing
-from ..utils.targets import ClassMass
 from ..utils.validation import check_finite_rows
 from .autoencoders import ConvAutoencoder, auto_autoencoder
 from .row_removal import RowRemoval, removal_threshold
@@ -437,10 +437,11 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
     def _check_all(self, X, y, groups):
         """Return X, the classes, and codes of classes and (for level="group") groups."""
         if y is not None and self.per_class:
-            X, y, groups, _ = self._check_rows(X, y, groups)
+            columns, y, groups, _ = self._check_rows(X, y, groups)
+            X = columns.numbers
             self._check_layout(X, reset=True)
-            if isinstance(y, ClassMass):
-                y = y.classes[y.argmax(1)]
+            if isinstance(y, pd.DataFrame):
+                y = y.columns.to_numpy()[y.to_numpy().argmax(1)]
             classes, class_codes = np.unique(y, return_inverse=True)
         else:
             X = self._check_X(X, reset=True)

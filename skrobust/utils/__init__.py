@@ -1,7 +1,1 @@
 """Validation, targets, groups, and the one import point for scikit-learn's private names."""
-
-from .targets import ClassMass
-
-__all__ = [
-    "ClassMass",
-]

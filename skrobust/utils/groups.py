@@ -6,8 +6,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import column_or_1d
 
+from .validation import check_none_missing
 
-def check_groups(groups: ArrayLike, n_samples: int) -> NDArray:
+_MISSING_AS_STRING = ("nan", "NaN", "<NA>", "NaT")
+
+
+def check_groups(groups: ArrayLike, n_samples: int, y: ArrayLike | None = None) -> NDArray:
     """Return ``groups`` as a 1-d array with one entry per row.
 
     Parameters
@@ -16,6 +20,10 @@ def check_groups(groups: ArrayLike, n_samples: int) -> NDArray:
         Group (patient) of every row; integers or strings.
     n_samples : int
         Number of rows that the groups must match.
+    y : array-like, default=None
+        Labels as they were given. Labels out of a sampler of this library know the groups of the
+        new rows: groups of the rows before the sampler, which a pipeline passes on, are replaced
+        by those.
 
     Returns
     -------
@@ -25,7 +33,8 @@ def check_groups(groups: ArrayLike, n_samples: int) -> NDArray:
     Raises
     ------
     ValueError
-        If the lengths differ, or a group is missing (None or NaN).
+        If the lengths differ; if a group is missing (None, NaN, NA, NaT, masked); or if the rows
+        come from a sampler that was not given groups, or that mixed rows of several groups.
     TypeError
         If strings and numbers are mixed.
 
@@ -35,19 +44,20 @@ def check_groups(groups: ArrayLike, n_samples: int) -> NDArray:
     >>> check_groups(["p1", "p1", "p2"], 3)
     array(['p1', 'p1', 'p2'], dtype='<U2')
     """
-    groups = column_or_1d(groups)
+    groups = column_or_1d(check_none_missing(groups, "groups", "group"))
+    if groups.dtype.kind in "OU" and np.isin(groups.astype(str), _MISSING_AS_STRING).any():
+        raise ValueError(
+            "groups contains missing values that were turned into strings ('nan', '<NA>' or "
+            "'NaT'). Every row needs a group; drop these rows, or name their groups."
+        )
+    origin = getattr(y, "_row_origin", None)
+    if origin is not None:
+        groups = origin.groups_of_new_rows(groups)
     if len(groups) != n_samples:
         raise ValueError(
             f"groups has {len(groups)} entries but X has {n_samples} rows. Give one group per row "
             "of X. In a pipeline this happens when a sampler earlier in the pipeline changed the "
             "rows: put the step that needs groups before that sampler."
-        )
-    if groups.dtype.kind == "f" and np.isnan(groups).any():
-        raise ValueError("groups contains NaN. Every row needs a group; drop or name the others.")
-    if groups.dtype.kind == "O" and any(g is None or g != g for g in groups):
-        raise ValueError(
-            "groups contains missing values (None or NaN). Every row needs a group; drop or name "
-            "the others."
         )
     if groups.dtype.kind == "O":
         try:
@@ -57,6 +67,76 @@ def check_groups(groups: ArrayLike, n_samples: int) -> NDArray:
                 f"groups cannot be sorted: {error}. Name all groups by strings, or all by numbers."
             ) from error
     return groups
+
+
+class RowOrigin:
+    """The groups of rows that a sampler made, told to whatever is given their labels.
+
+    A pipeline hands the groups of the old rows to the steps after a sampler, and the number of
+    rows may be the same. Only y passes every step unchanged, so the samplers' y carries this.
+
+    Parameters
+    ----------
+    groups : ndarray of shape (n_old,) or None
+        Groups of the rows that the sampler was given.
+    sample_indices : ndarray of shape (n_new,)
+        The row that every new row was made from.
+    partner_indices : ndarray of shape (n_new, ...) or None
+        Rows mixed into the new rows.
+    """
+
+    def __init__(self, groups, sample_indices, partner_indices=None):
+        self.before = groups
+        self.after = None if groups is None else groups[sample_indices]
+        self.n_mixed = 0
+        if groups is not None and partner_indices is not None:
+            others = groups[partner_indices].reshape(len(self.after), -1)
+            self.n_mixed = int((others != self.after[:, None]).any(1).sum())
+
+    def groups_of_new_rows(self, groups: NDArray) -> NDArray:
+        """Return the groups of the new rows, given those or the groups of the old rows."""
+        if self.after is None:
+            raise ValueError(
+                "the rows come from a sampler that was given no groups, so that it is not known "
+                "which rows the groups given now belong to. Give the groups to the sampler too "
+                "(in a pipeline: with sklearn.set_config(enable_metadata_routing=True))."
+            )
+        is_old = np.array_equal(groups, self.before)
+        if not is_old and not np.array_equal(groups, self.after):
+            return groups
+        if self.n_mixed:
+            raise ValueError(
+                f"{self.n_mixed} of {len(self.after)} rows were mixed from rows of several groups "
+                "by a sampler, so that no group is theirs alone and rows held out by group would "
+                "share patients with the training rows. Hold rows out before that sampler: give "
+                "X_val and y_val, or put the step that needs groups first."
+            )
+        return self.after
+
+
+class ResampledLabels(np.ndarray):
+    """Labels of rows that a sampler made; slices and results of arithmetic are plain arrays."""
+
+    _row_origin: RowOrigin | None = None
+
+    def __array_wrap__(self, array, context=None, return_scalar=False):
+        return array[()] if return_scalar else np.asarray(array)
+
+    def __getitem__(self, index):
+        return np.asarray(self)[index]
+
+    def __reduce__(self):
+        return with_origin, (np.asarray(self), self._row_origin)
+
+
+def with_origin(y: ArrayLike, origin: RowOrigin | None) -> ArrayLike:
+    """Return labels that tell :func:`check_groups` where their rows come from."""
+    if isinstance(y, np.ndarray):
+        y = y.view(ResampledLabels)
+    elif isinstance(y, list):
+        return y
+    y._row_origin = origin
+    return y
 
 
 def require_groups(groups: NDArray | None) -> None:

@@ -3,155 +3,141 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
-
-class ClassMass(np.ndarray):
-    """Float array ``(n_samples, n_classes)`` that remembers what its columns mean.
-
-    Entry ``[i, c]`` is the weight with which row i belongs to class c; the sum of a row is its
-    sample weight. It is an ordinary array everywhere else; slices keep `classes`.
-
-    Parameters
-    ----------
-    mass : array-like of shape (n_samples, n_classes)
-        The weights, not negative.
-    classes : array-like of shape (n_classes,)
-        Label of every column.
-
-    Examples
-    --------
-    >>> from skrobust.utils import ClassMass
-    >>> y = ClassMass([[0.9, 0.1], [0.0, 2.0]], classes=["healthy", "tumour"])
-    >>> y[:1].classes
-    array(['healthy', 'tumour'], dtype='<U7')
-    """
-
-    classes: NDArray | None
-
-    def __new__(cls, mass: ArrayLike, classes: ArrayLike):
-        """Make a view of `mass` that carries `classes`."""
-        array = np.asarray(mass, dtype=np.float64).view(cls)
-        array.classes = np.asarray(classes)
-        if array.ndim != 2 or array.shape[1] != len(array.classes):
-            raise ValueError(
-                f"mass of shape {array.shape} needs one column per class, of which there are "
-                f"{len(array.classes)}."
-            )
-        return array
-
-    def __array_finalize__(self, parent):
-        self.classes = getattr(parent, "classes", None)
-
-    def __reduce__(self):
-        return ClassMass, (np.asarray(self), self.classes)
+from .validation import check_none_missing
 
 
-def check_class_labels(y: ArrayLike) -> None:
-    """Raise for labels that are no classes: numbers of a regression, missing or mixed ones.
+def check_class_labels(y: ArrayLike) -> NDArray:
+    """Return labels as an array; raise if they are not classes, or if some are missing.
 
     Parameters
     ----------
     y : array-like
-        Labels.
+        Labels, in any container.
+
+    Returns
+    -------
+    y : ndarray
+        The labels.
 
     Raises
     ------
     ValueError
-        If they are continuous, of several outputs, infinite or NaN.
+        If they are continuous, of several outputs, infinite, or missing (None, NaN, NA, NaT,
+        masked).
     TypeError
-        If they cannot be sorted: some are missing (None), or strings and numbers are mixed.
+        If they cannot be sorted, since strings and numbers are mixed.
 
     Examples
     --------
     >>> from skrobust.utils.targets import check_class_labels
     >>> check_class_labels(["a", "b", "a"])
+    array(['a', 'b', 'a'], dtype='<U1')
     """
-    if getattr(y, "dtype", None) is not None and y.dtype.kind == "f":
-        # before scikit-learn casts NaN to an integer, with numpy's warning
+    y = check_none_missing(y, "y", "label")
+    if y.dtype.kind == "f":
         assert_all_finite(y, input_name="y")
     try:
         check_classification_targets(y)
     except TypeError as error:
         raise TypeError(
-            f"the labels in y cannot be sorted: {error}. Every row needs a label, and labels must "
-            "be of one type, all strings or all numbers."
+            f"the labels in y cannot be sorted: {error}. Labels must be of one type, all strings "
+            "or all numbers."
         ) from error
+    return y
 
 
-def is_class_mass(y) -> bool:
-    """Tell whether `y` is two-dimensional with at least two columns."""
-    shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
+def is_soft_labels(y) -> bool:
+    """Tell whether `y` has one column per class: two dimensions and at least two columns."""
+    shape = y.shape if hasattr(y, "shape") else np.asarray(y, dtype=object).shape
     return len(shape) == 2 and shape[1] > 1
 
 
-def check_class_mass(y: ArrayLike, n_samples: int | None = None) -> tuple[NDArray, NDArray]:
-    """Check class mass and find its classes.
+def check_soft_labels(y: ArrayLike, n_samples: int | None = None) -> tuple[NDArray, NDArray]:
+    """Check soft labels, one column per class, and find the classes.
+
+    Entry ``[i, c]`` is the weight with which row i belongs to class c; the sum of a row is its
+    sample weight.
 
     Parameters
     ----------
-    y : array-like of shape (n_samples, n_classes)
-        Class mass. The classes are its ``classes`` (:class:`ClassMass`), its columns
-        (DataFrame), or ``0 .. n_classes - 1``. Integer columns must be one-hot.
+    y : DataFrame or array-like of shape (n_samples, n_classes)
+        Soft labels. The classes are the columns of a DataFrame, otherwise
+        ``0 .. n_classes - 1``. Integer columns must be one-hot.
     n_samples : int, default=None
         Rows that there must be; not checked when None.
 
     Returns
     -------
     mass : ndarray of shape (n_samples, n_classes), float64
-        The checked mass.
+        The checked soft labels, columns in the order of `classes`.
     classes : ndarray of shape (n_classes,)
-        Label of every column.
+        Label of every column, sorted.
 
     Raises
     ------
     ValueError
-        If entries are negative or not finite, all are zero, the length is wrong, or integer
-        columns are not one-hot (multilabel targets).
+        If entries are negative or not finite, all are zero, the length is wrong, a column name is
+        missing or occurs twice, or integer columns are not one-hot (multilabel targets).
+    TypeError
+        If the column names cannot be sorted.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skrobust.utils.targets import check_soft_labels
+    >>> mass, classes = check_soft_labels(pd.DataFrame({"tumour": [0.9], "healthy": [0.1]}))
+    >>> classes.tolist(), mass.tolist()
+    (['healthy', 'tumour'], [[0.1, 0.9]])
     """
-    classes = getattr(y, "classes", None)
-    if classes is None:
-        classes = getattr(y, "columns", None)
+    columns = getattr(y, "columns", None)
     mass = check_array(y, dtype="numeric", input_name="y")
-    if mass.dtype.kind in "iub" and not (mass.sum(1) == 1).all():
+    if mass.dtype.kind in "iub" and not ((mass.sum(1) == 1).all() and (mass >= 0).all()):
         raise ValueError(
-            "Multilabel and multioutput targets are not supported. Class mass, one column per "
-            "class, is a float array, or one-hot integers."
+            "Multilabel and multioutput targets are not supported. Soft labels, one column per "
+            "class, are floats, or one-hot integers."
         )
     mass = mass.astype(np.float64, copy=False)
-    classes = np.arange(mass.shape[1]) if classes is None else np.asarray(classes)
     if n_samples is not None and len(mass) != n_samples:
-        raise ValueError(f"y has {len(mass)} rows of class mass but X has {n_samples} rows.")
+        raise ValueError(f"y has {len(mass)} rows of soft labels but X has {n_samples} rows.")
     if (mass < 0).any():
         raise ValueError(
-            "class mass (two-dimensional y) must not be negative: entry [i, c] is the weight of "
+            "soft labels (two-dimensional y) must not be negative: entry [i, c] is the weight of "
             "row i in class c."
         )
     if not mass.any():
-        raise ValueError("class mass (two-dimensional y) is zero everywhere: nothing to learn.")
-    return mass, classes
+        raise ValueError("soft labels (two-dimensional y) are zero everywhere: nothing to learn.")
+    if columns is None:
+        return mass, np.arange(mass.shape[1])
+    classes = check_class_labels(np.asarray(columns))
+    order = np.argsort(classes, kind="stable")
+    classes = classes[order]
+    twice = classes[1:][classes[1:] == classes[:-1]]
+    if len(twice):
+        raise ValueError(
+            f"the columns of y name the class {twice[0]!r} more than once; soft labels need one "
+            "column per class."
+        )
+    return mass[:, order], classes
+
+
+def soft_labels(mass: NDArray, classes: NDArray) -> pd.DataFrame:
+    """Return soft labels as a DataFrame with the classes as columns."""
+    return pd.DataFrame(np.asarray(mass, dtype=np.float64), columns=classes)
+
+
+def take(y: NDArray | pd.DataFrame, rows: NDArray) -> NDArray | pd.DataFrame:
+    """Return some rows of labels or soft labels, numbered from 0."""
+    return y.iloc[rows].reset_index(drop=True) if isinstance(y, pd.DataFrame) else y[rows]
 
 
 def one_hot(codes: NDArray, n_classes: int, weight: NDArray | None = None) -> NDArray:
-    """Return class mass of hard labels.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n_samples,)
-        Class of every row, from 0.
-    n_classes : int
-        Number of columns.
-    weight : ndarray of shape (n_samples,), default=None
-        Sample weight; 1 when None.
-
-    Returns
-    -------
-    mass : ndarray of shape (n_samples, n_classes)
-        The weight in the row's class, 0 elsewhere.
-    """
+    """Return soft labels of class codes: the weight (or 1) in the row's class, 0 elsewhere."""
     mass = np.zeros((len(codes), n_classes))
     mass[np.arange(len(codes)), codes] = 1.0 if weight is None else weight
     return mass
@@ -188,23 +174,23 @@ def encode_labels(labels: NDArray, classes: NDArray, name: str) -> NDArray:
 def weigh(
     target: NDArray, classes: NDArray, sample_weight: NDArray | None, class_weight
 ) -> NDArray:
-    """Return the target times its weights: as it is without weights, otherwise class mass.
+    """Return the target times its weights: as it is without weights, otherwise soft labels.
 
     Parameters
     ----------
     target : ndarray of shape (n_samples,) or (n_samples, n_classes)
-        Class codes, or class mass.
+        Class codes, or soft labels.
     classes : ndarray of shape (n_classes,)
         Labels of the columns.
     sample_weight : ndarray of shape (n_samples,) or None
         Weights of the rows.
     class_weight : dict, "balanced" or None
-        As in scikit-learn; "balanced" is total mass / (n_classes * mass of the class).
+        As in scikit-learn; "balanced" is total weight / (n_classes * weight of the class).
 
     Returns
     -------
     target : ndarray
-        Class codes, or class mass.
+        Class codes, or soft labels.
     """
     if sample_weight is None and class_weight is None:
         return target

@@ -7,7 +7,54 @@ from collections.abc import Sequence
 from numbers import Integral
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+
+def check_none_missing(values: ArrayLike, name: str, what: str) -> NDArray:
+    """Return labels or groups as an array, or raise if some are missing.
+
+    Parameters
+    ----------
+    values : array-like of shape (n_samples,)
+        Labels or groups in any container: list, array, masked array, pandas or polars Series.
+    name : str
+        The argument that they were given as.
+    what : str
+        What one of them is, for the error.
+
+    Returns
+    -------
+    values : ndarray
+        The same values.
+
+    Raises
+    ------
+    ValueError
+        If some are missing: None, NaN, NA, NaT, null or masked.
+
+    Examples
+    --------
+    >>> from skrobust.utils.validation import check_none_missing
+    >>> check_none_missing(["p1", None], "groups", "group")
+    Traceback (most recent call last):
+        ...
+    ValueError: groups contains missing values: 1 of 2, first of row 1. Every row needs a group...
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        missing, array = np.ma.getmaskarray(values), np.asarray(values)
+    else:
+        array = values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)
+        # a list of strings and NaN would become an array of strings, one of them "nan"
+        missing = pd.isna(array if hasattr(values, "dtype") else np.asarray(values, dtype=object))
+    if np.any(missing):
+        rows = np.reshape(missing, (len(array), -1)).any(1)
+        raise ValueError(
+            f"{name} contains missing values: {rows.sum()} of {len(rows)}, first of row "
+            f"{rows.argmax()}. Every row needs a {what} (None, NaN, NaT and masked entries are "
+            "none); drop these rows, or fill them in."
+        )
+    return array
 
 
 def check_finite_rows(values: NDArray, what: str) -> NDArray:

@@ -11,26 +11,26 @@ from sklearn.utils.class_weight import compute_sample_weight
 from skrobust.base.state import fill_random_states
 from skrobust.utils import ClassMass
 from skrobust.utils.groups import check_groups, group_means
-from skrobust.utils.targets import check_class_mass, is_class_mass, one_hot, weigh
+from skrobust.utils.targets import check_soft_labels, is_soft_labels, one_hot, weigh
 
 
-def test_what_is_class_mass():
-    assert is_class_mass(np.ones((3, 2)))
-    assert is_class_mass([[0.5, 0.5]])
-    assert is_class_mass(pd.DataFrame(np.ones((3, 2))))
+def test_what_is_soft_labels():
+    assert is_soft_labels(np.ones((3, 2)))
+    assert is_soft_labels([[0.5, 0.5]])
+    assert is_soft_labels(pd.DataFrame(np.ones((3, 2))))
     for y in (None, [1, 2], np.ones((3, 1)), "ab", np.ones((2, 2, 2))):
-        assert not is_class_mass(y)
+        assert not is_soft_labels(y)
 
 
 def test_classes_come_from_the_array_the_columns_or_the_order():
     mass = np.ones((2, 3))
-    assert_array_equal(check_class_mass(ClassMass(mass, list("xyz")))[1], list("xyz"))
-    assert_array_equal(check_class_mass(pd.DataFrame(mass, columns=[7, 8, 9]))[1], [7, 8, 9])
-    assert_array_equal(check_class_mass(mass)[1], [0, 1, 2])
+    assert_array_equal(check_soft_labels(ClassMass(mass, list("xyz")))[1], list("xyz"))
+    assert_array_equal(check_soft_labels(pd.DataFrame(mass, columns=[7, 8, 9]))[1], [7, 8, 9])
+    assert_array_equal(check_soft_labels(mass)[1], [0, 1, 2])
     with pytest.raises(ValueError, match="one column per class"):
         ClassMass(mass, ["x"])
     with pytest.raises(ValueError, match="2 rows of class mass but X has 5"):
-        check_class_mass(mass, 5)
+        check_soft_labels(mass, 5)
 
 
 def test_weights_of_hard_and_soft_targets_agree_with_sklearn():

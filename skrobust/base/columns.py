@@ -1,0 +1,243 @@
+"""What a new row holds in each column, by the type of the column."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from pandas.api import types
+from sklearn.utils import check_array
+
+# what pandas calls object columns that hold one kind of thing
+_OBJECTS = {
+    "integer": "integer",
+    "floating": "float",
+    "mixed-integer-float": "float",
+    "decimal": "float",
+    "boolean": "kept",
+    "string": "kept",
+    "categorical": "kept",
+    "date": "kept",
+    "datetime": "kept",
+    "datetime64": "kept",
+    "timedelta": "kept",
+    "time": "kept",
+    "period": "kept",
+    "empty": "kept",
+}
+
+
+class Columns:
+    """Rows as numbers that can be mixed, and the way back into the container that they came in.
+
+    Numbers are mixed: floats as they are, integers rounded up or down at random so that their mean
+    stays, and clipped to what their type can hold. Everything else is kept whole, from the one row
+    that a new row is made from: booleans, integer columns with at most two values, categories,
+    strings and dates. So no new row has a category, or a combination of indicator columns, that
+    no given row has.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, ...), or pandas or polars DataFrame
+        The rows.
+    allow_nan : bool
+        Whether values may be missing.
+    only_numbers : str or None
+        Name of an estimator that computes with every column, for the error if one holds
+        something else than numbers; None if other columns may stay.
+
+    Attributes
+    ----------
+    X : ndarray or DataFrame
+        The rows as estimators take them.
+    numbers : ndarray of shape (n_samples, ...) of float
+        All columns of numbers and booleans.
+
+    Raises
+    ------
+    ValueError
+        If a column holds things of several kinds, complex numbers, or values that are missing or
+        infinite and must not be; the message names the column.
+    """
+
+    def __init__(self, X: Any, *, allow_nan: bool, only_numbers: str | None = None):
+        self._polars = None
+        if type(X).__module__.split(".")[0] == "polars":
+            self._polars, X = X, _polars_to_pandas(X)
+        self.X = X
+        if not isinstance(X, pd.DataFrame):
+            self._read_array(X)
+            return
+        kinds = [_kind_of_column(X.iloc[:, j], name) for j, name in enumerate(X.columns)]
+        if only_numbers is not None:
+            for j, kind in enumerate(kinds):
+                if kind == "kept" and not types.is_bool_dtype(X.dtypes.iloc[j]):
+                    raise ValueError(
+                        f"{only_numbers} computes with every column, but column {X.columns[j]!r} "
+                        f"has dtype {X.dtypes.iloc[j]}. Encode it as numbers first, or leave it "
+                        "out."
+                    )
+        self._positions = [
+            j
+            for j, kind in enumerate(kinds)
+            if kind != "kept" or types.is_bool_dtype(X.dtypes.iloc[j])
+        ]
+        small = [d for d in X.dtypes.iloc[self._positions] if d in (np.float32, np.float16)]
+        dtype = np.float32 if len(small) == len(self._positions) > 0 else np.float64
+        self.numbers = np.empty((len(X), len(self._positions)), dtype=dtype)
+        for k, j in enumerate(self._positions):
+            self.numbers[:, k] = X.iloc[:, j].to_numpy(dtype=np.float64, na_value=np.nan)
+        self._kinds = [_kind_of_numbers(kinds[j], self.numbers[:, k]) for k, j in
+                       enumerate(self._positions)]  # fmt: skip
+        if self._positions:
+            check_array(
+                self.numbers, ensure_all_finite="allow-nan" if allow_nan else True, input_name="X"
+            )
+        if not allow_nan:
+            self._refuse_missing(kinds)
+
+    def _read_array(self, X: NDArray) -> None:
+        if X.dtype.kind not in "fiub":
+            raise ValueError(f"X has dtype {X.dtype}, but real numbers were expected.")
+        if X.dtype.kind == "f":
+            self.numbers = X
+        else:
+            self.numbers = X.astype(np.float32 if X.dtype.itemsize < 4 else np.float64)
+        kind = {"f": "float", "b": "kept"}.get(X.dtype.kind, "integer")
+        # the columns of rows with several axes are pixels or channels: no indicators
+        self._kinds = (
+            [_kind_of_numbers(kind, X[:, j]) for j in range(X.shape[1])] if X.ndim == 2 else [kind]
+        )
+
+    def _refuse_missing(self, kinds: list[str]) -> None:
+        for j, kind in enumerate(kinds):
+            if kind == "kept" and self.X.iloc[:, j].isna().any():
+                raise ValueError(
+                    f"column {self.X.columns[j]!r} contains missing values, and NaN is not "
+                    "accepted here. Impute them first, for example with SimpleImputer."
+                )
+
+    def new_rows(self, parents: NDArray, values: NDArray, rng: np.random.RandomState) -> Any:
+        """Return new rows in the container of X.
+
+        Parameters
+        ----------
+        parents : ndarray of int of shape (n_new,)
+            The row that each new row is made from.
+        values : ndarray of shape (n_new, ...)
+            Its numbers, in the columns of `numbers`.
+        rng : RandomState
+            Source of randomness for rounding.
+
+        Returns
+        -------
+        X_new : ndarray or DataFrame
+            Rows with the types of X. Where a number equals its parent's, it is the parent's.
+        """
+        if not isinstance(self.X, pd.DataFrame):
+            return self._new_array(parents, values, rng)
+        X_new = self.X.iloc[parents].reset_index(drop=True)
+        for k, (j, kind) in enumerate(zip(self._positions, self._kinds, strict=True)):
+            old = self.numbers[parents, k]
+            changed = (values[:, k] != old) & ~np.isnan(old)
+            if kind == "kept" or not changed.any():
+                continue
+            name, dtype = self.X.columns[j], self.X.dtypes.iloc[j]
+            column = X_new.iloc[:, j].copy()
+            column[changed] = _cast(
+                values[changed, k], kind, _numpy_dtype(dtype), rng, f"column {name!r}"
+            )
+            X_new.isetitem(j, column.astype(dtype))
+        if self._polars is None:
+            return X_new
+        polars = sys.modules["polars"]
+        return polars.from_pandas(X_new).cast(dict(self._polars.schema))
+
+    def _new_array(self, parents, values, rng):
+        X_new = self.X[parents]
+        values = values.reshape(X_new.shape)
+        changed = (values != self.numbers[parents]) & ~np.isnan(self.numbers[parents])
+        kept = np.array([kind == "kept" for kind in self._kinds])
+        changed &= ~kept if X_new.ndim == 2 else not kept[0]
+        kind = "float" if X_new.dtype.kind == "f" else "integer"
+        X_new[changed] = _cast(values[changed], kind, X_new.dtype, rng, "X")
+        return X_new
+
+
+def _kind_of_column(column: pd.Series, name: Any) -> str:
+    """Return "float", "integer" or "kept" (whole, from one row), or raise."""
+    dtype = column.dtype
+    if isinstance(dtype, pd.SparseDtype):
+        raise ValueError(
+            f"column {name!r} is sparse. Give dense columns, for example by X.sparse.to_dense()."
+        )
+    if isinstance(dtype, pd.CategoricalDtype) or types.is_bool_dtype(dtype):
+        return "kept"
+    if types.is_integer_dtype(dtype):
+        return "integer"
+    if types.is_float_dtype(dtype):
+        return "float"
+    if types.is_complex_dtype(dtype):
+        raise ValueError(f"Complex data not supported: column {name!r} has dtype {dtype}.")
+    if types.is_object_dtype(dtype):
+        inferred = types.infer_dtype(column, skipna=True)
+        if inferred not in _OBJECTS:
+            raise ValueError(
+                f"column {name!r} has dtype object and holds values of several kinds ({inferred}). "
+                "Give it one type, for example by astype(str) or pandas.to_numeric."
+            )
+        return _OBJECTS[inferred]
+    if getattr(dtype, "_is_numeric", False):  # Arrow's decimals
+        return "float"
+    return "kept"
+
+
+def _kind_of_numbers(kind: str, values: NDArray) -> str:
+    """Return "kept" for integers of at most two values, which are a yes or no."""
+    if kind != "integer":
+        return kind
+    low, high = np.nanmin(values), np.nanmax(values)
+    return "kept" if ((values == low) | (values == high) | (values != values)).all() else kind
+
+
+def _numpy_dtype(dtype: Any) -> np.dtype:
+    """Return the numpy type of the numbers in a column of any type."""
+    if isinstance(dtype, np.dtype):
+        return dtype if dtype.kind in "fiu" else np.dtype(np.float64)
+    return np.dtype(getattr(dtype, "numpy_dtype", np.float64))
+
+
+def _cast(
+    values: NDArray, kind: str, dtype: np.dtype, rng: np.random.RandomState, what: str
+) -> NDArray:
+    """Return values in the type of their column, integers rounded up or down at random."""
+    if kind == "integer":
+        values = np.floor(values + rng.uniform(size=values.shape))
+        if dtype.kind in "iu":
+            limits = np.iinfo(dtype)
+            # the largest 64-bit integers are no floats: the next smaller float is
+            high = np.nextafter(float(limits.max), 0) if dtype.itemsize == 8 else limits.max
+            values = values.clip(limits.min, high)
+        return values.astype(dtype)
+    with np.errstate(over="ignore"):  # checked instead
+        cast = values.astype(dtype)
+    if not np.isfinite(cast).all():
+        raise ValueError(
+            f"new rows of {what} hold values beyond the range of {dtype}. Scale X first, or make "
+            "the changes smaller."
+        )
+    return cast
+
+
+def _polars_to_pandas(X: ArrayLike) -> pd.DataFrame:
+    """Return a polars DataFrame as a pandas one, or say what is missing for that."""
+    try:
+        return X.to_pandas()
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"reading a polars DataFrame needs pyarrow ({error}). Install pyarrow, or give "
+            "X.to_numpy()."
+        ) from error
