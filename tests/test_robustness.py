@@ -35,7 +35,7 @@ from skrobust import (
 from skrobust.influence import InfluenceWarning
 from skrobust.label_noise import keep_best
 from skrobust.label_noise.distillers import LabelDistiller
-from skrobust.utils import ClassMass
+from skrobust.utils.targets import soft_labels
 from skrobust.utils.groups import check_groups
 
 common = {
@@ -145,7 +145,7 @@ def check_resampled(estimator, X, y, resampled):
         np.testing.assert_array_equal(as_array[: len(X)], np.asarray(X))
     if isinstance(estimator, AEOutlierRemover):
         np.testing.assert_array_equal(as_array, np.asarray(X)[estimator.sample_indices_])
-    if isinstance(y_new, ClassMass):
+    if isinstance(y_new, pd.DataFrame):
         assert np.isfinite(y_new).all()
         assert (np.asarray(y_new) >= 0).all()
     elif y_new is not None and np.ndim(y) == 1:
@@ -295,7 +295,7 @@ LABELS = {
     "one row per class": np.arange,
     "one-hot": lambda n: one_hot(n).astype(int),
     "soft": lambda n: 0.2 + 0.6 * one_hot(n),
-    "mass": lambda n: ClassMass(np.eye(3)[np.arange(n) % 3] * 2.0, ["x", "y", "z"]),
+    "mass": lambda n: soft_labels(np.eye(3)[np.arange(n) % 3] * 2.0, ["x", "y", "z"]),
     "empty column": lambda n: np.column_stack([one_hot(n), np.zeros(n)]),
     "some without mass": lambda n: one_hot(n) * (np.arange(n) % 4 > 0)[:, None],
     "no mass": lambda n: np.zeros((n, 2)),

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from pandas.api import types
-from sklearn.utils import check_array
 
 # what pandas calls object columns that hold one kind of thing
 _OBJECTS = {
@@ -17,7 +16,7 @@ _OBJECTS = {
     "floating": "float",
     "mixed-integer-float": "float",
     "decimal": "float",
-    "boolean": "kept",
+    "boolean": "yes or no",
     "string": "kept",
     "categorical": "kept",
     "date": "kept",
@@ -67,24 +66,19 @@ class Columns:
         self._polars = None
         if type(X).__module__.split(".")[0] == "polars":
             self._polars, X = X, _polars_to_pandas(X)
-        self.X = X
         if not isinstance(X, pd.DataFrame):
+            self.X = X
             self._read_array(X)
             return
+        self.X = X = _native_byte_order(X)
         kinds = [_kind_of_column(X.iloc[:, j], name) for j, name in enumerate(X.columns)]
-        if only_numbers is not None:
-            for j, kind in enumerate(kinds):
-                if kind == "kept" and not types.is_bool_dtype(X.dtypes.iloc[j]):
-                    raise ValueError(
-                        f"{only_numbers} computes with every column, but column {X.columns[j]!r} "
-                        f"has dtype {X.dtypes.iloc[j]}. Encode it as numbers first, or leave it "
-                        "out."
-                    )
-        self._positions = [
-            j
-            for j, kind in enumerate(kinds)
-            if kind != "kept" or types.is_bool_dtype(X.dtypes.iloc[j])
-        ]
+        if only_numbers is not None and "kept" in kinds:
+            j = kinds.index("kept")
+            raise ValueError(
+                f"{only_numbers} computes with every column, but column {X.columns[j]!r} has "
+                f"dtype {X.dtypes.iloc[j]}. Encode it as numbers first, or leave it out."
+            )
+        self._positions = [j for j, kind in enumerate(kinds) if kind != "kept"]
         small = [d for d in X.dtypes.iloc[self._positions] if d in (np.float32, np.float16)]
         dtype = np.float32 if len(small) == len(self._positions) > 0 else np.float64
         self.numbers = np.empty((len(X), len(self._positions)), dtype=dtype)
@@ -92,12 +86,12 @@ class Columns:
             self.numbers[:, k] = X.iloc[:, j].to_numpy(dtype=np.float64, na_value=np.nan)
         self._kinds = [_kind_of_numbers(kinds[j], self.numbers[:, k]) for k, j in
                        enumerate(self._positions)]  # fmt: skip
-        if self._positions:
-            check_array(
-                self.numbers, ensure_all_finite="allow-nan" if allow_nan else True, input_name="X"
-            )
         if not allow_nan:
-            self._refuse_missing(kinds)
+            self._refuse_missing()
+        infinite = np.isinf(self.numbers).any(axis=0)
+        if infinite.any():
+            name = X.columns[self._positions[infinite.argmax()]]
+            raise ValueError(f"Input X contains infinity in column {name!r}.")
 
     def _read_array(self, X: NDArray) -> None:
         if X.dtype.kind not in "fiub":
@@ -106,19 +100,20 @@ class Columns:
             self.numbers = X
         else:
             self.numbers = X.astype(np.float32 if X.dtype.itemsize < 4 else np.float64)
-        kind = {"f": "float", "b": "kept"}.get(X.dtype.kind, "integer")
+        kind = {"f": "float", "b": "yes or no"}.get(X.dtype.kind, "integer")
         # the columns of rows with several axes are pixels or channels: no indicators
         self._kinds = (
             [_kind_of_numbers(kind, X[:, j]) for j in range(X.shape[1])] if X.ndim == 2 else [kind]
         )
 
-    def _refuse_missing(self, kinds: list[str]) -> None:
-        for j, kind in enumerate(kinds):
-            if kind == "kept" and self.X.iloc[:, j].isna().any():
-                raise ValueError(
-                    f"column {self.X.columns[j]!r} contains missing values, and NaN is not "
-                    "accepted here. Impute them first, for example with SimpleImputer."
-                )
+    def _refuse_missing(self) -> None:
+        missing = self.X.isna().any().to_numpy()
+        if missing.any():
+            raise ValueError(
+                f"Input X contains NaN (missing values) in column "
+                f"{self.X.columns[missing.argmax()]!r}. Impute them first, for example with "
+                "SimpleImputer."
+            )
 
     def new_rows(self, parents: NDArray, values: NDArray, rng: np.random.RandomState) -> Any:
         """Return new rows in the container of X.
@@ -143,7 +138,7 @@ class Columns:
         for k, (j, kind) in enumerate(zip(self._positions, self._kinds, strict=True)):
             old = self.numbers[parents, k]
             changed = (values[:, k] != old) & ~np.isnan(old)
-            if kind == "kept" or not changed.any():
+            if kind == "yes or no" or not changed.any():
                 continue
             name, dtype = self.X.columns[j], self.X.dtypes.iloc[j]
             column = X_new.iloc[:, j].copy()
@@ -160,22 +155,34 @@ class Columns:
         X_new = self.X[parents]
         values = values.reshape(X_new.shape)
         changed = (values != self.numbers[parents]) & ~np.isnan(self.numbers[parents])
-        kept = np.array([kind == "kept" for kind in self._kinds])
+        kept = np.array([kind == "yes or no" for kind in self._kinds])
         changed &= ~kept if X_new.ndim == 2 else not kept[0]
         kind = "float" if X_new.dtype.kind == "f" else "integer"
         X_new[changed] = _cast(values[changed], kind, X_new.dtype, rng, "X")
         return X_new
 
 
+def _native_byte_order(X: pd.DataFrame) -> pd.DataFrame:
+    """Return rows whose columns pandas can select from."""
+    foreign = {
+        name: dtype.newbyteorder("=")
+        for name, dtype in X.dtypes.items()
+        if isinstance(dtype, np.dtype) and not dtype.isnative
+    }
+    return X.astype(foreign) if foreign else X
+
+
 def _kind_of_column(column: pd.Series, name: Any) -> str:
-    """Return "float", "integer" or "kept" (whole, from one row), or raise."""
+    """Return "float", "integer", "yes or no", or "kept" for what is not a number; or raise."""
     dtype = column.dtype
     if isinstance(dtype, pd.SparseDtype):
         raise ValueError(
             f"column {name!r} is sparse. Give dense columns, for example by X.sparse.to_dense()."
         )
-    if isinstance(dtype, pd.CategoricalDtype) or types.is_bool_dtype(dtype):
+    if isinstance(dtype, pd.CategoricalDtype):
         return "kept"
+    if types.is_bool_dtype(dtype):
+        return "yes or no"
     if types.is_integer_dtype(dtype):
         return "integer"
     if types.is_float_dtype(dtype):
@@ -196,11 +203,11 @@ def _kind_of_column(column: pd.Series, name: Any) -> str:
 
 
 def _kind_of_numbers(kind: str, values: NDArray) -> str:
-    """Return "kept" for integers of at most two values, which are a yes or no."""
+    """Return "yes or no" for integers of at most two values."""
     if kind != "integer":
         return kind
     low, high = np.nanmin(values), np.nanmax(values)
-    return "kept" if ((values == low) | (values == high) | (values != values)).all() else kind
+    return "yes or no" if ((values == low) | (values == high) | (values != values)).all() else kind
 
 
 def _numpy_dtype(dtype: Any) -> np.dtype:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, MetaEstimatorMixin
-from sklearn.utils import assert_all_finite, column_or_1d, get_tags
+from sklearn.utils import column_or_1d, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from ..utils.targets import check_class_labels, is_soft_labels
 from .state import VersionedState
 
 
@@ -21,22 +21,13 @@ def _estimator_has(method: str):
 
 
 def check_labels(y: ArrayLike) -> ArrayLike:
-    """Return `y`, flattened with scikit-learn's warning if it is a column; refuse NaN.
-
-    Parameters
-    ----------
-    y : array-like
-        Labels.
-
-    Returns
-    -------
-    y : array-like
-        The same object unless it was a column.
-    """
-    if y is not None and getattr(y, "dtype", np.dtype(object)).kind == "f":
-        assert_all_finite(y, input_name="y")
-    shape = getattr(y, "shape", ())
-    return column_or_1d(y, warn=True) if len(shape) == 2 and shape[1] == 1 else y
+    """Return `y` as given, or flattened with scikit-learn's warning; refuse missing labels."""
+    if y is None or is_soft_labels(y):
+        return y
+    values = check_class_labels(y)
+    if values.ndim == 2:
+        return column_or_1d(values, warn=True)
+    return values if type(y).__module__.split(".")[0] == "polars" else y
 
 
 def check_takes_weights(estimator) -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from inspect import signature
 
-import numpy as np
 import sklearn
 from imblearn.base import BaseSampler
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import has_fit_parameter
 
-from ..utils.sklearn_private import HasMethods
+from ..utils.groups import RowOrigin, check_groups, with_origin
+from ..utils.sklearn_private import HasMethods, check_sample_weight, num_samples
 from .fitted_inside import FittedInsideMixin, check_labels
-from .state import fit_context
+from .state import VersionedState, fit_context
 
 
 class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
@@ -81,8 +81,8 @@ class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
         **fit_params : dict
             With metadata routing, what sampler and classifier have requested. Without,
             ``groups`` goes to the sampler, and to the classifier if it takes them, and
-            everything else to the classifier. The classifier gets the group of the row that
-            every new row was made from.
+            everything else to the classifier. The classifier gets the group and the
+            ``sample_weight`` of the row that every new row was made from.
 
         Returns
         -------
@@ -92,22 +92,30 @@ class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If ``sample_weight`` is given; or ``groups`` that neither takes; or if the classifier
-            looks at groups, and the sampler changes the rows without ``sample_indices_``.
+            If neither takes ``groups``; or if groups or weights of the new rows are needed, and
+            the sampler does not say in ``sample_indices_`` which row each was made from, or mixed
+            rows of several groups.
         """
-        if fit_params.get("sample_weight") is not None:
-            raise ValueError(
-                "sample_weight belongs to the rows before resampling and does not follow the new "
-                "rows. Use a sampler that returns class mass, or fit the classifier without one."
-            )
         for_sampler, for_estimator = self._share_params(fit_params)
         y = check_labels(y)
         sampler = clone(self.sampler)
         X_new, y_new = sampler.fit_resample(X, y, **for_sampler)
-        if for_estimator.get("groups") is not None and hasattr(sampler, "sample_indices_"):
-            # without indices the old groups go on: a classifier that looks at them sees the length
-            for_estimator["groups"] = np.asarray(for_estimator["groups"])[sampler.sample_indices_]
-        self.estimator_ = clone(self.estimator).fit(X_new, y_new, **for_estimator)
+        origin = None
+        if X_new is not X or y_new is not y:
+            rows = getattr(sampler, "sample_indices_", None)
+            rows = None if rows is None or len(rows) != num_samples(X_new) else rows
+            if for_estimator.get("sample_weight") is not None:
+                weight = check_sample_weight(for_estimator["sample_weight"], X)
+                for_estimator["sample_weight"] = _of_new_rows(weight, rows, sampler)
+            if for_estimator.get("groups") is not None:
+                groups = check_groups(for_estimator["groups"], num_samples(X), y)
+                partners = getattr(sampler, "partner_indices_", None)
+                origin = RowOrigin() if rows is None else RowOrigin(groups, rows, partners)
+                if not _checks_groups(self.estimator):
+                    for_estimator["groups"] = origin.groups_of_new_rows(groups)
+        self.estimator_ = clone(self.estimator).fit(
+            X_new, y_new if origin is None else with_origin(y_new, origin), **for_estimator
+        )
         self.sampler_ = sampler
         return self
 
@@ -154,3 +162,21 @@ class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
             tags.input_tags.sparse &= sampler_tags.sparse
             tags.input_tags.allow_nan &= sampler_tags.allow_nan
         return tags
+
+
+def _of_new_rows(values: NDArray, rows: NDArray | None, sampler) -> NDArray:
+    """Return the weight of the row that every new row was made from."""
+    if rows is None:
+        raise ValueError(
+            f"sample_weight belongs to the rows before resampling, and {type(sampler).__name__} "
+            "does not say in sample_indices_ which row each new row was made from. Use another "
+            "sampler, or fit without sample_weight."
+        )
+    return values[rows]
+
+
+def _checks_groups(estimator) -> bool:
+    """Tell whether a classifier, or the last step of a pipeline, asks y where its rows are from."""
+    while hasattr(estimator, "steps"):
+        estimator = estimator.steps[-1][1]
+    return isinstance(estimator, VersionedState)

@@ -85,7 +85,7 @@ class RowOrigin:
         Rows mixed into the new rows.
     """
 
-    def __init__(self, groups, sample_indices, partner_indices=None):
+    def __init__(self, groups=None, sample_indices=None, partner_indices=None):
         self.before = groups
         self.after = None if groups is None else groups[sample_indices]
         self.n_mixed = 0
@@ -97,9 +97,11 @@ class RowOrigin:
         """Return the groups of the new rows, given those or the groups of the old rows."""
         if self.after is None:
             raise ValueError(
-                "the rows come from a sampler that was given no groups, so that it is not known "
-                "which rows the groups given now belong to. Give the groups to the sampler too "
-                "(in a pipeline: with sklearn.set_config(enable_metadata_routing=True))."
+                "the rows come from a sampler that was given no groups, or that does not say in "
+                "sample_indices_ which row each new row was made from, so that the groups of the "
+                "new rows are not known. Give groups to the sampler too (in a pipeline: with "
+                "sklearn.set_config(enable_metadata_routing=True)), or put the step that needs "
+                "groups before the sampler."
             )
         is_old = np.array_equal(groups, self.before)
         if not is_old and not np.array_equal(groups, self.after):

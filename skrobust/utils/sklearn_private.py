@@ -5,7 +5,6 @@ When one of them moves, this file is the only one to mend.
 
 from __future__ import annotations
 
-from imblearn.utils._validation import ArraysTransformer
 from sklearn.base import _fit_context as sklearn_fit_context
 from sklearn.metrics._scorer import _BaseScorer as BaseScorer
 from sklearn.utils import _safe_indexing as safe_indexing
@@ -15,9 +14,9 @@ from sklearn.utils.multiclass import (
     _check_partial_fit_first_call as check_partial_fit_first_call,
 )
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+from sklearn.utils.validation import _num_samples as num_samples
 
 __all__ = [
-    "ArraysTransformer",
     "BaseScorer",
     "HasMethods",
     "Interval",
@@ -26,6 +25,7 @@ __all__ = [
     "check_matplotlib_support",
     "check_partial_fit_first_call",
     "check_sample_weight",
+    "num_samples",
     "safe_indexing",
     "sklearn_fit_context",
     "training_labels",

@@ -96,6 +96,14 @@ def check_soft_labels(y: ArrayLike, n_samples: int | None = None) -> tuple[NDArr
     (['healthy', 'tumour'], [[0.1, 0.9]])
     """
     columns = getattr(y, "columns", None)
+    if columns is not None:
+        classes = check_class_labels(np.asarray(columns))
+        named, times = np.unique(classes, return_counts=True)
+        if (times > 1).any():
+            raise ValueError(
+                f"the columns of y name the class {named[times.argmax()]!r} more than once; soft "
+                "labels need one column per class."
+            )
     mass = check_array(y, dtype="numeric", input_name="y")
     if mass.dtype.kind in "iub" and not ((mass.sum(1) == 1).all() and (mass >= 0).all()):
         raise ValueError(
@@ -114,16 +122,8 @@ def check_soft_labels(y: ArrayLike, n_samples: int | None = None) -> tuple[NDArr
         raise ValueError("soft labels (two-dimensional y) are zero everywhere: nothing to learn.")
     if columns is None:
         return mass, np.arange(mass.shape[1])
-    classes = check_class_labels(np.asarray(columns))
     order = np.argsort(classes, kind="stable")
-    classes = classes[order]
-    twice = classes[1:][classes[1:] == classes[:-1]]
-    if len(twice):
-        raise ValueError(
-            f"the columns of y name the class {twice[0]!r} more than once; soft labels need one "
-            "column per class."
-        )
-    return mass[:, order], classes
+    return mass[:, order], classes[order]
 
 
 def soft_labels(mass: NDArray, classes: NDArray) -> pd.DataFrame:

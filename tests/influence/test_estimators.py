@@ -8,7 +8,7 @@ from torch import nn
 
 from skrobust import NetClassifier, influence_scores
 from skrobust.neural import MLP
-from skrobust.utils import ClassMass
+from skrobust.utils.targets import soft_labels
 
 
 class Fitted:
@@ -29,12 +29,12 @@ def test_net_classifier_with_labels_of_any_type(classes):
     np.testing.assert_allclose(
         influence_scores(module, X[:40], codes[:40], X[40:], codes[40:]), scores, rtol=1e-3
     )
-    mass = ClassMass(np.eye(3)[codes[:40]], classes)
+    mass = soft_labels(np.eye(3)[codes[:40]], classes)
     np.testing.assert_allclose(
         influence_scores(clf, X[:40], mass, X[40:], y[40:]),
         influence_scores(clf, X[:40], y[:40], X[40:], y[40:]),
     )
-    wrong = ClassMass(mass, ["x", "y", "z"])
+    wrong = soft_labels(mass.to_numpy(), ["x", "y", "z"])
     with pytest.raises(ValueError, match="but the estimator's are"):
         influence_scores(clf, X[:40], wrong, X[40:], y[40:])
 

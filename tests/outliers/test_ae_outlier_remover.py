@@ -26,7 +26,7 @@ from skrobust import (
     OutlierRemovalWarning,
     contaminate,
 )
-from skrobust.utils import ClassMass
+from skrobust.utils.targets import soft_labels
 
 QUICK = {"gamma": 2.5, "restarts": (10,), "max_epochs": 20, "random_state": 0}
 
@@ -211,16 +211,16 @@ def test_the_limit_holds_in_every_class(mixed):
     assert_array_equal(np.bincount(y[model.sample_indices_]), [8, 1, 1])
 
 
-def test_class_mass_counts_by_its_largest_share(mixed):
+def test_soft_labels_count_by_their_largest_share(mixed):
     X, _ = mixed
     y = np.where(np.arange(88) < 50, "a", "b")
-    mass = ClassMass(np.where(y[:, None] == ["a", "b"], 0.8, 0.1), ["a", "b"])
+    mass = soft_labels(np.where(y[:, None] == ["a", "b"], 0.8, 0.1), ["a", "b"])
     labels, soft = AEOutlierRemover(**QUICK), AEOutlierRemover(**QUICK)
     X_new, y_new = labels.fit_resample(X, y)
     X_soft, mass_new = soft.fit_resample(X, mass)
     assert_array_equal(X_new, X_soft)
-    assert_array_equal(mass_new, mass[labels.sample_indices_])
-    assert_array_equal(mass_new.classes, ["a", "b"])
+    assert_array_equal(mass_new, mass.iloc[labels.sample_indices_])
+    assert_array_equal(mass_new.columns, ["a", "b"])
     assert_array_equal(y_new, y[labels.sample_indices_])
     assert "threshold_b" in soft.history_[0]
 

@@ -1,4 +1,6 @@
-"""Class mass, groups and seeds."""
+"""Soft labels, groups and seeds."""
+
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -9,9 +11,15 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.utils.class_weight import compute_sample_weight
 
 from skrobust.base.state import fill_random_states
-from skrobust.utils import ClassMass
-from skrobust.utils.groups import check_groups, group_means
-from skrobust.utils.targets import check_soft_labels, is_soft_labels, one_hot, weigh
+from skrobust.utils.groups import RowOrigin, check_groups, group_means, with_origin
+from skrobust.utils.targets import (
+    check_class_labels,
+    check_soft_labels,
+    is_soft_labels,
+    one_hot,
+    soft_labels,
+    weigh,
+)
 
 
 def test_what_is_soft_labels():
@@ -24,13 +32,37 @@ def test_what_is_soft_labels():
 
 def test_classes_come_from_the_array_the_columns_or_the_order():
     mass = np.ones((2, 3))
-    assert_array_equal(check_soft_labels(ClassMass(mass, list("xyz")))[1], list("xyz"))
+    assert_array_equal(check_soft_labels(soft_labels(mass, list("xyz")))[1], list("xyz"))
     assert_array_equal(check_soft_labels(pd.DataFrame(mass, columns=[7, 8, 9]))[1], [7, 8, 9])
     assert_array_equal(check_soft_labels(mass)[1], [0, 1, 2])
-    with pytest.raises(ValueError, match="one column per class"):
-        ClassMass(mass, ["x"])
-    with pytest.raises(ValueError, match="2 rows of class mass but X has 5"):
+    with pytest.raises(ValueError, match="2 rows of soft labels but X has 5"):
         check_soft_labels(mass, 5)
+
+
+@pytest.mark.parametrize("names", [["b", "a", "c"], [10, 2, 3], pd.Categorical(["z", "y", "x"])])
+def test_columns_keep_their_classes_in_whatever_order(names):
+    mass = np.random.RandomState(0).rand(4, 3)
+    sorted_mass, classes = check_soft_labels(pd.DataFrame(mass, columns=names))
+    assert sorted(classes.tolist()) == classes.tolist()
+    for k, name in enumerate(classes):
+        assert_array_equal(sorted_mass[:, k], mass[:, list(names).index(name)])
+    turned = pd.DataFrame(mass, columns=names).iloc[:, ::-1]
+    assert_array_equal(check_soft_labels(turned)[0], sorted_mass)
+
+
+@pytest.mark.parametrize(
+    ("names", "error"),
+    [(["a", "a"], "more than once"), (["a", None], "missing"), (["a", 1], "cannot be sorted")],
+)
+def test_columns_that_name_no_classes(names, error):
+    with pytest.raises((ValueError, TypeError), match=error):
+        check_soft_labels(pd.DataFrame(np.ones((3, 2)), columns=names))
+
+
+@pytest.mark.parametrize("bad", [[[1, 1], [0, 1]], [[2, -1], [0, 1]], [[0, 0], [0, 1]]])
+def test_integers_must_be_one_hot(bad):
+    with pytest.raises(ValueError, match="Multilabel"):
+        check_soft_labels(bad)
 
 
 def test_weights_of_hard_and_soft_targets_agree_with_sklearn():
@@ -52,10 +84,68 @@ def test_group_means_equal_pandas():
     assert_array_equal(unique[codes], groups)
 
 
-@pytest.mark.parametrize("bad", [[1.0, np.nan], ["a", None], [1]])
-def test_groups_must_be_there(bad):
-    with pytest.raises(ValueError, match="groups"):
-        check_groups(bad, 2)
+MISSING = {
+    "nan": [1.0, np.nan],
+    "none": ["a", None],
+    "nan among strings": ["a", float("nan")],
+    "NA": ["a", pd.NA],
+    "NaT": np.array(["2020-01-01", "NaT"], dtype="M8[D]"),
+    "masked": np.ma.array([1, 2], mask=[False, True]),
+    "nullable": pd.Series([1, None], dtype="Int64"),
+    "category": pd.Series(["a", None], dtype="category"),
+    "string": pd.Series(["a", None], dtype="string"),
+    "arrow": pd.Series(["a", None], dtype="string[pyarrow]"),
+    "object": np.array(["a", None], dtype=object),
+}
+
+
+@pytest.mark.parametrize("kind", MISSING)
+def test_missing_groups_and_labels_are_named(kind):
+    if kind == "arrow":
+        pytest.importorskip("pyarrow")
+    with pytest.raises(ValueError, match="groups contains missing values: 1 of 2, first of row 1"):
+        check_groups(MISSING[kind], 2)
+    with pytest.raises(ValueError, match="y contains missing values: 1 of 2, first of row 1"):
+        check_class_labels(MISSING[kind])
+
+
+@pytest.mark.parametrize("text", ["nan", "<NA>", "NaT"])
+def test_missing_groups_turned_into_strings(text):
+    with pytest.raises(ValueError, match="turned into strings"):
+        check_groups(np.array(["p1", text]), 2)
+
+
+def test_groups_have_one_entry_per_row():
+    with pytest.raises(ValueError, match="groups has 1 entries but X has 2 rows"):
+        check_groups([1], 2)
+
+
+def resampled(y, **origin):
+    return with_origin(y, RowOrigin(**origin))
+
+
+@pytest.mark.parametrize("container", [np.asarray, pd.Series, pd.DataFrame])
+def test_groups_follow_the_rows_that_a_sampler_made(container):
+    old, rows = np.array(["a", "b", "c"]), np.array([2, 0, 0])
+    y = resampled(container([0, 1, 1]), groups=old, sample_indices=rows)
+    assert_array_equal(check_groups(old, 3, y), old[rows])
+    assert_array_equal(check_groups(old[rows], 3, y), old[rows])
+    assert_array_equal(check_groups(["x", "y", "z"], 3, y), ["x", "y", "z"])
+    with pytest.raises(ValueError, match="given no groups"):
+        check_groups(old, 3, resampled(container([0, 1, 1])))
+    mixed = resampled(
+        container([0, 1, 1]), groups=old, sample_indices=rows, partner_indices=np.array([2, 0, 1])
+    )
+    with pytest.raises(ValueError, match="1 of 3 rows were mixed from rows of several groups"):
+        check_groups(old, 3, mixed)
+
+
+def test_origin_survives_a_cache_and_no_slice():
+    y = resampled(np.array([0, 1, 1]), groups=np.arange(3), sample_indices=np.array([2, 1, 1]))
+    assert_array_equal(check_groups(np.arange(3), 3, pickle.loads(pickle.dumps(y))), [2, 1, 1])
+    for derived in (y[:2], y == 1, y + 1, np.unique(y), y.copy(), y.astype(float), np.asarray(y)):
+        assert getattr(derived, "_row_origin", None) is None
+    assert isinstance(y.sum(), np.integer)
 
 
 def test_only_missing_seeds_are_filled():
