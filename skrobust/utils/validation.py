@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+import warnings
 from collections.abc import Sequence
 from numbers import Integral
 
@@ -97,7 +99,37 @@ def check_finite_rows(values: NDArray, what: str) -> NDArray:
 
 
 def layout_of_rows(X: NDArray, input_shape: Sequence[int] | None) -> tuple[int, ...]:
-    """Return the shape in which a network sees rows; raise if `input_shape` does not fit them."""
+    """Return the shape ``(channels, *spatial)`` or ``(n_features,)`` in which a network sees rows.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, ...)
+        The rows.
+    input_shape : sequence of int or None
+        What the user says, which settles it. None reads the axes: ``(n, H, W)`` and
+        ``(n, D, H, W)`` are images and volumes of one channel, ``(n, 1, length)`` signals,
+        ``(n, channels, H, W)`` images of up to 4 channels, ``(n, channels, D, H, W)`` volumes.
+
+    Returns
+    -------
+    shape : tuple of int
+        The shape.
+
+    Raises
+    ------
+    ValueError
+        If `input_shape` does not fit the rows, or their axes can be read in several ways; the
+        message shows them all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust.utils.validation import layout_of_rows
+    >>> layout_of_rows(np.zeros((5, 28, 28)), None)
+    (1, 28, 28)
+    >>> layout_of_rows(np.zeros((5, 12, 1000)), (12, 1000))
+    (12, 1000)
+    """
     row_shape = X.shape[1:]
     shape = row_shape if input_shape is None else tuple(input_shape)
     if not all(isinstance(size, Integral) and size > 0 for size in shape):
@@ -110,7 +142,55 @@ def layout_of_rows(X: NDArray, input_shape: Sequence[int] | None) -> tuple[int, 
             f"input_shape={shape} holds {math.prod(shape)} values per row but the rows of "
             f"X have shape {row_shape}, {math.prod(row_shape)} values."
         )
-    return tuple(int(size) for size in shape)
+    shape = tuple(int(size) for size in shape)
+    return shape if input_shape is not None else _read_axes(shape)
+
+
+# images and volumes with more channels need input_shape
+_MOST_CHANNELS = 4
+
+
+def _read_axes(row: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the one sensible reading of a row's axes as ``(channels, *spatial)``, or raise."""
+    if len(row) == 1 or len(row) > 4 or row[0] == 1:
+        return row
+    if row[-1] == 1:  # one channel that comes last lies in memory as one that comes first
+        return (1, *row[:-1])
+    channels_first, channels_last = _is_channels(row[0], row[1:]), _is_channels(row[-1], row[:-1])
+    if len(row) == 2 and min(row) > _MOST_CHANNELS and max(row) < 4 * min(row):
+        return (1, *row)
+    if len(row) == 3 and channels_first and not channels_last:
+        return row
+    if len(row) == 3 and min(row) > _MOST_CHANNELS:
+        return (1, *row)
+    if len(row) == 4 and not channels_last:
+        return row
+    raise ValueError(
+        f"the rows of X have shape {row}, which can be read in several ways. Settle it by one of:\n"
+        + "\n".join(_readings(row))
+    )
+
+
+def _is_channels(size: int, others: tuple[int, ...]) -> bool:
+    """Tell whether an axis is that of channels: a few, beside much longer axes."""
+    return size <= _MOST_CHANNELS and 2 * size <= min(others)
+
+
+def _readings(row: tuple[int, ...]) -> list[str]:
+    """Return the ways to read a row's axes, each with the line that says so."""
+    kinds = {1: "signals", 2: "images", 3: "volumes"}
+
+    def reading(shape: tuple[int, ...], line: str) -> str:
+        sizes = " x ".join(map(str, shape[1:]))
+        channels = "one channel" if shape[0] == 1 else f"{shape[0]} channels"
+        return f"  {line}  # {kinds[len(shape) - 1]} of {sizes}, {channels}"
+
+    lines = [reading(row, f"input_shape={row}")]
+    if len(row) < 4:
+        lines.insert(0, reading((1, *row), f"input_shape={(1, *row)}"))
+    if row[-1] < row[0]:
+        lines.append(reading((row[-1], *row[:-1]), "X = np.moveaxis(X, -1, 1)"))
+    return lines
 
 
 def check_layout(X: NDArray, input_shape: Sequence[int], name: str, fitted: str) -> None:
@@ -148,3 +228,19 @@ def check_number(name: str, value: float, *, zero: bool) -> float:
         bound = "at least 0" if zero else "above 0"
         raise ValueError(f"{name} must be finite and {bound}, got {value!r}")
     return number
+
+
+# what lies between a user's line and the warning: this library, and what calls it
+_NOT_THE_USER = {"skrobust", "sklearn", "imblearn", "joblib", "skorch", "torch", "contextlib"}
+
+
+def warn(message: str | Warning, category: type[Warning] | None = None) -> None:
+    """Warn with the place of the user's line, whatever called this library in between."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and _package_of(frame) in _NOT_THE_USER:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _package_of(frame) -> str:
+    return frame.f_globals.get("__name__", "").split(".")[0]
