@@ -69,7 +69,7 @@ def small_estimators():
         net(mixup="manifold", logit_adjustment=1.0, validation_fraction=0.25, random_state=0),
         net(balanced_batches=True, augment="noise", class_weight="balanced", random_state=0),
         Noise2VoidDenoiser(max_epochs=1, module__width=2, random_state=0),
-        OutOfFoldLabelQuality(linear(), cv=2, n_iter=1, random_state=0),
+        OutOfFoldLabelQuality(linear(), cv=2, random_state=0),
         ResamplingClassifier(GaussianNoiseAugmenter(factor=2, random_state=0), net(random_state=0)),
         TripletEmbedder(MLP, max_epochs=1, module__width=4, augment="noise", random_state=0),
         TripletEmbedder(

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils.validation import check_memory, validate_data
+from sklearn.utils import check_consistent_length, column_or_1d, get_tags
+from sklearn.utils.validation import has_fit_parameter, validate_data
 
 from ..base.state import VersionedState, fill_random_states, fit_context
+from ..utils.caching import cached
 from ..utils.groups import check_groups
-from ..utils.sklearn_private import HasMethods
+from ..utils.sklearn_private import HasMethods, Interval
 from ..utils.targets import check_class_labels
 
+KEEP_CONSTRAINTS = [Interval(Real, 0, 1, closed="right"), dict]
 
-def keep_best(quality: NDArray, codes: NDArray, keep: float) -> NDArray:
+
+class DistillationWarning(UserWarning):
+    """A distiller could not judge some labels, or kept nearly none of a class, or nearly all."""
+
+
+def keep_best(
+    quality: NDArray, codes: NDArray, keep: float | NDArray, groups: NDArray | None = None
+) -> NDArray:
     """Return a mask of the best share of every class, at least one row each.
 
     Parameters
@@ -24,9 +37,12 @@ def keep_best(quality: NDArray, codes: NDArray, keep: float) -> NDArray:
     quality : ndarray of shape (n_samples,)
         Larger is better.
     codes : ndarray of shape (n_samples,)
-        Class of every row.
-    keep : float in (0, 1]
+        Class of every row, from 0.
+    keep : float in (0, 1] or ndarray of shape (n_classes,)
         Share of the rows of a class to keep, rounded up.
+    groups : ndarray of shape (n_samples,), default=None
+        Groups that are kept or left out as a whole. A group belongs to the class that most of its
+        rows have; the best groups of a class are kept until its share is reached.
 
     Returns
     -------
@@ -41,49 +57,79 @@ def keep_best(quality: NDArray, codes: NDArray, keep: float) -> NDArray:
     array([ True, False,  True, False])
     """
     kept = np.zeros(len(quality), dtype=bool)
+    share = np.broadcast_to(np.asarray(keep, dtype=float), (int(codes.max()) + 1,))
+    if groups is not None:
+        return _keep_best_groups(quality, codes, share, groups)
     for code in np.unique(codes):
         rows = np.flatnonzero(codes == code)
-        # round() keeps 0.7 * 10 from becoming 7.000000000000001, and so 8
-        n_kept = max(1, int(np.ceil(round(keep * len(rows), 9))))
-        best = np.argsort(-quality[rows], kind="stable")[:n_kept]
-        kept[rows[best]] = True
+        n_kept = _number(share[code], len(rows))
+        kept[rows[np.argsort(-quality[rows], kind="stable")[:n_kept]]] = True
     return kept
 
 
-def quality_weights(quality: ArrayLike) -> NDArray:
-    """Return sample weights from label quality: ``clip(quality, 0.02, 1)**2``, mean 1.
+def _number(share: float, n: int) -> int:
+    """Return how many of n rows a share is: rounded up, at least one."""
+    # round() keeps 0.7 * 10 from becoming 7.000000000000001, and so 8
+    return max(1, int(np.ceil(round(share * n, 9))))
 
-    Using all rows with these weights gains nearly what a selection gains under label noise,
-    and loses less on clean labels.
+
+def _keep_best_groups(quality, codes, share, groups):
+    """Return the rows of the best groups of every class."""
+    _, group = np.unique(groups, return_inverse=True)
+    size = np.bincount(group)
+    counts = np.zeros((len(size), len(share)))
+    np.add.at(counts, (group, codes), 1)
+    mean, group_code = np.bincount(group, quality) / size, counts.argmax(1)
+    chosen = np.zeros(len(size), dtype=bool)
+    for code in np.unique(codes):
+        own = np.flatnonzero(group_code == code)
+        if len(own) == 0:
+            continue
+        best = own[np.argsort(-mean[own], kind="stable")]
+        before = np.cumsum(size[best]) - size[best]
+        chosen[best[before < _number(share[code], size[own].sum())]] = True
+    for code in np.unique(codes):  # a class that only occurs beside others
+        has = np.flatnonzero(counts[:, code])
+        if not chosen[has].any():
+            chosen[has[mean[has].argmax()]] = True
+    return chosen[group]
+
+
+def quality_weights(quality: ArrayLike, y: ArrayLike | None = None) -> NDArray:
+    """Return sample weights from label quality, with mean 1 in every class.
+
+    Weighting loses less on clean labels than leaving rows out. Weights of mean 1 within every class
+    keep the balance of the classes as it is; their squares gained nothing over them.
 
     Parameters
     ----------
     quality : array-like of shape (n_samples,)
-        Probability that the label of a row is right.
+        Probability that the label of a row is right. It is clipped to at least 0.02.
+    y : array-like of shape (n_samples,), default=None
+        Labels; without them the mean over all rows is 1.
 
     Returns
     -------
     weight : ndarray of shape (n_samples,)
-        Sample weights with mean 1.
+        Sample weights.
 
     Examples
     --------
     >>> from skrobust.label_noise import quality_weights
-    >>> quality_weights([1.0, 0.5]).round(2)
-    array([1.6, 0.4])
+    >>> quality_weights([0.9, 0.3, 0.4, 0.4], ["a", "a", "b", "b"])
+    array([1.5, 0.5, 1. , 1. ])
     """
-    weight = np.clip(quality, 0.02, 1) ** 2
-    return weight / weight.mean()
-
-
-class DistillationWarning(UserWarning):
-    """A distiller kept nearly none of a class, or nearly all rows."""
+    weight = np.clip(np.asarray(quality, dtype=float), 0.02, 1)
+    codes = np.zeros(len(weight), int) if y is None else np.unique(y, return_inverse=True)[1]
+    return weight / (np.bincount(codes, weight) / np.bincount(codes))[codes]
 
 
 class LabelDistiller(VersionedState, BaseEstimator):
     """Base of the distillers, which tell how far the label of every row can be trusted.
 
-    Subclasses write `_score`, the expensive part, and `_select`, the cheap one.
+    A subclass takes an ``estimator`` and writes ``_score(X, codes, groups)``, which returns class
+    probabilities of every row, NaN where it cannot tell; and, if it does not keep the best share
+    `keep` of every class, ``_select(codes, groups)``.
     """
 
     __metadata_request__fit = {"groups": True}
@@ -94,13 +140,14 @@ class LabelDistiller(VersionedState, BaseEstimator):
     }
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None):
+    def fit(self, X: ArrayLike, y: ArrayLike, *, groups: ArrayLike | None = None):
         """Score the label of every row and choose the rows to keep.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            Training rows.
+            Training rows. The classifiers inside get them as they are: tables with text or missing
+            values are welcome if these can read them.
         y : array-like of shape (n_samples,)
             Labels, some of them perhaps wrong.
         groups : array-like of shape (n_samples,), default=None
@@ -116,44 +163,163 @@ class LabelDistiller(VersionedState, BaseEstimator):
         ValueError
             If the input is malformed, or y has one class only.
         """
-        X, y = validate_data(self, X, y, allow_nd=True)
-        check_class_labels(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
+        X, codes, groups = self._check_rows(X, y, groups)
+        probabilities = self._score(X, codes, groups)
+        own = probabilities[np.arange(len(codes)), codes]
+        known = ~np.isnan(own)
+        usual = self._mean_of_classes(own, codes, known)
+        # rows that nothing is known of count as the others of their class do
+        own = np.where(known, own, usual[codes])
+        neutral = np.eye(len(usual))[codes]
+        self.label_probabilities_ = np.where(known[:, None], probabilities, neutral)
+        self.quality_ = own
+        self.kept_ = self._select(codes, groups)
+        self.noisy_indices_ = _doubtful(self.label_probabilities_, codes, usual, known)
+        return self
+
+    @abstractmethod
+    def _score(self, X: Any, codes: NDArray, groups: NDArray | None) -> NDArray:
+        """Return class probabilities of every row, shape (n_samples, n_classes)."""
+
+    def _select(self, codes: NDArray, groups: NDArray | None) -> NDArray:
+        """Return the mask of the kept rows."""
+        return keep_best(self.quality_, codes, self._keep_of_classes())
+
+    def _check_rows(self, X, y, groups):
+        """Return X as it came, class codes and groups; set ``classes_``."""
+        labels = check_rows(self, X, y)
+        X = X if hasattr(X, "shape") else np.asarray(X)
+        self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs rows of at least 2 classes, but y has one class: "
                 f"{self.classes_}."
             )
-        groups = None if groups is None else check_groups(groups, len(X))
-        self.label_probabilities_ = self._score(X, codes, groups)
-        own = own_label_entries(self.label_probabilities_, codes)
-        self.quality_ = own
-        self.kept_ = self._select(codes)
-        doubtful = np.flatnonzero(self.label_probabilities_.argmax(1) != codes)
-        self.noisy_indices_ = doubtful[np.argsort(own[doubtful], kind="stable")]
-        return self
+        return X, codes, None if groups is None else check_groups(groups, len(codes), y)
 
-    @abstractmethod
-    def _score(self, X: NDArray, codes: NDArray, groups: NDArray | None) -> NDArray:
-        """Return class probabilities of every row, shape (n_samples, n_classes)."""
+    def _keep_of_classes(self) -> NDArray:
+        """Return the share of every class to keep."""
+        if not isinstance(self.keep, Mapping):
+            return np.full(len(self.classes_), float(self.keep))
+        unknown = [label for label in self.keep if label not in self.classes_.tolist()]
+        wrong = [v for v in self.keep.values() if not (isinstance(v, Real) and 0 < v <= 1)]
+        if unknown or wrong:
+            raise ValueError(
+                f"keep={self.keep!r} needs a share above 0 and up to 1 for some of the classes "
+                f"{self.classes_.tolist()}; classes that it does not name are kept whole."
+            )
+        return np.array([float(self.keep.get(label, 1)) for label in self.classes_.tolist()])
 
-    @abstractmethod
-    def _select(self, codes: NDArray) -> NDArray:
-        """Return the mask of the kept rows."""
+    def _mean_of_classes(self, own, codes, known):
+        """Return the mean quality of every class; warn of rows that could not be judged."""
+        if not known.any():
+            raise ValueError(
+                "no label could be judged: every training fold holds rows of one class only. Use "
+                "fewer folds (cv), or data with more groups per class."
+            )
+        unjudged = ~known
+        if unjudged.any():
+            counts = np.bincount(codes[unjudged], minlength=len(self.classes_))
+            parts = [f"{n} of class {c}" for n, c in zip(counts, self.classes_, strict=True) if n]
+            warnings.warn(
+                f"{' and '.join(parts)} cannot be judged: their class is missing in the training "
+                "folds, for example since all its rows are of one patient. They count as rows with "
+                "a right label. More patients, or fewer folds, would help.",
+                DistillationWarning,
+                stacklevel=4,
+            )
+        n_known = np.bincount(codes[known], minlength=len(self.classes_))
+        total = np.bincount(codes[known], own[known], minlength=len(self.classes_))
+        return np.where(n_known > 0, total / np.maximum(n_known, 1), 1.0)
 
     def _seeded_estimator(self) -> BaseEstimator:
         return fill_random_states(clone(self.estimator), self.random_state)
 
-    def _cached(self, function: Callable, ignore: tuple[str, ...] = ()) -> Callable:
-        return check_memory(self.memory).cache(function, ignore=list(ignore))
+    def _cached(self, function, *, ignore=()):
+        return cached(self.memory, function, ignore=ignore)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
+        inside = getattr(self, "estimator", None)
+        if hasattr(inside, "__sklearn_tags__"):
+            tags.input_tags = get_tags(inside).input_tags
         tags.input_tags.three_d_array = True
         return tags
 
 
-def own_label_entries(probabilities: NDArray, codes: NDArray) -> NDArray:
-    """Return the entry of every row's own label."""
-    return probabilities[np.arange(len(codes)), codes]
+def check_rows(estimator: BaseEstimator, X: Any, y: Any) -> NDArray:
+    """Return labels as an array, and note the columns of X, which is otherwise left alone."""
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None."
+        )
+    labels = column_or_1d(check_class_labels(y), warn=True)
+    if hasattr(X, "columns"):
+        validate_data(estimator, X, skip_check_array=True)
+    elif np.ndim(X) != 1 or not hasattr(X, "shape"):  # one axis: texts, or the estimator's error
+        validate_data(
+            estimator, X, allow_nd=True, dtype=None, accept_sparse=True, ensure_all_finite=False
+        )
+    check_consistent_length(X, labels)
+    return labels
+
+
+def _doubtful(probabilities, codes, usual, known):
+    """Return the rows whose label is doubted, the worst first.
+
+    As in confident learning (Northcutt et al., JAIR 2021) the threshold of a class is the mean
+    probability of the rows with its label: a label is doubted when its own probability is below,
+    and that of another class at or above the threshold.
+    """
+    above = probabilities >= usual
+    rows = np.arange(len(codes))
+    own = probabilities[rows, codes]
+    above[rows, codes] = False
+    doubtful = np.flatnonzero(known & (own < usual[codes]) & above.any(1))
+    return doubtful[np.argsort(own[doubtful] - usual[codes[doubtful]], kind="stable")]
+
+
+class Verdict(NamedTuple):
+    """What a distiller says of the training rows."""
+
+    quality: NDArray
+    kept: NDArray
+    noisy: NDArray
+
+
+def fit_distiller(distiller: Any, X: Any, y: Any, groups: Any, sample_weight=None) -> Any:
+    """Fit a distiller, the user's own or one of the library; give it what it takes."""
+    passed = {}
+    if groups is not None and has_fit_parameter(distiller, "groups"):
+        passed["groups"] = groups
+    if sample_weight is not None and has_fit_parameter(distiller, "sample_weight"):
+        passed["sample_weight"] = sample_weight
+    return distiller.fit(X, y, **passed)
+
+
+def verdict(distiller: Any, n_samples: int) -> Verdict:
+    """Return quality, kept rows and doubted rows; derive what a distiller does not say.
+
+    A distiller needs ``quality_`` only, numbers from 0 to 1. By default rows of quality below 0.5
+    are doubted, and left out.
+    """
+    name = type(distiller).__name__
+    if not hasattr(distiller, "quality_"):
+        raise ValueError(f"{name} has no quality_ after fit: it is no distiller.")
+    quality = np.asarray(distiller.quality_, dtype=float)
+    if quality.shape != (n_samples,):
+        raise ValueError(
+            f"{name}.quality_ has shape {quality.shape}, expected ({n_samples},): one per row."
+        )
+    if not ((quality >= 0) & (quality <= 1)).all():
+        raise ValueError(f"{name}.quality_ holds values that are not between 0 and 1.")
+    kept = np.asarray(getattr(distiller, "kept_", quality >= 0.5))
+    if kept.shape != (n_samples,) or kept.dtype != bool:
+        raise ValueError(
+            f"{name}.kept_ has shape {kept.shape} and dtype {kept.dtype}, expected a boolean per "
+            "row."
+        )
+    doubted = np.flatnonzero(quality < 0.5)
+    doubted = doubted[np.argsort(quality[doubted], kind="stable")]
+    return Verdict(quality, kept, np.asarray(getattr(distiller, "noisy_indices_", doubted)))

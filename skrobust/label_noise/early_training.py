@@ -3,75 +3,65 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from numbers import Integral, Real
 
-import joblib
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 
 from ..neural.net import is_skorch_net, raise_interrupt
+from ..utils.caching import fingerprint
+from ..utils.scores import class_scores
 from ..utils.sklearn_private import HasMethods, Interval
-from .distillers import DistillationWarning, LabelDistiller, keep_best
+from .distillers import KEEP_CONSTRAINTS, DistillationWarning, LabelDistiller
 
 
-def epoch_probabilities(
-    estimator: BaseEstimator, X: NDArray, codes: NDArray, n_epochs: int, cached: Callable
-) -> NDArray:
-    """Train for some epochs and predict all training rows after each, in evaluation mode.
+class _Training:
+    """Trains epoch by epoch, as far as it is asked, and predicts all training rows after each."""
 
-    Every epoch is cached by itself, so that more epochs, or fewer, train only what is new.
+    def __init__(self, estimator, X, y):
+        self.fitted, self.X, self.y = estimator, X, y
+        self.classes, codes = np.unique(y, return_inverse=True)
+        self.is_net = is_skorch_net(estimator)
+        if self.is_net:  # a net of skorch itself: one call is max_epochs, y are codes
+            estimator.set_params(max_epochs=1)
+            self.X, self.y = np.asarray(X, dtype=np.float32), codes.astype(np.int64)
+            self.classes = np.arange(len(self.classes))
+        self.done: list[NDArray] = []
 
-    Parameters
-    ----------
-    estimator : classifier
-        Unfitted, with ``partial_fit`` (one call is one epoch) and ``predict_proba``. A skorch
-        net is run with ``max_epochs=1``.
-    X : ndarray of shape (n_samples, ...)
-        Training rows.
-    codes : ndarray of shape (n_samples,)
-        Class of every row, from 0.
-    n_epochs : int
-        Number of epochs.
-    cached : callable
-        Wraps a function in a cache, given the names of arguments to ignore.
-
-    Returns
-    -------
-    probabilities : ndarray of shape (n_epochs, n_samples, n_classes), float32
-        Predicted class probabilities.
-    """
-    if is_skorch_net(estimator):
-        estimator.set_params(max_epochs=1)
-        X = X.astype(np.float32, copy=False)
-    next_epoch = cached(_next_epoch, ignore=("fitted", "X", "codes"))
-    key = joblib.hash((type(estimator), estimator.get_params(), X, codes))
-    probabilities, fitted = [], estimator
-    for epoch in range(n_epochs):
-        fitted, proba = next_epoch(fitted, X, codes, key, epoch)
-        probabilities.append(proba)
-    return np.stack(probabilities)
+    def epoch(self, number: int) -> NDArray:
+        """Return the class probabilities after an epoch, counted from 0."""
+        while len(self.done) <= number:
+            if self.is_net:
+                self.fitted.partial_fit(self.X, self.y)
+                raise_interrupt(self.fitted)
+            else:
+                self.fitted.partial_fit(self.X, self.y, classes=self.classes)
+            probabilities = class_scores(self.fitted, self.X, self.classes)
+            self.done.append(probabilities.astype(np.float32))
+        return self.done[number]
 
 
-def _next_epoch(fitted, X, codes, key, epoch):
-    # key and epoch say all about the result; the other arguments are not hashed
-    classes = np.arange(codes.max() + 1)
-    if is_skorch_net(fitted):
-        fitted.partial_fit(X, codes.astype(np.int64))
-        raise_interrupt(fitted)
-    else:
-        fitted.partial_fit(X, codes, classes=classes)
-    proba = np.asarray(fitted.predict_proba(X), dtype=np.float32)
-    if proba.shape != (len(X), len(classes)):
-        raise ValueError(
-            f"{type(fitted).__name__}.predict_proba returned shape {proba.shape}, expected "
-            f"{(len(X), len(classes))}: one column per class."
+def _epoch(training, key, epoch) -> NDArray:
+    """Return the probabilities after an epoch; key and epoch say all that they depend on."""
+    return training.epoch(epoch)
+
+
+class _EarlyDistiller(LabelDistiller):
+    """What the two distillers share: probabilities epoch by epoch, each cached by itself."""
+
+    def _epoch_probabilities(self, X, codes) -> NDArray:
+        """Return class probabilities after every epoch, (max_epochs, n_samples, n_classes)."""
+        training = _Training(self._seeded_estimator(), X, self.classes_[codes])
+        start = (training.fitted, X, training.y)
+        # the estimator as it was given; once for all epochs
+        key = None if self.memory is None else fingerprint(start)
+        epoch = self._cached(_epoch, ignore=["training"])
+        return np.stack(
+            [epoch(training=training, key=key, epoch=e) for e in range(self.max_epochs)]
         )
-    return fitted, proba
 
 
-class CertainSamples(LabelDistiller):
+class CertainSamples(_EarlyDistiller):
     """Keep the rows that a classifier is certain of in its first epochs (Algorithm 1).
 
     The classifier is trained for a few epochs. After each, all training rows are predicted; a
@@ -112,7 +102,8 @@ class CertainSamples(LabelDistiller):
     quality_ : ndarray of shape (n_samples,)
         Mean probability of the row's own label over the epochs.
     noisy_indices_ : ndarray of shape (n_noisy,), int
-        Rows whose own label is not the most probable one, the worst first.
+        Rows whose own label is less probable than it is on average in its class, and another at
+        least as probable as on average in its class; the worst first.
     label_probabilities_ : ndarray of shape (n_samples, n_classes)
         Class probabilities, the mean over the epochs.
     epoch_probabilities_ : ndarray of shape (max_epochs, n_samples, n_classes)
@@ -180,12 +171,10 @@ class CertainSamples(LabelDistiller):
         self.random_state = random_state
 
     def _score(self, X, codes, groups):
-        self.epoch_probabilities_ = epoch_probabilities(
-            self._seeded_estimator(), X, codes, self.max_epochs, self._cached
-        )
+        self.epoch_probabilities_ = self._epoch_probabilities(X, codes)
         return self.epoch_probabilities_.mean(0)
 
-    def _select(self, codes):
+    def _select(self, codes, groups):
         probabilities = self.epoch_probabilities_
         certain = probabilities.max(2) >= self.threshold
         if self.agreement:
@@ -225,7 +214,7 @@ class CertainSamples(LabelDistiller):
         return kept
 
 
-class EarlyLabelQuality(LabelDistiller):
+class EarlyLabelQuality(_EarlyDistiller):
     """Keep the rows whose own label is most probable in the first epochs of training.
 
     Networks learn right labels before wrong ones; a few epochs in, a wrong label is still
@@ -237,8 +226,9 @@ class EarlyLabelQuality(LabelDistiller):
         With ``partial_fit``, one call of which is one epoch, and ``predict_proba``.
     max_epochs : int, default=3
         Epochs over which the probability of the own label is averaged.
-    keep : float in (0, 1], default=0.7
-        Share of every class to keep.
+    keep : float in (0, 1] or dict, default=0.7
+        Share of every class to keep; a dict gives it by class, and keeps classes that it does not
+        name whole.
     memory : str or object with the joblib.Memory interface, default=None
         Caches the training epoch by epoch, so that a search over `keep` and `max_epochs`
         trains once.
@@ -253,7 +243,8 @@ class EarlyLabelQuality(LabelDistiller):
     quality_ : ndarray of shape (n_samples,)
         Mean probability of the row's own label over the epochs.
     noisy_indices_ : ndarray of shape (n_noisy,), int
-        Rows whose own label is not the most probable one, the worst first.
+        Rows whose own label is less probable than it is on average in its class, and another at
+        least as probable as on average in its class; the worst first.
     label_probabilities_ : ndarray of shape (n_samples, n_classes)
         Class probabilities, the mean over the epochs.
     classes_ : ndarray of shape (n_classes,)
@@ -283,7 +274,7 @@ class EarlyLabelQuality(LabelDistiller):
         **LabelDistiller._parameter_constraints,
         "estimator": [HasMethods(["partial_fit", "predict_proba"])],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "keep": [Interval(Real, 0, 1, closed="right")],
+        "keep": KEEP_CONSTRAINTS,
     }
 
     def __init__(self, estimator, *, max_epochs=3, keep=0.7, memory=None, random_state=None):
@@ -294,9 +285,5 @@ class EarlyLabelQuality(LabelDistiller):
         self.random_state = random_state
 
     def _score(self, X, codes, groups):
-        return epoch_probabilities(
-            self._seeded_estimator(), X, codes, self.max_epochs, self._cached
-        ).mean(0)
-
-    def _select(self, codes):
-        return keep_best(self.quality_, codes, self.keep)
+        self._keep_of_classes()
+        return self._epoch_probabilities(X, codes).mean(0)

@@ -6,45 +6,48 @@ from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 from sklearn.base import clone
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
+from sklearn.utils.parallel import Parallel, delayed
 
-from ..neural.net import is_skorch_net, raise_interrupt
+from ..neural.net import is_skorch_net
 from ..utils.groups import group_means, require_groups
+from ..utils.scores import class_scores
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions
-from .distillers import LabelDistiller, keep_best, own_label_entries
-
-# share of every class on which the classifiers of the next round are fitted
-_KEEP_BETWEEN_ROUNDS = {"row": 0.7, "group": 0.5}
+from .distillers import KEEP_CONSTRAINTS, LabelDistiller, keep_best
+from .folds import partitions
+from .inner_fit import fit_inside, take_rows
 
 
 class OutOfFoldLabelQuality(LabelDistiller):
     """Keep the rows whose label agrees with classifiers that have not seen their patient.
 
     Every row gets class probabilities from a classifier fitted on other folds, which share no
-    group with it. With ``level="group"`` the probability vectors are averaged over each group,
-    which finds patients whose label is wrong as a whole; with ``level="row"`` every row speaks
-    for itself, which finds wrong or impure rows inside rightly labelled patients. Then the
-    classifiers are fitted again on the rows of best quality, and all rows are scored anew.
+    group with it, averaged over `n_repeats` shufflings of the folds. With ``level="group"`` the
+    probabilities are averaged over each group, which finds patients whose label is wrong as a
+    whole; with ``level="row"`` every row is judged by itself, which finds wrong rows inside
+    rightly labelled patients. :class:`~skrobust.LabelNoiseModel` needs no such choice.
 
     Parameters
     ----------
     estimator : classifier
         With ``predict_proba``, or ``decision_function`` whose softmax is taken. Cheap and well
         regularised ones do well, such as a pipeline of ``PCA(50)`` and
-        ``LogisticRegression(C=0.1)``.
-    cv : int or cross-validation splitter, default=5
+        ``LogisticRegression(C=0.1)``. It gets X as it came.
+    cv : int, cross-validation splitter or iterable of splits, default=5
         Folds. An int means :class:`~sklearn.model_selection.StratifiedGroupKFold` when groups
-        are given, otherwise :class:`~sklearn.model_selection.StratifiedKFold`, shuffled.
+        are given, otherwise :class:`~sklearn.model_selection.StratifiedKFold`, shuffled. The test
+        folds must hold each row exactly once.
     level : {"row", "group"}, default="row"
-        Who votes on a label: the row alone, or all rows of its group. "group" needs groups.
-    n_iter : int, default=3
-        Rounds of scoring; 1 scores once. Each further round fits on the best 70% of the rows of
-        every class, at group level on the best 50%, as the round before judged them.
-    keep : float in (0, 1], default=0.7
-        Share of every class to keep. 0.5 does better where 30% of the patients, or 40% of the
-        rows, are mislabelled.
+        What is judged: the row alone, or all rows of its group. "group" needs groups.
+    n_repeats : int, default=1
+        How often the folds of an int `cv` are shuffled; probabilities are averaged.
+    keep : float in (0, 1] or dict, default=0.7
+        Share of every class to keep; a dict gives it by class, and keeps classes that it does not
+        name whole, for noise that occurs in one class only. At group level groups are kept or left
+        out as a whole. 0.5 does better where 30% of the patients, or 40% of the rows, are
+        mislabelled.
+    n_jobs : int, default=None
+        Number of fits at a time.
     memory : str or object with the joblib.Memory interface, default=None
         Caches the out-of-fold probabilities, so that a search over `keep` fits once.
     random_state : int, RandomState instance or None, default=None
@@ -56,12 +59,15 @@ class OutOfFoldLabelQuality(LabelDistiller):
     kept_ : ndarray of shape (n_samples,), bool
         The kept rows.
     quality_ : ndarray of shape (n_samples,)
-        Out-of-fold probability of the row's own label (group level: in its group's mean).
+        Out-of-fold probability of the row's own label (group level: in its group's mean). Rows that
+        cannot be judged have the mean quality of their class.
     noisy_indices_ : ndarray of shape (n_noisy,), int
-        Rows whose own label is not the most probable one, the worst first.
+        Rows whose own label is less probable than it is on average in its class, and another at
+        least as probable as on average in its class; the worst first.
     label_probabilities_ : ndarray of shape (n_samples, n_classes)
         Out-of-fold class probabilities (group level: the group's mean). A class that the
-        training folds lack has probability 0.
+        training folds lack has probability 0, unless it is the row's own: then the row cannot be
+        judged, and its label has probability 1.
     classes_ : ndarray of shape (n_classes,)
         Class labels.
     n_features_in_ : int
@@ -69,10 +75,21 @@ class OutOfFoldLabelQuality(LabelDistiller):
     feature_names_in_ : ndarray of str
         Column names, when X has them.
 
+    Warns
+    -----
+    DistillationWarning
+        If rows cannot be judged, since the training folds lack their class, or if a splitter does
+        not keep groups together.
+
     Notes
     -----
-    Beyond the paper. On clean labels, leaving rows out costs a little, and more with every round;
-    weighting them (:class:`~skrobust.LabelQualityReweighter`) does not.
+    On clean labels leaving rows out costs a little; weighting them costs less
+    (:class:`~skrobust.LabelQualityReweighter`).
+
+    References
+    ----------
+    The rule for doubted labels is that of C. Northcutt, L. Jiang and I. Chuang, "Confident
+    learning: estimating uncertainty in dataset labels", JAIR 70, 2021.
 
     Examples
     --------
@@ -92,10 +109,11 @@ class OutOfFoldLabelQuality(LabelDistiller):
             HasMethods(["fit", "predict_proba"]),
             HasMethods(["fit", "decision_function"]),
         ],
-        "cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"])],
+        "cv": ["cv_object", Interval(Integral, 2, None, closed="left")],
         "level": [StrOptions({"row", "group"})],
-        "n_iter": [Interval(Integral, 1, None, closed="left")],
-        "keep": [Interval(Real, 0, 1, closed="right")],
+        "n_repeats": [Interval(Integral, 1, None, closed="left")],
+        "keep": KEEP_CONSTRAINTS,
+        "n_jobs": [Integral, None],
     }
 
     def __init__(
@@ -104,78 +122,87 @@ class OutOfFoldLabelQuality(LabelDistiller):
         *,
         cv=5,
         level="row",
-        n_iter=3,
+        n_repeats=1,
         keep=0.7,
+        n_jobs=None,
         memory=None,
         random_state=None,
     ):
         self.estimator = estimator
         self.cv = cv
         self.level = level
-        self.n_iter = n_iter
+        self.n_repeats = n_repeats
         self.keep = keep
+        self.n_jobs = n_jobs
         self.memory = memory
         self.random_state = random_state
 
     def _score(self, X, codes, groups):
         if self.level == "group":
             require_groups(groups)
-        splits = list(self._splitter(groups).split(X, codes, groups))
-        return self._cached(_score_rounds)(
-            self._seeded_estimator(), X, codes, groups, splits, self.level, self.n_iter
+        self._keep_of_classes()
+        repeats = partitions(self.cv, self.n_repeats, X, codes, groups, self.random_state)
+        probabilities = self._cached(_out_of_fold, ignore=["n_jobs"])(
+            estimator=self._seeded_estimator(),
+            X=X,
+            y=self.classes_[codes],
+            groups=groups,
+            repeats=repeats,
+            n_jobs=self.n_jobs,
         )
+        return probabilities if self.level == "row" else _group_means(probabilities, groups)
 
-    def _splitter(self, groups):
-        if not isinstance(self.cv, Integral):
-            return check_cv(self.cv)
-        if groups is None:
-            return StratifiedKFold(self.cv, shuffle=True, random_state=self.random_state)
-        n_groups = len(np.unique(groups))
-        if n_groups < self.cv:
+    def _select(self, codes, groups):
+        groups = groups if self.level == "group" else None
+        return keep_best(self.quality_, codes, self._keep_of_classes(), groups)
+
+
+def _out_of_fold(estimator, X, y, groups, repeats, n_jobs) -> NDArray:
+    """Return probabilities from classifiers that have not seen the row, mean over repeats."""
+    splits = [split for splits in repeats for split in splits]
+    results = Parallel(n_jobs=n_jobs)(
+        delayed(_score_fold)(estimator, X, y, groups, train, test) for train, test in splits
+    )
+    total, times = np.zeros((len(y), len(np.unique(y)))), np.zeros(len(y))
+    for (_, test), probabilities in zip(splits, results, strict=True):
+        known = ~np.isnan(probabilities[:, 0])
+        total[test[known]] += probabilities[known]
+        times[test[known]] += 1
+    with np.errstate(invalid="ignore"):
+        return total / times[:, None]  # NaN where no repeat could tell
+
+
+def _score_fold(estimator, X, y, groups, train, test) -> NDArray:
+    """Return the probabilities of one test fold, NaN for classes that the training fold lacks."""
+    classes, codes = np.unique(y, return_inverse=True)
+    trained = np.unique(codes[train])
+    if len(trained) < 2:
+        return np.full((len(test), len(classes)), np.nan)
+    if is_skorch_net(estimator):  # which read no labels but codes
+        y, classes = codes.astype(np.int64), np.arange(len(classes))
+        if len(trained) < len(classes):
             raise ValueError(
-                f"cv={self.cv} folds without common groups need at least {self.cv} groups, but "
-                f"there are {n_groups}. Lower cv."
+                "a training fold lacks a class, which a net of skorch itself cannot leave out. Use "
+                "NetClassifier, or fewer folds (cv)."
             )
-        return StratifiedGroupKFold(self.cv, shuffle=True, random_state=self.random_state)
-
-    def _select(self, codes):
-        return keep_best(self.quality_, codes, self.keep)
-
-
-def _score_rounds(estimator, X, codes, groups, splits, level, n_iter) -> NDArray:
-    """Return out-of-fold probabilities after some rounds, averaged over groups at their level."""
-    fit_on = np.ones(len(X), dtype=bool)
-    for _ in range(n_iter):
-        probabilities = _out_of_fold(estimator, X, codes, splits, fit_on)
-        if level == "group":
-            _, means, group_codes = group_means(probabilities, groups)
-            probabilities = means[group_codes]
-        own = own_label_entries(probabilities, codes)
-        fit_on = keep_best(own, codes, _KEEP_BETWEEN_ROUNDS[level])
+    fitted = fit_inside(
+        clone(estimator),
+        take_rows(X, train),
+        y[train],
+        groups=None if groups is None else groups[train],
+    )
+    probabilities = class_scores(fitted, take_rows(X, test), classes)
+    probabilities[~np.isin(codes[test], trained)] = np.nan
     return probabilities
 
 
-def _out_of_fold(estimator, X, codes, splits, fit_on) -> NDArray:
-    """Return the class probabilities of every row from a classifier that has not seen it."""
-    probabilities = np.zeros((len(X), codes.max() + 1))
-    for train, test in splits:
-        train = train[fit_on[train]]
-        if len(np.unique(codes[train])) < 2:
-            raise ValueError(
-                "a training fold holds rows of one class only. Use fewer folds (cv), or data with "
-                "more groups per class."
-            )
-        fitted = clone(estimator).fit(X[train], codes[train])
-        if is_skorch_net(fitted):
-            raise_interrupt(fitted)
-        probabilities[np.ix_(test, fitted.classes_)] = _class_probabilities(fitted, X[test])
-    return probabilities
-
-
-def _class_probabilities(fitted, X) -> NDArray:
-    if hasattr(fitted, "predict_proba"):
-        return fitted.predict_proba(X)
-    scores = fitted.decision_function(X)
-    if scores.ndim == 1:
-        scores = np.column_stack([np.zeros(len(scores)), scores])
-    return softmax(scores, axis=1)
+def _group_means(probabilities, groups) -> NDArray:
+    """Return the mean of every group over its rows that could be judged, NaN where none could."""
+    known = ~np.isnan(probabilities[:, 0])
+    sums, count = np.where(known[:, None], probabilities, 0.0), known[:, None].astype(float)
+    _, means, codes = group_means(np.hstack([sums, count]), groups)
+    with np.errstate(invalid="ignore"):
+        means = means[:, :-1] / means[:, -1:]
+    means = means[codes]
+    means[~known] = np.nan
+    return means

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sklearn.base import _fit_context as sklearn_fit_context
 from sklearn.metrics._scorer import _BaseScorer as BaseScorer
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
@@ -18,6 +19,7 @@ from sklearn.utils.validation import _num_samples as num_samples
 
 __all__ = [
     "BaseScorer",
+    "BaseSearchCV",
     "HasMethods",
     "Interval",
     "Options",

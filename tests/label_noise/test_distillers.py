@@ -1,5 +1,6 @@
 """The three distillers against explicit loops, and their guards."""
 
+import types
 import warnings
 
 import numpy as np
@@ -27,10 +28,13 @@ from skrobust import (
 from skrobust.label_noise import keep_best, quality_weights
 
 
+# in a module, whose contents are no part of the keys of a cache
+COUNTS = types.ModuleType("counts")
+COUNTS.epochs_trained = 0
+
+
 class Scripted(ClassifierMixin, BaseEstimator):
     """Returns prepared probabilities, one array per epoch; counts epochs over all copies."""
-
-    epochs_trained = 0
 
     def __init__(self, script=None):
         self.script = script
@@ -38,7 +42,7 @@ class Scripted(ClassifierMixin, BaseEstimator):
     def partial_fit(self, X, y, classes=None):
         self.classes_ = np.asarray(classes)
         self.epoch_ = getattr(self, "epoch_", -1) + 1
-        Scripted.epochs_trained += 1
+        COUNTS.epochs_trained += 1
         return self
 
     def predict_proba(self, X):
@@ -98,10 +102,35 @@ def test_keeping_nearly_all_is_warned_of():
         CertainSamples(scripted(np.full(10, 0.999)), max_epochs=1).fit(X10, Y10)
 
 
-def test_noisy_indices_are_the_improbable_labels_worst_first():
+def test_labels_are_doubted_relative_to_their_own_class():
     p = np.array([0.9, 0.4, 0.1, 0.9, 0.9, 0.9, 0.2, 0.2, 0.8, 0.6])
     distiller = EarlyLabelQuality(scripted(p), max_epochs=1).fit(X10, Y10)
-    assert_array_equal(distiller.noisy_indices_, [2, 8, 1, 9])
+    # thresholds: .683 of a, .55 of b; row 9 looks like a, but less than rows of a do
+    assert_array_equal(distiller.noisy_indices_, [2, 8, 1])
+    rng = np.random.RandomState(0)
+    P, codes = rng.dirichlet([1, 1, 1], size=200), np.repeat([0, 1, 2], [150, 40, 10])
+    distiller = EarlyLabelQuality(Scripted([P]), max_epochs=1).fit(np.zeros((200, 1)), codes)
+    threshold = [P[codes == k, k].mean() for k in range(3)]
+    doubted = [
+        i
+        for i, k in enumerate(codes)
+        if P[i, k] < threshold[k] and any(P[i, c] >= threshold[c] for c in range(3) if c != k)
+    ]
+    assert sorted(distiller.noisy_indices_) == doubted
+
+
+def test_a_rare_class_is_not_doubted_for_being_rare():
+    rng = np.random.RandomState(0)
+    rare = np.arange(32) < 8
+    X = rng.normal(size=(32, 3)) + rare[:, None]
+    patients, y = np.arange(32).repeat(5), np.where(rare, "healthy", "ill").repeat(5)
+    X = X.repeat(5, axis=0) + 0.1 * rng.normal(size=(160, 3))
+    distiller = OutOfFoldLabelQuality(LogisticRegression(C=0.1), level="group", random_state=0)
+    noisy = distiller.fit(X, y, groups=patients).noisy_indices_
+    by_argmax = distiller.label_probabilities_.argmax(1) != (y == "ill")
+    share = [np.isin(np.flatnonzero(y == c), noisy).mean() for c in ("healthy", "ill")]
+    assert abs(share[0] - share[1]) < 0.15
+    assert by_argmax[y == "healthy"].mean() - by_argmax[y == "ill"].mean() > 0.15
 
 
 def test_early_quality_keeps_the_best_share_of_every_class():
@@ -124,10 +153,16 @@ def test_keep_best_rounds_up_and_never_empties_a_class(keep):
             assert quality[kept & (codes == code)].min() >= quality[~kept & (codes == code)].max()
 
 
-def test_quality_weights():
+def test_quality_weights_keep_the_balance_of_classes():
     weight = quality_weights([0.0, 0.01, 0.5, 1.0])
     assert weight.mean() == pytest.approx(1)
-    assert_allclose(weight / weight[-1], [0.0004, 0.0004, 0.25, 1])
+    assert_allclose(weight / weight[-1], [0.02, 0.02, 0.5, 1])
+    rng = np.random.RandomState(0)
+    quality, y = rng.uniform(size=50), rng.choice(["a", "b", "c"], size=50)
+    weight = quality_weights(quality * np.where(y == "a", 0.1, 1), y)
+    for label in "abc":
+        assert weight[y == label].mean() == pytest.approx(1)
+    assert_allclose(quality_weights(np.full(50, 0.3), y), 1)
 
 
 @pytest.mark.parametrize(
@@ -162,27 +197,25 @@ def test_any_classifier_with_partial_fit_distils(estimator):
         assert_allclose(again.epoch_probabilities_[:3].mean(0), distiller.label_probabilities_)
 
 
-def out_of_fold_by_loop(X, codes, groups, level, n_iter, cv, seed):
+def out_of_fold_by_loop(X, codes, groups, level, n_repeats, cv, seed):
     splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
-    splits = list(splitter(cv, shuffle=True, random_state=seed).split(X, codes, groups))
-    fit_on = np.ones(len(X), bool)
-    for _ in range(n_iter):
-        P = np.zeros((len(X), 2))
-        for train, test in splits:
-            train = [i for i in train if fit_on[i]]
-            P[test] = LogisticRegression().fit(X[train], codes[train]).predict_proba(X[test])
-        G = P.copy()
-        if level == "group":
-            for group in np.unique(groups):
-                G[groups == group] = P[groups == group].mean(0)
-        own = np.array([G[i, c] for i, c in enumerate(codes)])
-        fit_on = keep_best(own, codes, 0.5 if level == "group" else 0.7)
+    P = np.zeros((len(X), 2))
+    for repeat in range(n_repeats):
+        folds = splitter(cv, shuffle=True, random_state=seed + repeat)
+        for train, test in folds.split(X, codes, groups):
+            fitted = LogisticRegression().fit(X[train], codes[train])
+            P[test] += fitted.predict_proba(X[test]) / n_repeats
+    G = P.copy()
+    if level == "group":
+        for group in np.unique(groups):
+            G[groups == group] = P[groups == group].mean(0)
     return G
 
 
-@pytest.mark.parametrize("n_iter", [1, 2, 3])
+@pytest.mark.parametrize("n_repeats", [1, 3])
+@pytest.mark.parametrize("n_jobs", [None, 2])
 @pytest.mark.parametrize("level", ["row", "group", "row without groups"])
-def test_out_of_fold_equals_a_loop(level, n_iter):
+def test_out_of_fold_equals_a_loop(level, n_repeats, n_jobs):
     rng = np.random.RandomState(0)
     groups = np.repeat(np.arange(15), 6)
     codes = (np.arange(15) % 2)[groups]
@@ -190,9 +223,9 @@ def test_out_of_fold_equals_a_loop(level, n_iter):
     given = None if level == "row without groups" else groups
     level = level.split()[0]
     distiller = OutOfFoldLabelQuality(
-        LogisticRegression(), cv=3, level=level, n_iter=n_iter, random_state=1
+        LogisticRegression(), cv=3, level=level, n_repeats=n_repeats, n_jobs=n_jobs, random_state=1
     ).fit(X, np.array(["x", "y"])[codes], groups=given)
-    expected = out_of_fold_by_loop(X, codes, given, level, n_iter, 3, 1)
+    expected = out_of_fold_by_loop(X, codes, given, level, n_repeats, 3, 1)
     assert_allclose(distiller.label_probabilities_, expected, rtol=1e-10)
     assert_allclose(distiller.quality_, expected[np.arange(90), codes])
 
@@ -210,7 +243,7 @@ def test_scores_without_probabilities_become_a_softmax():
         def get_n_splits(self, X=None, y=None, groups=None):
             return 2
 
-    distiller = OutOfFoldLabelQuality(SVC(), cv=Fixed(), n_iter=1).fit(X, y)
+    distiller = OutOfFoldLabelQuality(SVC(), cv=Fixed()).fit(X, y)
     for train, test in splits:
         d = SVC().fit(X[train], y[train]).decision_function(X[test])
         assert_allclose(distiller.label_probabilities_[test, 1], expit(d))
@@ -237,7 +270,7 @@ def test_group_level_points_at_mislabelled_patients_more_precisely_than_rows():
 def test_memory_trains_each_epoch_once_and_changes_nothing(tmp_path):
     rng = np.random.RandomState(0)
     script = rng.dirichlet([1, 1], size=(6, 10))
-    Scripted.epochs_trained = 0
+    COUNTS.epochs_trained = 0
     cached = CertainSamples(Scripted(script), threshold=0.9, max_epochs=3, memory=str(tmp_path))
     variants = [
         {"max_epochs": 3},
@@ -252,10 +285,10 @@ def test_memory_trains_each_epoch_once_and_changes_nothing(tmp_path):
         for changed in variants:
             distiller = clone(cached).set_params(**changed).fit(X10, Y10)
             without = clone(distiller).set_params(memory=None)
-            trained = Scripted.epochs_trained
+            trained = COUNTS.epochs_trained
             assert_array_equal(without.fit(X10, Y10).kept_, distiller.kept_)
-            Scripted.epochs_trained = trained
-    assert Scripted.epochs_trained == 5
+            COUNTS.epochs_trained = trained
+    assert COUNTS.epochs_trained == 3 + 5
 
 
 def test_memory_of_out_of_fold_scores(tmp_path):

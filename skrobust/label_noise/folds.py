@@ -1,0 +1,104 @@
+"""Folds in which every row is scored once, by classifiers that have not seen it."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
+from sklearn.utils import check_random_state
+
+from .distillers import DistillationWarning
+
+
+def partitions(
+    cv: Any,
+    n_repeats: int,
+    X: Any,
+    codes: NDArray,
+    groups: NDArray | None,
+    random_state: Any,
+) -> list[list[tuple[NDArray, NDArray]]]:
+    """Return the folds of every repeat; each repeat tests every row exactly once.
+
+    Parameters
+    ----------
+    cv : int, splitter or iterable of (train, test)
+        An int means stratified folds, without common groups if there are groups, shuffled.
+    n_repeats : int
+        How often an int is shuffled; a splitter is asked once, since it may not shuffle.
+    X : array-like of shape (n_samples, ...)
+        Rows.
+    codes : ndarray of shape (n_samples,)
+        Class of every row.
+    groups : ndarray of shape (n_samples,) or None
+        Group of every row.
+    random_state : int, RandomState instance or None
+        Shuffles the folds of an int.
+
+    Returns
+    -------
+    repeats : list of list of (train, test)
+        Row numbers.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer groups than folds, or test folds do not cover each row exactly once.
+
+    Warns
+    -----
+    DistillationWarning
+        If a splitter puts rows of one group into training and test.
+    """
+    if not isinstance(cv, Integral):
+        splits = list(check_cv(cv).split(X, codes, groups))
+        _check_partition(splits, len(codes), cv)
+        if groups is not None:
+            _warn_of_shared_groups(splits, groups, cv)
+        return [splits]
+    if groups is not None and len(np.unique(groups)) < cv:
+        raise ValueError(
+            f"cv={cv} folds without common groups need at least {cv} groups, but there are "
+            f"{len(np.unique(groups))}. Lower cv."
+        )
+    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    if not isinstance(random_state, Integral):
+        random_state = check_random_state(random_state).randint(np.iinfo(np.int32).max // 2)
+    empty = np.empty((len(codes), 0))  # the folds do not depend on X, which may be anything
+    return [
+        list(kind(cv, shuffle=True, random_state=random_state + repeat).split(empty, codes, groups))
+        for repeat in range(n_repeats)
+    ]
+
+
+def _check_partition(splits, n_samples, cv):
+    """Raise unless the test folds hold every row once."""
+    times = np.zeros(n_samples, dtype=int)
+    for _, test in splits:
+        np.add.at(times, test, 1)
+    if (times != 1).any():
+        raise ValueError(
+            f"cv={cv} is no partition: {(times == 0).sum()} of {n_samples} rows are in no test "
+            f"fold, {(times > 1).sum()} in several. Every row must be tested exactly once, as by "
+            "KFold, StratifiedKFold, GroupKFold or StratifiedGroupKFold; repeats are made by "
+            "n_repeats."
+        )
+
+
+def _warn_of_shared_groups(splits, groups, cv):
+    """Warn if a judge sees other rows of the patients that it judges."""
+    shared = set()
+    for train, test in splits:
+        shared |= set(np.intersect1d(groups[train], groups[test]).tolist())
+    if shared:
+        warnings.warn(
+            f"cv={cv} puts rows of {len(shared)} groups into training and test folds: labels are "
+            "judged by classifiers that have seen the patient. Use a splitter that keeps groups "
+            "together, such as StratifiedGroupKFold.",
+            DistillationWarning,
+            stacklevel=6,
+        )

@@ -1,0 +1,191 @@
+"""Fitting classifiers inside others: rows as they came, with weights, groups and soft labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn import config_context, get_config
+from sklearn.pipeline import Pipeline
+from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.validation import has_fit_parameter
+
+from ..base.resampling_classifier import ResamplingClassifier
+from ..neural.net import is_skorch_net, raise_interrupt
+from ..neural.net_classifier import NetClassifier
+from ..utils.sklearn_private import BaseSearchCV, safe_indexing
+from ..utils.targets import soft_labels
+
+# class shares below this are not worth a row of their own
+_LEAST_SHARE = 1e-3
+
+
+def take_rows(X: Any, rows: NDArray) -> Any:
+    """Return some rows of X in X's own container."""
+    return X[rows] if isinstance(X, np.ndarray) else safe_indexing(X, rows)
+
+
+def fit_inside(
+    estimator: Any,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    sample_weight: NDArray | None = None,
+    groups: NDArray | None = None,
+) -> Any:
+    """Fit a classifier, and give weights and groups to whatever inside it takes them.
+
+    Where metadata routing is enabled and the classifier requests ``sample_weight``, scikit-learn
+    routes both. Otherwise the weights go to the last step of a pipeline, also inside a search, and
+    the groups to every step that has such a parameter and to the splitter of a search.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Fitted in place.
+    X, y : array-like
+        Rows and labels.
+    sample_weight : ndarray of shape (n_samples,), default=None
+        Weights of the rows.
+    groups : ndarray of shape (n_samples,), default=None
+        Groups of the rows; dropped if nothing inside takes them.
+
+    Returns
+    -------
+    estimator : classifier
+        The same object.
+
+    Raises
+    ------
+    ValueError
+        If there are weights and nothing inside takes them.
+    """
+    wanted = {"sample_weight": sample_weight, "groups": groups}
+    wanted = {name: value for name, value in wanted.items() if value is not None}
+    routed = _routed(estimator, wanted)
+    if sample_weight is not None and "sample_weight" not in routed:
+        check_takes_weights(estimator)
+        routed = set()
+    if routed or not wanted:
+        estimator.fit(X, y, **{name: wanted[name] for name in routed})
+    else:
+        arguments = {
+            path: value for name, value in wanted.items() for path in _paths(estimator, name)
+        }
+        with config_context(enable_metadata_routing=False):
+            estimator.fit(X, y, **arguments)
+    if is_skorch_net(estimator):
+        raise_interrupt(estimator)
+    return estimator
+
+
+def fit_soft(
+    estimator: Any,
+    X: ArrayLike,
+    shares: NDArray,
+    classes: NDArray,
+    *,
+    sample_weight: NDArray | None = None,
+    groups: NDArray | None = None,
+) -> Any:
+    """Fit a classifier on soft labels: every row once per class, weighted by its share.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Fitted in place. A NetClassifier, also as the last step of a pipeline, gets the soft labels
+        themselves.
+    X : array-like of shape (n_samples, ...)
+        Rows.
+    shares : ndarray of shape (n_samples, n_classes)
+        Probability of every class; shares below 0.001 are left out.
+    classes : ndarray of shape (n_classes,)
+        The classes.
+    sample_weight : ndarray of shape (n_samples,), default=None
+        Weights of the rows.
+    groups : ndarray of shape (n_samples,), default=None
+        Groups of the rows.
+
+    Returns
+    -------
+    estimator : classifier
+        The same object.
+    """
+    weighted = shares if sample_weight is None else shares * sample_weight[:, None]
+    if _takes_soft_labels(estimator):
+        return fit_inside(estimator, X, soft_labels(weighted, classes), groups=groups)
+    row, code = np.nonzero(shares > _LEAST_SHARE)
+    return fit_inside(
+        estimator,
+        take_rows(X, row),
+        classes[code],
+        sample_weight=weighted[row, code],
+        groups=None if groups is None else groups[row],
+    )
+
+
+def check_takes_weights(estimator: Any) -> None:
+    """Raise if nothing in a classifier takes weights, or if a sampler inside loses them."""
+    steps = estimator.steps if isinstance(estimator, Pipeline) else ()
+    for name, step in steps:
+        if hasattr(step, "fit_resample"):
+            raise ValueError(
+                f"step {name!r} of the pipeline is a sampler: it changes the rows, and their "
+                "weights do not follow. Put the sampler before, or use DistillMixAugmenter instead."
+            )
+    if _takes_soft_labels(estimator) or _paths(estimator, "sample_weight"):
+        return
+    if "sample_weight" not in _routed(estimator, {"sample_weight": 1}):
+        raise ValueError(
+            f"{_last(estimator)}.fit takes no sample_weight, so that rows cannot be weighted. Take "
+            "another classifier, or select rows with DistillMixAugmenter(strategy=None)."
+        )
+
+
+def _last(estimator: Any) -> str:
+    """Return the name of the classifier that is fitted in the end."""
+    while isinstance(estimator, (Pipeline, BaseSearchCV)):
+        is_pipeline = isinstance(estimator, Pipeline)
+        estimator = estimator.steps[-1][1] if is_pipeline else estimator.estimator
+    return type(estimator).__name__
+
+
+def _takes_soft_labels(estimator: Any) -> bool:
+    """Tell whether the classifier, or the last step of the pipeline, learns soft labels."""
+    if isinstance(estimator, Pipeline):
+        return _takes_soft_labels(estimator.steps[-1][1])
+    return isinstance(estimator, NetClassifier)
+
+
+def _routed(estimator: Any, wanted: dict) -> set:
+    """Return the names that scikit-learn's metadata routing brings into a fit."""
+    if not wanted or not get_config()["enable_metadata_routing"]:
+        return set()
+    return set(get_routing_for_object(estimator).consumes("fit", list(wanted)))
+
+
+def _paths(estimator: Any, name: str) -> list[str]:
+    """Return the arguments of ``fit`` under which weights or groups reach their user."""
+    if isinstance(estimator, Pipeline):
+        steps = estimator.steps[-1:] if name == "sample_weight" else estimator.steps
+        return [f"{step}__{path}" for step, inner in steps for path in _paths(inner, name)]
+    if isinstance(estimator, BaseSearchCV):
+        if name == "groups":
+            return ["groups"] if _splits_by_group(estimator.cv) else []
+        return _paths(estimator.estimator, name)
+    if isinstance(estimator, ResamplingClassifier):
+        takes = name == "groups" and (
+            "groups" in get_routing_for_object(estimator.sampler).consumes("fit_resample", [name])
+            or has_fit_parameter(estimator.estimator, name)
+        )
+        return [name] if takes else []
+    has_fit = hasattr(estimator, "fit") and has_fit_parameter(estimator, name)
+    return [name] if has_fit else []
+
+
+def _splits_by_group(cv: Any) -> bool:
+    """Tell whether a splitter uses groups."""
+    return hasattr(cv, "get_metadata_routing") and bool(
+        get_routing_for_object(cv).consumes("split", ["groups"])
+    )
