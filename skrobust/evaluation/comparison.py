@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral
 from typing import Any
@@ -17,14 +16,18 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
-from sklearn.utils import column_or_1d, indexable
+from sklearn.utils import check_consistent_length, column_or_1d, indexable
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
+from ..utils.caching import cached, fingerprint
 from ..utils.groups import check_groups
 from ..utils.sklearn_private import safe_indexing
-from .scorers import group_accuracy_scorer, roc_auc_scorer, sensitivity_scorer, specificity_scorer
+from ..utils.targets import check_class_labels
+from ..utils.validation import warn
+from .scorers import group_accuracy_scorer, make_class_scorer, roc_auc_scorer
+from .scores import check_pos_label
 
 
 def compare_estimators(
@@ -35,7 +38,10 @@ def compare_estimators(
     groups: ArrayLike | None = None,
     cv: Any = 5,
     scoring: str | Callable | Iterable[str] | Mapping[str, str | Callable] | None = None,
+    pos_label: Any = None,
+    y_score: ArrayLike | None = None,
     n_jobs: int | None = None,
+    memory: Any = None,
     verbose: int = 0,
 ) -> pd.DataFrame:
     """Cross-validate several estimators on the same splits.
@@ -64,10 +70,19 @@ def compare_estimators(
         without, neither shuffled; or any splitter; or index arrays.
     scoring : str, callable, list or tuple of str, dict or None, default=None
         Scores to compute: a name known to scikit-learn, a scorer (called "score" in the table),
-        several names, or a dict of name to either. By default sensitivity, specificity, roc_auc
-        and, with groups, group_accuracy (:mod:`skrobust.evaluation`).
+        several names, or a dict of name to either. By default "sensitivity (rows)",
+        "specificity (rows)", "roc_auc (rows)" and, with groups, "accuracy (patients)".
+    pos_label : object, default=None
+        The positive class of the default scores. None takes the last of two sorted classes, with
+        a warning that names it unless it is 1 or True, and the mean over more.
+    y_score : array-like of shape (n_samples,), default=None
+        Labels to score on, such as those that an expert has checked; training uses `y`. None
+        scores on `y`.
     n_jobs : int, default=None
         Number of fits run in parallel, as in :class:`joblib.Parallel`.
+    memory : str or object with the joblib.Memory interface, default=None
+        Where finished splits are kept. A comparison that was stopped goes on from there when it
+        is called again with the same data and estimators.
     verbose : int, default=0
         If positive, show a progress bar over all fits.
 
@@ -79,6 +94,7 @@ def compare_estimators(
         - ``estimator`` : name of the estimator;
         - ``split`` : number of the split, from 0;
         - ``metric`` : name of the score;
+        - ``pos_label`` : the positive class of the default scores, or None;
         - ``score`` : its value on the test rows;
         - ``fit_time``, ``score_time`` : seconds to fit and to compute all scores of the split;
         - ``n_train``, ``n_test`` : numbers of rows.
@@ -116,41 +132,66 @@ def compare_estimators(
             "one entry."
         )
     X, y = indexable(X, y)
-    y_codes = column_or_1d(y)
+    y_codes = column_or_1d(check_class_labels(y))
+    labels = y if y_score is None else column_or_1d(check_class_labels(y_score))
+    check_consistent_length(y, labels)
     if groups is not None:
-        groups = check_groups(groups, len(y_codes))
-    scorers = _check_scorers(scoring, groups)
+        groups = check_groups(groups, len(y_codes), y)
+    scorers, pos_label = _check_scorers(scoring, groups, y_codes, labels, pos_label)
     with config_context(enable_metadata_routing=True):
         splits = _make_splits(cv, X, y_codes, groups)
         tasks = [(name, split) for name in estimators for split in range(len(splits))]
         # as they finish, for the progress bar; ray cannot do that
         as_finished = get_active_backend()[0].supports_return_generator
         return_as = "generator_unordered" if as_finished else "list"
+        # hashed once, not for every split
+        data = None if memory is None else fingerprint((X, y, labels, groups))
         runs = Parallel(n_jobs=n_jobs, return_as=return_as)(
-            delayed(_run_split)(
-                position, name, estimators[name], X, y, groups, split, splits[split], scorers
+            delayed(_run_task)(
+                position,
+                f"Estimator {name!r} failed on split {split}",
+                memory,
+                estimator=estimators[name],
+                X=X,
+                y=y,
+                labels=labels,
+                groups=groups,
+                data=data,
+                indices=splits[split],
+                scorers=scorers,
             )
             for position, (name, split) in enumerate(tasks)
         )
         done = dict(tqdm(runs, total=len(tasks), desc="fits", disable=not verbose))
     rows = [
-        {"estimator": name, "split": split, "metric": metric, "score": score, **done[i]["facts"]}
+        {"estimator": name, "split": split, "metric": metric, "pos_label": pos_label,
+         "score": score, **done[i]["facts"]}
         for i, (name, split) in enumerate(tasks)
         for metric, score in done[i]["scores"].items()
-    ]
+    ]  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def _check_scorers(scoring: Any, groups: NDArray | None) -> dict[str, Callable]:
-    """Return the scorers by name."""
+def _check_scorers(
+    scoring: Any, groups: NDArray | None, y: NDArray, labels: NDArray, pos_label: Any
+) -> tuple[dict[str, Callable], Any]:
+    """Return the scorers by name, and the positive class of the default ones."""
+    if scoring is not None and pos_label is not None:
+        raise ValueError(
+            "pos_label sets the positive class of the default scores only. Set it in the scorers "
+            "that you give, for example by make_class_scorer('sensitivity', pos_label=...)."
+        )
     if scoring is None:
+        classes = np.union1d(y, labels)
+        if len(classes) == 2 or pos_label is not None:
+            pos_label = check_pos_label(classes, pos_label)
         scoring = {
-            "sensitivity": sensitivity_scorer,
-            "specificity": specificity_scorer,
-            "roc_auc": roc_auc_scorer,
+            "sensitivity (rows)": make_class_scorer("sensitivity", pos_label=pos_label),
+            "specificity (rows)": make_class_scorer("specificity", pos_label=pos_label),
+            "roc_auc (rows)": roc_auc_scorer,
         }
         if groups is not None:
-            scoring["group_accuracy"] = group_accuracy_scorer
+            scoring["accuracy (patients)"] = group_accuracy_scorer
     elif isinstance(scoring, str):
         scoring = {scoring: scoring}
     elif callable(scoring):
@@ -162,7 +203,7 @@ def _check_scorers(scoring: Any, groups: NDArray | None) -> dict[str, Callable]:
             f"scoring is {scoring!r}, expected a name, a scorer, a list of names, or a dict of "
             "name to name or scorer, with at least one entry."
         )
-    return {name: get_scorer(scorer) for name, scorer in scoring.items()}
+    return {name: get_scorer(scorer) for name, scorer in scoring.items()}, pos_label
 
 
 def _make_splits(
@@ -182,53 +223,58 @@ def _make_splits(
         if groups is not None and np.isin(groups[test], groups[train]).any()
     ]
     if shared:
-        warnings.warn(
+        warn(
             f"Groups have rows on both sides of splits {shared}: scores are too optimistic for "
-            "new groups. Use a splitter that keeps groups whole, such as StratifiedGroupKFold.",
-            UserWarning,
-            stacklevel=3,
+            "new groups. Use a splitter that keeps groups whole, such as StratifiedGroupKFold."
         )
     return splits
 
 
+def _run_task(position: int, failed: str, memory: Any, **task: Any) -> tuple[int, dict]:
+    """Run one split, or look up what it gave."""
+    run = cached(memory, _run_split, ignore=("X", "y", "labels", "groups"))
+    try:
+        return position, run(**task)
+    except Exception as error:
+        raise RuntimeError(f"{failed}: {type(error).__name__}: {error}") from error
+
+
 def _run_split(
-    position: int,
-    name: str,
     estimator: Any,
     X: ArrayLike,
     y: ArrayLike,
+    labels: ArrayLike,
     groups: NDArray | None,
-    split: int,
+    data: str | None,
     indices: tuple[NDArray, NDArray],
     scorers: dict[str, Callable],
-) -> tuple[int, dict[str, dict]]:
+) -> dict[str, dict]:
     """Fit one estimator on one split and score it."""
     train, test = indices
-    try:
-        estimator = clone(estimator)
-        scorer = check_scoring(estimator, scoring=scorers)
-        fit_groups, score_groups = (
-            {"groups": groups[rows]}
-            if groups is not None and get_routing_for_object(consumer).consumes(method, {"groups"})
-            else {}
-            for consumer, method, rows in [(estimator, "fit", train), (scorer, "score", test)]
-        )
+    estimator = clone(estimator)
+    scorer = check_scoring(estimator, scoring=scorers)
+    fit_groups, score_groups = (
+        {"groups": groups[rows]}
+        if groups is not None and get_routing_for_object(consumer).consumes(method, {"groups"})
+        else {}
+        for consumer, method, rows in [(estimator, "fit", train), (scorer, "score", test)]
+    )
+    # workers that run this do not inherit the setting
+    with config_context(enable_metadata_routing=True):
         start = time.perf_counter()
         estimator.fit(safe_indexing(X, train), safe_indexing(y, train), **fit_groups)
         fitted = time.perf_counter()
-        scores = scorer(estimator, safe_indexing(X, test), safe_indexing(y, test), **score_groups)
+        scores = scorer(
+            estimator, safe_indexing(X, test), safe_indexing(labels, test), **score_groups
+        )
         scored = time.perf_counter()
-    except Exception as error:
-        raise RuntimeError(
-            f"Estimator {name!r} failed on split {split}: {type(error).__name__}: {error}"
-        ) from error
     facts = {
         "fit_time": fitted - start,
         "score_time": scored - fitted,
         "n_train": len(safe_indexing(np.arange(len(y)), train)),
         "n_test": len(safe_indexing(np.arange(len(y)), test)),
     }
-    return position, {"facts": facts, "scores": scores}
+    return {"facts": facts, "scores": scores}
 
 
 _COLUMNS = ("estimator", "split", "metric", "score", "n_train", "n_test")

@@ -14,7 +14,7 @@ from sklearn.utils import check_array, column_or_1d
 
 from ..utils.groups import check_groups, group_labels
 from .drawing import check_names, color_of, given_axes, line_of, load_pyplot, marker_of
-from .scores import class_recall_score, group_predict_proba, rare_classes
+from .scores import check_pos_label, class_recall_score, group_predict_proba, rare_classes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -382,7 +382,8 @@ class RocComparisonDisplay:
             Group (patient) of every row. Scores are averaged over the rows of a group within a
             fold, and the rows of a group need the same label.
         pos_label : object, default=None
-            Label of the positive class; by default the larger label.
+            Label of the positive class. None takes the last of the sorted labels, with a
+            warning that names it unless it is 1 or True.
         points : dict of str to array-like of shape (2,) or (n_points, 2), default=None
             Points to mark, such as human readers: (false positive rate, true positive rate).
 
@@ -404,9 +405,7 @@ class RocComparisonDisplay:
                 f"y_true has {len(classes)} classes, {classes.tolist()}, but a ROC curve needs 2. "
                 "For more classes, draw one class against the rest: y_true == label."
             )
-        pos_label = classes[1] if pos_label is None else pos_label
-        if pos_label not in classes:
-            raise ValueError(f"pos_label is {pos_label!r}, expected one of {classes.tolist()}.")
+        pos_label = check_pos_label(classes, pos_label)
         if not y_scores:
             raise ValueError("y_scores is empty. Give the scores of at least one method.")
         positive = y_true == pos_label

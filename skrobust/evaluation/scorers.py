@@ -1,15 +1,19 @@
 """Ready scorers, callable as ``scorer(estimator, X, y)`` and accepted as ``scoring=``.
 
 ==========================  ====================================================================
-``group_accuracy_scorer``   :func:`~skrobust.evaluation.scores`; needs ``groups``
-``group_roc_auc_scorer``    :func:`~skrobust.evaluation.scores`; needs ``groups``
+``group_accuracy_scorer``   :func:`~skrobust.evaluation.group_accuracy_score`; needs ``groups``
+``group_roc_auc_scorer``    :func:`~skrobust.evaluation.group_roc_auc_score`; needs ``groups``
 ``macro_recall_scorer``     mean recall of the classes that the test rows have
-``rank_5_accuracy_scorer``  :func:`~skrobust.evaluation.scores` of a pipeline that ends
-                            in a ``KNeighborsClassifier``, whatever its ``n_neighbors``
+``rank_5_accuracy_scorer``  :func:`~skrobust.evaluation.rank_k_accuracy_score` of a pipeline that
+                            ends in a ``KNeighborsClassifier``, whatever its ``n_neighbors``
 ``roc_auc_scorer``          AUC over rows; mean one-vs-rest AUC with more than two classes
-``sensitivity_scorer``      share of the rows of ``classes_[1]`` that are predicted so
-``specificity_scorer``      share of the other rows that are not predicted as ``classes_[1]``
+``sensitivity_scorer``      share of the rows of the positive class that are predicted so
+``specificity_scorer``      share of the other rows that are not predicted as positive
 ==========================  ====================================================================
+
+:func:`make_class_scorer` makes others: with a positive class of your choice, and of groups
+(patients) instead of rows. Without one the positive class is the last of the sorted classes; a
+warning names it unless the classes are 0 and 1, -1 and 1, or False and True.
 
 The group scorers get ``groups`` in ``GridSearchCV`` and ``cross_validate`` by scikit-learn's
 metadata routing, which they request by default. AUC and group scorers use ``predict_proba``, else
@@ -28,25 +32,27 @@ Examples
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from imblearn.metrics import sensitivity_score, specificity_score
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import softmax
 from sklearn import config_context
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
-from sklearn.utils import column_or_1d
 
+from ..utils.groups import check_groups, group_labels
+from ..utils.scores import class_scores
 from ..utils.sklearn_private import BaseScorer, training_labels
+from ..utils.targets import check_class_labels
+from ..utils.validation import warn
 from .scores import (
+    check_pos_label,
     class_recall_score,
-    group_accuracy_score,
-    group_roc_auc_score,
+    group_predict_proba,
     macro_roc_auc,
     rank_k_accuracy_score,
 )
@@ -55,6 +61,7 @@ __all__ = [
     "group_accuracy_scorer",
     "group_roc_auc_scorer",
     "macro_recall_scorer",
+    "make_class_scorer",
     "rank_5_accuracy_scorer",
     "roc_auc_scorer",
     "sensitivity_scorer",
@@ -62,44 +69,42 @@ __all__ = [
 ]
 
 
+class _Responses:
+    """A fitted classifier whose answers come from scikit-learn's cache of them."""
+
+    def __init__(self, estimator: Any, method_caller: Callable, X: ArrayLike):
+        self._estimator, self._call = estimator, partial(method_caller, estimator)
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._estimator, name)
+        if name in ("predict", "predict_proba", "decision_function"):
+            return lambda X: self._call(name, X, pos_label=None)
+        return value
+
+
 def _call_method(estimator: Any, method: str, X: ArrayLike, **kwargs: Any) -> NDArray:
     return getattr(estimator, method)(X)
-
-
-def _full_proba(response: NDArray, method: str, classes: NDArray) -> NDArray:
-    """Bring a response, of whichever layout, to one column per class."""
-    response = np.asarray(response, dtype=float)
-    if response.ndim == 1 and method == "predict_proba":
-        response = np.column_stack([1 - response, response])
-    elif method == "decision_function":
-        if response.ndim == 1:
-            response = np.column_stack([np.zeros(len(response)), response])
-        response = softmax(response, axis=1)
-    if response.shape[1] != len(classes):
-        raise ValueError(
-            f"{method} gave {response.shape[1]} columns for {len(classes)} classes. The scorer "
-            "needs one column per class; an SVC needs decision_function_shape='ovr'."
-        )
-    return response
 
 
 class _ClassScorer(BaseScorer):
     """Scorer that sees every class: labels are the estimator's and those of the test rows.
 
-    ``score_func(y_true, response, *, labels)`` gets the predicted labels, or one column of
-    probabilities for each of `labels`; a class that the estimator never saw has probability 0.
+    ``score_func(y_true, response, labels=, pos_label=)`` gets the predicted labels, or one column
+    of probabilities for each of `labels`; a class that the estimator never saw has probability 0.
     """
 
     def __init__(
         self,
         score_func: Callable[..., float],
-        response_method: tuple[str, ...],
-        needs_groups: bool = False,
+        needs_proba: bool,
+        level: str = "row",
+        pos_label: Any = None,
     ) -> None:
-        super().__init__(score_func, 1, {}, response_method)
-        self._needs_groups = needs_groups
+        methods = ("predict_proba", "decision_function") if needs_proba else ("predict",)
+        super().__init__(score_func, 1, {}, methods)
+        self._level, self._pos_label = level, pos_label
         with config_context(enable_metadata_routing=True):
-            self.set_score_request(**({"groups": True} if needs_groups else {}))
+            self.set_score_request(**({"groups": True} if level == "group" else {}))
 
     def __call__(self, estimator: Any, X: ArrayLike, y_true: ArrayLike, **kwargs: Any) -> float:
         """Score `estimator` on `X`; needs no metadata routing, unlike other scorers."""
@@ -111,9 +116,9 @@ class _ClassScorer(BaseScorer):
         estimator: Any,
         X: ArrayLike,
         y_true: ArrayLike,
-        **kwargs: Any,
+        groups: ArrayLike | None = None,
     ) -> float:
-        if self._needs_groups and kwargs.get("groups") is None:
+        if self._level == "group" and groups is None:
             raise ValueError(
                 f"{self!r} needs groups, one per row. Call "
                 "sklearn.set_config(enable_metadata_routing=True) and pass groups: "
@@ -121,15 +126,20 @@ class _ClassScorer(BaseScorer):
                 "groups}) or scorer(estimator, X, y, groups=groups)."
             )
         method = self._pick_method(estimator)
-        y_true = column_or_1d(y_true)
+        y_true = check_class_labels(y_true)
         labels = np.union1d(estimator.classes_, y_true)
-        response = method_caller(estimator, method, X, pos_label=None)
-        if method != "predict":
-            proba = np.zeros((len(y_true), len(labels)))
-            seen = np.searchsorted(labels, estimator.classes_)
-            proba[:, seen] = _full_proba(response, method, estimator.classes_)
-            response = proba
-        return self._score_func(y_true, response, labels=labels, **kwargs)
+        responses = _Responses(estimator, method_caller, X)
+        if method == "predict" and self._level == "row":
+            response = responses.predict(X)
+        else:
+            response = class_scores(responses, X, labels)
+        if self._level == "group":
+            groups = check_groups(groups, len(y_true))
+            y_true = group_labels(y_true, groups)[1]
+            response = group_predict_proba(response, groups)[1]
+            if method == "predict":
+                response = labels[response.argmax(axis=1)]
+        return self._score_func(y_true, response, labels=labels, pos_label=self._pos_label)
 
     def _pick_method(self, estimator: Any) -> str:
         if not hasattr(estimator, "classes_"):
@@ -137,43 +147,125 @@ class _ClassScorer(BaseScorer):
                 f"{self!r} scores fitted classifiers, with classes_; "
                 f"{type(estimator).__name__} has none. Fit it first, or use a classifier."
             )
-        for method in self._response_method:
+        needed = self._response_method
+        if self._level == "group":
+            needed = ("predict_proba", "decision_function")
+        for method in needed:
             if hasattr(estimator, method):
-                return method
+                return self._response_method[0] if self._response_method == ("predict",) else method
         raise TypeError(
-            f"{type(estimator).__name__} has none of {list(self._response_method)}, which {self!r} "
-            "needs. Use a classifier that has one."
+            f"{type(estimator).__name__} has none of {list(needed)}, which {self!r} needs. Use a "
+            "classifier that has one."
         )
 
     def __repr__(self) -> str:
-        return f"{self._score_func.__name__.strip('_')}_scorer"
+        prefix = "group_" if self._level == "group" else ""
+        return f"{prefix}{self._score_func.__name__.strip('_')}_scorer"
 
 
 def _undefined(name: str, reason: str) -> float:
-    warnings.warn(
-        f"{reason} in y_true: {name} is not defined, NaN is returned.",
-        UndefinedMetricWarning,
-        stacklevel=3,
-    )
+    warn(f"{reason} in y_true: {name} is not defined, NaN is returned.", UndefinedMetricWarning)
     return float("nan")
 
 
-def _group_accuracy(
-    y_true: NDArray, y_score: NDArray, *, labels: NDArray, groups: ArrayLike
-) -> float:
-    return group_accuracy_score(y_true, y_score, groups, labels=labels)
+def _accuracy(y_true: NDArray, y_pred: NDArray, *, labels: NDArray, pos_label: Any) -> float:
+    return float(np.mean(y_true == y_pred))
 
 
-def _group_roc_auc(
-    y_true: NDArray, y_score: NDArray, *, labels: NDArray, groups: ArrayLike
-) -> float:
-    if len(np.unique(y_true)) < 2:
-        return _undefined("the ROC AUC", "Only one class is present")
-    return group_roc_auc_score(y_true, y_score, groups, labels=labels)
-
-
-def _macro_recall(y_true: NDArray, y_pred: NDArray, *, labels: NDArray) -> float:
+def _macro_recall(y_true: NDArray, y_pred: NDArray, *, labels: NDArray, pos_label: Any) -> float:
     return class_recall_score(y_true, y_pred)
+
+
+def _roc_auc(y_true: NDArray, y_score: NDArray, *, labels: NDArray, pos_label: Any) -> float:
+    return macro_roc_auc(y_true, y_score, labels)
+
+
+def _brier(y_true: NDArray, y_score: NDArray, *, labels: NDArray, pos_label: Any) -> float:
+    return -float(np.mean(((y_true[:, None] == labels) - y_score) ** 2) * len(labels) / 2)
+
+
+def _scored_classes(y_true: NDArray, labels: NDArray, pos_label: Any) -> NDArray:
+    """Return the positive class of two or of a choice, or else all classes of the rows."""
+    if len(labels) <= 2 or pos_label is not None:
+        return np.asarray([check_pos_label(labels, pos_label)])
+    return np.unique(y_true)
+
+
+def _sensitivity(y_true: NDArray, y_pred: NDArray, *, labels: NDArray, pos_label: Any) -> float:
+    scored = _scored_classes(y_true, labels, pos_label)
+    if not np.isin(scored, y_true).all():
+        return _undefined("sensitivity", f"No row of class {scored.tolist()[0]!r}")
+    return float(np.mean(sensitivity_score(y_true, y_pred, labels=scored, average=None)))
+
+
+def _specificity(y_true: NDArray, y_pred: NDArray, *, labels: NDArray, pos_label: Any) -> float:
+    scored = _scored_classes(y_true, labels, pos_label)
+    if np.isin(y_true, scored).all() and len(scored) == 1:
+        return _undefined("specificity", f"No row of a class other than {scored.tolist()[0]!r}")
+    return float(np.mean(specificity_score(y_true, y_pred, labels=scored, average=None)))
+
+
+# name: score function, and whether it needs probabilities
+_METRICS = {
+    "accuracy": (_accuracy, False),
+    "macro_recall": (_macro_recall, False),
+    "roc_auc": (_roc_auc, True),
+    "neg_brier": (_brier, True),
+    "sensitivity": (_sensitivity, False),
+    "specificity": (_specificity, False),
+}
+
+
+def make_class_scorer(metric: str, *, level: str = "row", pos_label: Any = None) -> BaseScorer:
+    """Make a scorer of rows or of groups (patients).
+
+    A group's probabilities are the mean of its rows', and its prediction is the class with the
+    largest mean.
+
+    Parameters
+    ----------
+    metric : {"accuracy", "macro_recall", "roc_auc", "neg_brier", "sensitivity", "specificity"}
+        What to compute. "neg_brier" is minus half the squared distance of the probabilities from
+        the truth (for two classes, scikit-learn's Brier score with the sign turned).
+    level : {"row", "group"}, default="row"
+        What counts once. "group" needs ``groups``.
+    pos_label : object, default=None
+        The positive class of sensitivity and specificity. None takes the last of two sorted
+        classes, with a warning that names it unless it is 1 or True, and the mean over more.
+
+    Returns
+    -------
+    scorer : callable
+        ``scorer(estimator, X, y)`` or ``scorer(estimator, X, y, groups=groups)``, accepted as
+        ``scoring=``.
+
+    Raises
+    ------
+    ValueError
+        If `metric` or `level` is unknown.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skrobust.evaluation import make_class_scorer
+    >>> X, y = [[0.0], [0.2], [0.9], [1.0]], ["ill", "ill", "well", "well"]
+    >>> scorer = make_class_scorer("sensitivity", level="group", pos_label="ill")
+    >>> scorer(LogisticRegression().fit(X, y), X, y, groups=["a", "a", "b", "b"])
+    1.0
+    """
+    if metric not in _METRICS:
+        raise ValueError(f"metric is {metric!r}, expected one of {list(_METRICS)}.")
+    if level not in ("row", "group"):
+        raise ValueError(f"level is {level!r}, expected 'row' or 'group'.")
+    return _ClassScorer(*_METRICS[metric], level, pos_label)
+
+
+group_accuracy_scorer = make_class_scorer("accuracy", level="group")
+group_roc_auc_scorer = make_class_scorer("roc_auc", level="group")
+macro_recall_scorer = make_class_scorer("macro_recall")
+roc_auc_scorer = make_class_scorer("roc_auc")
+sensitivity_scorer = make_class_scorer("sensitivity")
+specificity_scorer = make_class_scorer("specificity")
 
 
 def rank_5_accuracy_scorer(estimator: Any, X: ArrayLike, y_true: ArrayLike) -> float:
@@ -208,31 +300,3 @@ def rank_5_accuracy_scorer(estimator: Any, X: ArrayLike, y_true: ArrayLike) -> f
         )
     nearest = last.kneighbors(X, n_neighbors=5, return_distance=False)
     return rank_k_accuracy_score(y_true, training_labels(last)[nearest], k=5)
-
-
-def _roc_auc(y_true: NDArray, y_score: NDArray, *, labels: NDArray) -> float:
-    return macro_roc_auc(y_true, y_score, labels)
-
-
-def _sensitivity(y_true: NDArray, y_pred: NDArray, *, labels: NDArray) -> float:
-    scored = labels[-1:] if len(labels) == 2 else np.unique(y_true)
-    if not np.isin(scored, y_true).all():
-        return _undefined("sensitivity", f"No row of class {scored.tolist()[0]!r}")
-    return float(np.mean(sensitivity_score(y_true, y_pred, labels=scored, average=None)))
-
-
-def _specificity(y_true: NDArray, y_pred: NDArray, *, labels: NDArray) -> float:
-    scored = labels[-1:] if len(labels) == 2 else np.unique(y_true)
-    if np.isin(y_true, scored).all() and len(scored) == 1:
-        return _undefined("specificity", f"No row of a class other than {scored.tolist()[0]!r}")
-    return float(np.mean(specificity_score(y_true, y_pred, labels=scored, average=None)))
-
-
-_PROBA = ("predict_proba", "decision_function")
-
-group_accuracy_scorer = _ClassScorer(_group_accuracy, _PROBA, needs_groups=True)
-group_roc_auc_scorer = _ClassScorer(_group_roc_auc, _PROBA, needs_groups=True)
-macro_recall_scorer = _ClassScorer(_macro_recall, ("predict",))
-roc_auc_scorer = _ClassScorer(_roc_auc, _PROBA)
-sensitivity_scorer = _ClassScorer(_sensitivity, ("predict",))
-specificity_scorer = _ClassScorer(_specificity, ("predict",))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from ..utils.groups import check_groups, group_labels, group_means
+from ..utils.validation import warn
 
 
 def check_class_scores(
@@ -76,6 +77,51 @@ def check_class_scores(
     return y_true, y_score, labels
 
 
+def check_pos_label(labels: NDArray, pos_label: Any = None) -> Any:
+    """Return the positive class; warn which it is if only the alphabet says so.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_classes,)
+        The classes, sorted.
+    pos_label : object, default=None
+        The positive class. None takes the last.
+
+    Returns
+    -------
+    pos_label : object
+        One of `labels`.
+
+    Raises
+    ------
+    ValueError
+        If `pos_label` is not among the labels.
+
+    Warns
+    -----
+    UserWarning
+        If `pos_label` is None and the labels are not 0 and 1, -1 and 1, or False and True.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust.evaluation.scores import check_pos_label
+    >>> check_pos_label(np.array(["control", "ill"]), "ill")
+    'ill'
+    """
+    names = labels.tolist()
+    if pos_label is None:
+        pos_label = names[-1]
+        if names not in ([0, 1], [-1, 1], [1], [True]):
+            warn(
+                f"{pos_label!r} counts as the positive class, since it comes last of the classes "
+                f"{names}. Set pos_label to say which class is positive."
+            )
+    elif pos_label not in names:
+        raise ValueError(f"pos_label is {pos_label!r}, expected one of {names}.")
+    return pos_label
+
+
 def macro_roc_auc(y_true: NDArray, y_score: NDArray, labels: NDArray) -> float:
     """Compute the binary, or the mean one-vs-rest, area under the ROC curve.
 
@@ -107,10 +153,9 @@ def macro_roc_auc(y_true: NDArray, y_score: NDArray, labels: NDArray) -> float:
     """
     present = np.isin(labels, y_true)
     if present.sum() < 2:
-        warnings.warn(
+        warn(
             "Only one class is present in y_true: the ROC AUC is not defined, NaN is returned.",
             UndefinedMetricWarning,
-            stacklevel=2,
         )
         return float("nan")
     if len(labels) == 2:
@@ -231,6 +276,7 @@ def group_roc_auc_score(
     groups: ArrayLike,
     *,
     labels: ArrayLike | None = None,
+    pos_label: Any = None,
 ) -> float:
     """Compute the area under the ROC curve of the groups' mean scores.
 
@@ -242,13 +288,17 @@ def group_roc_auc_score(
     ----------
     y_true : array-like of shape (n_samples,)
         True label of every row, of any type, the same for all rows of a group.
-    y_score : array-like of shape (n_samples, n_classes)
-        Class probabilities, or other scores that are larger for the likelier class.
+    y_score : array-like of shape (n_samples, n_classes) or (n_samples,)
+        Class probabilities, or other scores that are larger for the likelier class; for two
+        classes also the score of the positive class only.
     groups : array-like of shape (n_samples,)
         Group (patient) of every row; integers or strings.
     labels : array-like of shape (n_classes,), default=None
         Class of each column of `y_score`, such as an estimator's ``classes_``. By default the
         sorted labels of `y_true`. Give it when `y_true` may lack a class.
+    pos_label : object, default=None
+        The class that a one-dimensional `y_score` belongs to. None takes the last of the sorted
+        labels, with a warning that names it unless it is 1 or True. Ignored otherwise.
 
     Returns
     -------
@@ -278,6 +328,10 @@ def group_roc_auc_score(
             f"All groups have the label {classes.tolist()[0]!r}: the ROC AUC needs groups of at "
             "least two classes. Use larger or stratified test sets."
         )
+    if np.ndim(y_score) == 1 and len(classes) == 2:
+        positive = check_pos_label(classes, pos_label)
+        y_score = np.asarray(y_score)[:, None] * np.where(classes == positive, 1.0, -1.0)
+        labels = classes
     y_true, y_score, labels = check_class_scores(y_true, y_score, labels)
     groups = check_groups(groups, len(y_true))
     _, true_labels, _ = group_labels(y_true, groups)
@@ -352,11 +406,10 @@ def class_recall_score(
     n_right = np.array([right[y_true == label].sum() for label in classes])
     present = n_rows > 0
     if not present.any():
-        warnings.warn(
+        warn(
             f"y_true has no row of the classes {classes.tolist()}: their recall is not defined, "
             "NaN is returned.",
             UndefinedMetricWarning,
-            stacklevel=2,
         )
         return float("nan") if average else np.full(len(classes), np.nan)
     if average == "micro":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -24,6 +23,7 @@ from ..neural.splits import validation_split
 from ..utils.groups import check_groups, group_means, require_groups
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions, safe_indexing
 from ..utils.targets import encode_labels, is_soft_labels, weigh
+from ..utils.validation import warn
 from .scores import influence_scores, input_influence
 
 # with fewer validation patients influence found mislabelled rows no better than chance
@@ -230,41 +230,28 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
 def _warm_up(network, X, y, X_val, y_val, epochs, solver_arguments):
     """Return a classifier after its first epochs, and the influence of its training rows."""
     warm = clone(network).set_params(max_epochs=epochs).fit(X, y, X_val=X_val, y_val=y_val)
-    target = training_target(warm, y)
-    checked = warm._check_X(X, reset=False), target, warm._check_X(X_val, reset=False), y_val
+    checked = warm._check_X(X, reset=False), y, warm._check_X(X_val, reset=False), y_val
     return warm, influence_scores(warm, *checked, **solver_arguments)
-
-
-def training_target(network: NetClassifier, y: NDArray) -> NDArray:
-    """Return what a fitted classifier was trained on: its labels, or with weights class mass."""
-    codes = encode_labels(y, network.classes_, "y")
-    return (
-        y
-        if network.class_weight is None
-        else weigh(codes, network.classes_, None, network.class_weight)
-    )
 
 
 def _warn_of_few_groups(groups: NDArray) -> None:
     n_groups = len(np.unique(groups))
     if n_groups < _FEW_GROUPS:
-        warnings.warn(
+        warn(
             f"the validation rows are of {n_groups} groups. Below {_FEW_GROUPS} their loss says "
             "more about these patients than about the classes: raise validation_fraction, or give "
             "X_val and y_val of more patients.",
             InfluenceWarning,
-            stacklevel=5,
         )
 
 
 def _warn_of_missing_classes(classes: NDArray, y_val: NDArray) -> None:
     missing = np.setdiff1d(classes, y_val)
     if len(missing):
-        warnings.warn(
+        warn(
             f"the validation rows lack {missing.tolist()}: rows of these classes can only look "
             "harmful. Give validation rows of every class.",
             InfluenceWarning,
-            stacklevel=5,
         )
 
 
@@ -630,7 +617,7 @@ class InfluencePerturber(InfluenceClassifier):
         gradient = input_influence(
             stage.network,
             X,
-            training_target(stage.network, stage.y),
+            stage.y,
             stage.X_val,
             stage.y_val,
             rows=rows,

@@ -16,7 +16,8 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit, log_softmax, softmax
 from torch import Tensor, nn
 
-from ..utils.targets import check_soft_labels, encode_labels, is_soft_labels, one_hot
+from ..neural.net_classifier import LogitAdjustedLoss
+from ..utils.targets import check_soft_labels, encode_labels, is_soft_labels, one_hot, weigh
 
 
 def find_module(estimator: Any) -> nn.Module:
@@ -322,12 +323,14 @@ def head_targets(
 ) -> tuple[NDArray, NDArray]:
     """Return targets for a head's outputs, and the weights of the rows, with a mean of 1.
 
+    Training rows (named "y") get the weights of classes that the estimator was trained with.
+
     Parameters
     ----------
     estimator : object
         Has ``classes_``; if not, the classes are ``0 .. n_classes - 1``.
     y : array-like of shape (n_samples,) or (n_samples, n_classes)
-        Labels of any type, or class mass.
+        Labels of any type, or soft labels.
     n_samples : int
         Rows that there must be.
     n_outputs : int
@@ -358,7 +361,7 @@ def head_targets(
             f"{classes}."
         )
     if is_soft_labels(y):
-        named = hasattr(y, "columns") or getattr(y, "classes", None) is not None
+        named = hasattr(y, "columns")
         mass, columns = check_soft_labels(y, n_samples)
         if mass.shape[1] != n_classes or (named and not np.array_equal(columns, classes)):
             raise ValueError(
@@ -372,6 +375,8 @@ def head_targets(
                 f"{name} must have shape ({n_samples},), one label per row, got {labels.shape}."
             )
         mass = one_hot(encode_labels(labels, classes, name), n_classes)
+    if name == "y":  # validation rows are not weighted
+        mass = _class_weights(estimator, mass, classes)
     if sample_weight is not None:
         factor = np.asarray(sample_weight, dtype=np.float64)
         if factor.shape != (n_samples,) or not np.isfinite(factor).all() or (factor < 0).any():
@@ -385,6 +390,53 @@ def head_targets(
         raise ValueError(f"the weights of the rows of {name} are zero everywhere.")
     target = mass[:, 1:] if n_outputs == 1 else mass
     return np.asarray(target) / mean, np.asarray(weight) / mean
+
+
+def check_trained_loss(estimator: Any) -> NDArray | float:
+    """Return what the trained loss adds to the head's outputs, or raise if it is another loss.
+
+    Parameters
+    ----------
+    estimator : object
+        A fitted :class:`~skrobust.NetClassifier`, an initialised skorch net, or a torch module.
+
+    Returns
+    -------
+    shift : float or ndarray of shape (n_outputs,)
+        The logit adjustment, 0 without.
+
+    Raises
+    ------
+    ValueError
+        If the network was not trained by cross entropy over its rows.
+    """
+    other = None
+    for name in ("mixup", "epsilon"):  # epsilon: of adversarial rows
+        if getattr(estimator, name, None):
+            other = f"{name}={getattr(estimator, name)!r}"
+    criterion = getattr(getattr(estimator, "net_", estimator), "criterion_", None)
+    if isinstance(criterion, LogitAdjustedLoss):
+        shift = _as_float64(criterion.shift)
+    else:
+        shift = 0.0
+        plain = isinstance(criterion, nn.CrossEntropyLoss) and not criterion.label_smoothing
+        plain = plain or isinstance(criterion, nn.BCEWithLogitsLoss)
+        if criterion is not None and not (plain and criterion.weight is None):
+            other = f"the criterion {criterion!r}"
+    if other is not None:
+        raise ValueError(
+            f"the network was trained with {other}, but influence is computed for the cross "
+            "entropy of the rows themselves. Train without, or give weights of classes or rows "
+            "as sample_weight."
+        )
+    return shift
+
+
+def _class_weights(estimator: Any, mass: NDArray, classes: NDArray) -> NDArray:
+    """Return soft labels times the weights of classes that the estimator trained with."""
+    if getattr(estimator, "balanced_batches", False):
+        mass = weigh(mass, classes, None, "balanced")
+    return weigh(mass, classes, None, getattr(estimator, "class_weight", None))
 
 
 def head_residuals(proba: NDArray, target: NDArray, weight: NDArray) -> NDArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral, Real
 
 import numpy as np
@@ -36,7 +37,8 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
     mask_fraction : float in (0, 0.5], default=0.1
         Share of the points of a row that are replaced in a step.
     radius : int, default=2
-        The neighbour is at most so many points away along each axis (2 is a 5 by 5 window).
+        The neighbour is drawn from all other points at most so many away along each axis (2 is a
+        5 by 5 window, less where the row ends), each with the same probability.
     max_epochs : int, default=50
         Passes over the training rows.
     lr : float, default=0.001
@@ -223,22 +225,28 @@ class _HidePoints:
         channels = x if x.ndim > 2 else x[:, None]
         hidden = torch.rand_like(channels[:, :1]) < self.mask_fraction
         row, _, *place = hidden.nonzero(as_tuple=True)
-        neighbour, same = [], True
-        for position, size in zip(place, channels.shape[2:], strict=True):
-            reach = min(self.radius, size - 1)
-            shift = torch.randint(-reach, reach + 1, position.shape, device=x.device)
-            if same and reach:
-                # never the point itself: its noise would be seen
-                shift, same = torch.where(shift == 0, 1, shift), False
-            neighbour.append(_shifted(position, shift, size))
+        neighbour = _draw_neighbours(place, channels.shape[2:], self.radius)
         changed = channels.clone()
         changed[(row, slice(None), *place)] = channels[(row, slice(None), *neighbour)]
         hidden = hidden.expand_as(channels).reshape(x.shape)
         return changed.reshape(x.shape), torch.stack([x, hidden.to(x.dtype)])
 
 
-def _shifted(position: Tensor, shift: Tensor, size: int) -> Tensor:
-    """Return positions shifted one way, the other way beyond an end, or round on a short axis."""
-    moved = position + shift
-    moved = torch.where((moved < 0) | (moved >= size), position - shift, moved)
-    return moved.remainder(size)
+def _draw_neighbours(place: Sequence[Tensor], sizes: Sequence[int], radius: int) -> list[Tensor]:
+    """Draw for every point one of the others in its window, all with the same probability."""
+    first = [(position - radius).clamp(min=0) for position in place]
+    last = [(p + radius).clamp(max=size - 1) for p, size in zip(place, sizes, strict=True)]
+    lengths = [end - start + 1 for start, end in zip(first, last, strict=True)]
+    n_others = torch.stack(lengths).prod(0) - 1
+    drawn = (torch.rand(n_others.shape, device=n_others.device) * n_others).long()
+    drawn = torch.minimum(drawn, (n_others - 1).clamp(min=0))  # rand() rounded up to 1
+    own = torch.zeros_like(n_others)
+    for position, start, length in zip(place, first, lengths, strict=True):
+        own = own * length + position - start
+    # never the point itself, whose noise would be seen
+    drawn = torch.where((drawn >= own) & (n_others > 0), drawn + 1, drawn)
+    neighbour = []
+    for start, length in zip(reversed(first), reversed(lengths), strict=True):
+        neighbour.insert(0, start + drawn.remainder(length))
+        drawn = drawn.div(length, rounding_mode="floor")
+    return neighbour

@@ -17,6 +17,7 @@ from .head import (
     Run,
     calibrating_temperature,
     capture_features,
+    check_trained_loss,
     head_outputs,
     head_residuals,
     head_targets,
@@ -43,11 +44,13 @@ class ValidationInfluence:
     residuals : ndarray of shape (n_samples, n_outputs)
         Gradients of the training rows' losses with respect to the head's outputs.
     target : ndarray of shape (n_samples, n_outputs)
-        Mass per output of the training rows.
+        Weight per output of the training rows.
     weight : ndarray of shape (n_samples,)
-        Mass of the training rows, with a mean of 1.
+        Weight of the training rows, with a mean of 1.
     temperature : float
         What the head's outputs were divided by.
+    shift : float or ndarray of shape (n_outputs,)
+        What was added to them before: the logit adjustment of the trained loss.
     """
 
     solution: NDArray
@@ -56,6 +59,7 @@ class ValidationInfluence:
     target: NDArray
     weight: NDArray
     temperature: float
+    shift: NDArray | float
 
 
 def validation_influence(
@@ -86,6 +90,7 @@ def validation_influence(
         raise ValueError(f"solver must be 'auto', 'exact', 'cg' or 'lissa', got {solver!r}.")
     if smoothing is not None and not 0 < smoothing < np.inf:
         raise ValueError(f"smoothing must be a positive number or None, got {smoothing}.")
+    shift = check_trained_loss(estimator)
     features, scores = head_outputs(estimator, X, batch_size=batch_size)
     n_outputs = scores.shape[1]
     target, weight = head_targets(
@@ -94,6 +99,7 @@ def validation_influence(
     valid_features, valid_scores = head_outputs(
         estimator, X_val, batch_size=batch_size, name="X_val"
     )
+    scores, valid_scores = scores + shift, valid_scores + shift
     valid_target = head_targets(estimator, y_val, len(valid_features), n_outputs, name="y_val")
     temperature = 1.0
     if smoothing is not None:
@@ -110,7 +116,13 @@ def validation_influence(
         solver = "exact" if hessian.n_parameters <= _EXACT_PARAMETERS else "cg"
     solution = _SOLVERS[solver](hessian, gradients, damping, **(solver_params or {}))
     return ValidationInfluence(
-        solution, features, head_residuals(proba, target, weight), target, weight, temperature
+        solution,
+        features,
+        head_residuals(proba, target, weight),
+        target,
+        weight,
+        temperature,
+        shift,
     )
 
 
@@ -167,7 +179,10 @@ def influence_scores(
 
     The parameters :math:`\theta` are those of the network's last linear layer, with the features
     that go into it frozen. For this layer the score is exact up to the first order and the
-    damping. It is **not** the effect of retraining the whole network without the row.
+    damping. It is **not** the effect of retraining the whole network without the row. The loss is
+    the one that was trained: ``class_weight``, ``balanced_batches`` (as balanced weights) and
+    ``logit_adjustment`` of a :class:`~skrobust.NetClassifier` count; other losses are refused.
+    Random changes of the rows (``augment``) do not count: rows are taken as they are.
 
     Parameters
     ----------
@@ -177,11 +192,11 @@ def influence_scores(
     X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
         Training rows.
     y : array-like of shape (n_samples,) or (n_samples, n_classes)
-        Their labels, or class mass. Without ``estimator.classes_`` labels are output indices.
+        Their labels, or soft labels. Without ``estimator.classes_`` labels are output indices.
     X_val : array-like of shape (n_val, n_features) or (n_val, channels, *spatial)
         Validation rows. Few patients among them make the scores useless.
     y_val : array-like of shape (n_val,) or (n_val, n_classes)
-        Their labels, or class mass.
+        Their labels, or soft labels.
     solver : {"auto", "exact", "cg", "lissa"}, default="auto"
         How to solve with the Hessian: :func:`exact_solver` (Cholesky), :func:`cg_solver`
         (conjugate gradients; equally accurate, for wide layers) or :func:`lissa_solver` (the
@@ -215,7 +230,8 @@ def influence_scores(
     Raises
     ------
     ValueError
-        If the estimator holds no fitted network, the network does not end in a linear layer,
+        If the estimator holds no fitted network, it was trained by another loss than cross
+        entropy of the rows (mixup, adversarial), the network does not end in a linear layer,
         labels are unknown, shapes do not fit, X is not finite, `damping` leaves the Hessian
         singular (with a softmax, 0 always does), or a solver does not converge.
 
@@ -295,11 +311,11 @@ def input_influence(
     X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
         Training rows.
     y : array-like of shape (n_samples,) or (n_samples, n_classes)
-        Their labels, or class mass.
+        Their labels, or soft labels.
     X_val : array-like of shape (n_val, n_features) or (n_val, channels, *spatial)
         Validation rows.
     y_val : array-like of shape (n_val,) or (n_val, n_classes)
-        Their labels, or class mass.
+        Their labels, or soft labels.
     rows : array-like of int or bool, default=None
         Training rows to return gradients for; all when None. The Hessian is over all rows.
     solver, damping, smoothing, sample_weight, solver_params
@@ -358,6 +374,7 @@ def input_influence(
     module, head = batches.find_head(estimator)
     like = {"dtype": head.weight.dtype, "device": head.weight.device}
     matrix = torch.tensor(influence.solution[0], **like)
+    shift = torch.as_tensor(influence.shift, **like)
     gradients = []
     # gradients of the rows only: the parameters' are neither computed nor touched
     with capture_features(module, head) as run, torch.enable_grad():
@@ -365,17 +382,23 @@ def input_influence(
             parts = torch.tensor(target[part], **like), torch.tensor(weight[part], **like)
             # a copy goes in, since a network may begin with an operation in place
             rows_in = batch.requires_grad_().clone()
-            total = _total_influence(run, rows_in, *parts, matrix, influence.temperature)
+            total = _total_influence(run, rows_in, *parts, matrix, influence.temperature, shift)
             gradients.append(torch.autograd.grad(total, batch)[0].cpu())
     return torch.cat(gradients).numpy().reshape(X.shape)
 
 
 def _total_influence(
-    run: Run, batch: Tensor, target: Tensor, weight: Tensor, matrix: Tensor, temperature: float
+    run: Run,
+    batch: Tensor,
+    target: Tensor,
+    weight: Tensor,
+    matrix: Tensor,
+    temperature: float,
+    shift: Tensor,
 ) -> Tensor:
     """Return the sum of the rows' influences, each of which depends on its own row only."""
     features, scores = run(batch)
-    scores = scores / temperature
+    scores = (scores + shift) / temperature
     proba = scores.sigmoid() if scores.shape[1] == 1 else scores.softmax(1)
     n_features = features.shape[1]
     solved = features @ matrix[:, :n_features].T

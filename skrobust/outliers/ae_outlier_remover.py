@@ -132,7 +132,9 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
     For training sets that should be of one kind, "healthy" say, but are not quite. Every
     `removal_interval` epochs the rows whose reconstruction error exceeds `gamma` times the mean
     error of the rows still in (Eq. 2) are removed for good; the weights start anew after the
-    epochs `restarts`, so that the final network has seen little of what was removed.
+    epochs `restarts`, so that the final network has seen little of what was removed. Epochs between
+    removals count from the last restart, and nothing is removed while the network reconstructs
+    the rows worse than their mean row would.
 
     It is an outlier detector of scikit-learn (`fit`, `predict`, `score_samples`), and a sampler
     for a pipeline of imbalanced-learn: `fit_resample` returns the rows that stay. Removed rows
@@ -365,15 +367,22 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
         rows = ReconstructionRows(X, self.input_shape_, net.device)
         rows.learn_scale()
         removal = RowRemoval(class_codes, group_codes, self.gamma, self.max_removed_fraction)
+        untrained_error = _error_of_mean_row(X)
         names = ["threshold"] if len(classes) == 1 else [f"threshold_{c}" for c in classes]
 
         def after_epoch(net: TensorNet) -> None:
             epoch = len(net.history)
             net.record_loss("train", net.history[-1]["train_loss"] * rows.scale)
             thresholds = [math.nan] * len(names)
-            if epoch % self.removal_interval == 0:
-                thresholds = removal.remove(reconstruction_errors(net, rows), rows.scale, epoch)
-                rows.indices = torch.from_numpy(np.flatnonzero(removal.kept)).to(rows.X.device)
+            since_start = epoch - max((e for e in self.restarts if e < epoch), default=0)
+            if since_start % self.removal_interval == 0:
+                errors = reconstruction_errors(net, rows)
+                # a network that does no better than the mean row cannot judge a row
+                if errors.mean() < untrained_error:
+                    thresholds = removal.remove(errors, rows.scale, epoch)
+                    rows.indices = torch.from_numpy(np.flatnonzero(removal.kept)).to(rows.X.device)
+                else:
+                    removal.n_skipped += untrained_error > 1e-6 * rows.scale
             net.history.record("n_kept", int(removal.kept.sum()))
             for name, threshold in zip(names, thresholds, strict=True):
                 net.history.record(name, threshold)
@@ -467,3 +476,12 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
         tags.target_tags.required = False
         tags.sampler_tags.sample_indices = True
         return tags
+
+
+def _error_of_mean_row(X: NDArray) -> float:
+    """Return the mean absolute difference of the rows from their mean, read in batches."""
+    size = max(1, 2**20 // max(1, math.prod(X.shape[1:])))
+    parts = [slice(start, start + size) for start in range(0, len(X), size)]
+    mean = sum(X[part].sum(axis=0, dtype=np.float64) for part in parts) / len(X)
+    total = sum(np.abs(X[part] - mean).sum(dtype=np.float64) for part in parts)
+    return float(total) / X.size

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from numpy.typing import NDArray
+
+from ..utils.validation import warn
 
 # errors closer than this, relative or in units of the scale, differ by float32 rounding only
 _ROUNDING = 1e-5, 1e-6
@@ -71,6 +71,9 @@ class RowRemoval:
         Rows still in.
     removed_epoch : ndarray of shape (n_samples,), int
         Epoch after which the row was removed; -1 if it was not.
+    n_judged, n_skipped : int
+        Removals, and times when the network was not good enough for one; the latter is counted by
+        whoever trains it.
     n_spared : int
         Units above the threshold that only `max_removed_fraction` kept in, at the last removal.
     """
@@ -97,6 +100,7 @@ class RowRemoval:
         self.unit_kept = np.ones(len(self.unit_class), dtype=bool)
         self.removed_epoch = np.full(n_samples, -1)
         self.n_spared = 0
+        self.n_judged = self.n_skipped = 0
 
     @property
     def kept(self) -> NDArray:
@@ -120,6 +124,7 @@ class RowRemoval:
         thresholds : list of float
             Of every class.
         """
+        self.n_judged += 1
         units = self.units[self.kept]
         sums = np.bincount(units, errors, len(self.unit_kept))
         counts = np.bincount(units, minlength=len(self.unit_kept))
@@ -149,7 +154,12 @@ class RowRemoval:
         """
         n_removed, n_rows = int((~self.kept).sum()), len(self.kept)
         message = None
-        if n_removed > n_rows / 2:
+        if self.n_skipped and not self.n_judged and self.max_removed_fraction > 0:
+            message = (
+                "nothing was removed: each time, the network reconstructed the rows no better than "
+                "their mean row would. Train longer, with a higher lr, or with a larger network."
+            )
+        elif n_removed > n_rows / 2:
             message = (
                 f"{n_removed} of {n_rows} rows were removed, more than half: what is left may be "
                 "the outliers. Raise gamma, or lower max_removed_fraction."
@@ -161,5 +171,4 @@ class RowRemoval:
                 "you expect that many outliers."
             )
         if message:
-            # at the line that called fit
-            warnings.warn(message, OutlierRemovalWarning, stacklevel=6)
+            warn(message, OutlierRemovalWarning)

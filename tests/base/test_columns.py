@@ -117,7 +117,7 @@ def test_types_and_shares_stay(name, which):
         if name == "big endian"
     )
     assert name == "big endian" or (X_new.dtypes == X.dtypes).all()
-    parents = X[name].iloc[sampler.sample_indices_].to_numpy(dtype=float)
+    parents = X[name].to_numpy(dtype=float)[sampler.sample_indices_]
     new = X_new[name].to_numpy(dtype=float)
     if name in YES_OR_NO or name == "arrow bool":
         assert_array_equal(new, parents)

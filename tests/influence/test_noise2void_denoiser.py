@@ -1,5 +1,7 @@
 """Noise2VoidDenoiser: it removes noise it never saw the clean side of, and hides its points."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skrobust import MLP, Noise2VoidDenoiser, UNet, add_gaussian_noise
-from skrobust.influence.noise2void import MaskedSquaredError, _HidePoints, _shifted
+from skrobust.influence.noise2void import MaskedSquaredError, _draw_neighbours, _HidePoints
 
 
 def waves(n_rows, length=48):
@@ -63,12 +65,28 @@ def test_hidden_points_hold_a_neighbours_value_and_others_their_own(shape):
         assert moved[(row, channel, *place)] in channels[(row, channel, *window)]
 
 
-def test_shifts_by_hand():
-    position, shift = torch.tensor([1, 1, 3, 4, 1]), torch.tensor([-1, -2, 2, -1, 2])
-    assert _shifted(position, shift, 5).tolist() == [0, 3, 1, 3, 3]
-    # on an axis of 3, two steps from the middle lead outside both ways
-    assert _shifted(torch.tensor([1, 1]), torch.tensor([2, -2]), 3).tolist() == [2, 0]
-    assert _shifted(torch.tensor([0]), torch.tensor([0]), 1).tolist() == [0]
+@pytest.mark.parametrize(
+    ("sizes", "point"),
+    [((9,), (4,)), ((9,), (0,)), ((9, 11), (4, 5)), ((9, 11), (0, 10)), ((3, 9), (1, 8)),
+     ((5, 6, 7), (2, 3, 3)), ((5, 1, 7), (4, 0, 1))],
+)  # fmt: skip
+def test_every_other_point_of_the_window_is_as_likely(sizes, point):
+    n = 40_000
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        place = [torch.full((n,), p) for p in point]
+        drawn = torch.stack(_draw_neighbours(place, sizes, 2), dim=1).numpy()
+    window = [range(max(0, p - 2), min(size, p + 3)) for p, size in zip(point, sizes, strict=True)]
+    others = set(itertools.product(*window)) - {point}
+    found, counts = np.unique(drawn, axis=0, return_counts=True)
+    assert {tuple(f) for f in found.tolist()} == others
+    # chi squared over its degrees of freedom
+    expected = n / len(others)
+    assert ((counts - expected) ** 2 / expected).sum() / max(1, len(others) - 1) < 2
+
+
+def test_a_row_of_one_point_has_only_itself():
+    assert _draw_neighbours([torch.zeros(3, dtype=int)], (1,), 2)[0].tolist() == [0, 0, 0]
 
 
 def test_the_loss_counts_hidden_points_only():

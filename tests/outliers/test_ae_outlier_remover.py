@@ -247,6 +247,7 @@ def test_groups_go_as_a_whole(mixed):
 
 
 @pytest.mark.parametrize("n_rows", [1, 2, 3, 20])
+@pytest.mark.filterwarnings("ignore:nothing was removed")
 def test_fewer_rows_than_a_batch(n_rows):
     X = np.random.RandomState(0).randn(n_rows, 4)
     model = AEOutlierRemover(batch_size=32, restarts=(5,), max_epochs=5, random_state=0)
@@ -379,7 +380,7 @@ def test_a_memory_mapped_X_is_read_in_batches(tmp_path, dtype):
     X = np.load(tmp_path / "X.npy", mmap_mode="r")
     model = AEOutlierRemover(
         DenseAutoencoder, module__latent_dim=2, module__widths=(), gamma=1.2, removal_interval=1,
-        restarts=(1,), max_epochs=1, random_state=0,
+        restarts=(1,), max_epochs=1, lr=1e-4, random_state=0,
     )  # fmt: skip
     model.fit(X[:64])  # what is loaded once
     assert peak_of(lambda: model.fit(X)) < 45
@@ -387,6 +388,28 @@ def test_a_memory_mapped_X_is_read_in_batches(tmp_path, dtype):
     assert peak_of(lambda: model.score_samples(X)) < 45
     # the watch does see a copy
     assert peak_of(lambda: np.array(X, dtype=np.float32).sum()) > 110
+
+
+@pytest.mark.parametrize("restarts", [(), (6,), (4, 9), (10,)])
+@pytest.mark.parametrize("interval", [1, 4, 7])
+def test_removals_count_from_the_last_restart(mixed, restarts, interval):
+    X, _ = mixed
+    settings = QUICK | {"restarts": restarts, "removal_interval": interval, "lr": 0.01}
+    history = AEOutlierRemover(**settings).fit(X).history_
+    judged = np.flatnonzero(np.isfinite(history[:, "threshold"])) + 1
+    starts = [0, *restarts]
+    since = [epoch - max(s for s in starts if s < epoch) for epoch in judged]
+    assert len(judged)
+    assert all(epochs % interval == 0 for epochs in since)
+
+
+def test_a_network_that_has_learned_nothing_judges_nothing(mixed):
+    X, _ = mixed
+    untrained = AEOutlierRemover(**QUICK | {"lr": 1e-9, "gamma": 0.5})
+    with pytest.warns(OutlierRemovalWarning, match="nothing was removed: each time") as caught:
+        untrained.fit(X)
+    assert caught[0].filename == __file__
+    assert len(untrained.sample_indices_) == len(X)
 
 
 # Callbacks, and what it is for

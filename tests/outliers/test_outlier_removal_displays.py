@@ -25,7 +25,9 @@ def data():
 
 @pytest.fixture(scope="module")
 def model(data):
-    return AEOutlierRemover(gamma=2.5, restarts=(5,), max_epochs=10, random_state=0).fit(data[0])
+    return AEOutlierRemover(gamma=2.5, restarts=(10,), max_epochs=20, lr=4e-3, random_state=0).fit(
+        data[0]
+    )
 
 
 def test_loss_histogram(data, model):
@@ -82,7 +84,7 @@ def test_volumes_are_cut_where_the_lesion_or_the_error_is_largest():
 
 def test_gamma_curve_is_what_separate_fits_give(data):
     X, is_outlier = data
-    settings = AEOutlierRemover(restarts=(5,), max_epochs=5, random_state=0)
+    settings = AEOutlierRemover(restarts=(10,), max_epochs=10, lr=4e-3, random_state=0)
     display = GammaCurveDisplay.from_estimator(
         settings, X, is_outlier, X, is_outlier, gammas=[3.0, 2.0]
     )
