@@ -4,7 +4,8 @@ from .distill_mix_augmenter import DistillMixAugmenter
 from .distillers import DistillationWarning, keep_best, quality_weights
 from .early_training import CertainSamples, EarlyLabelQuality
 from .gaussian_noise_augmenter import GaussianNoiseAugmenter
-from .label_quality_reweighter import LabelQualityReweighter
+from .label_noise_model import LabelNoiseModel
+from .label_quality_reweighter import LabelQualityReweighter, Veto
 from .out_of_fold import OutOfFoldLabelQuality
 from .report import DistillationDisplay, distillation_report
 
@@ -15,8 +16,10 @@ __all__ = [
     "DistillationWarning",
     "EarlyLabelQuality",
     "GaussianNoiseAugmenter",
+    "LabelNoiseModel",
     "LabelQualityReweighter",
     "OutOfFoldLabelQuality",
+    "Veto",
     "distillation_report",
     "keep_best",
     "quality_weights",

@@ -7,22 +7,26 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, get_tags
 
 from ..base.row_sampler import RowSampler
 from ..base.state import fill_random_states
 from ..neural.net_classifier import NetClassifier
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions
 from ..utils.targets import one_hot, soft_labels, take
-from .distillers import quality_weights
+from .distillers import check_kept, fit_distiller, quality_weights, verdict
 from .early_training import CertainSamples
+from .label_noise_model import LabelNoiseModel
 from .mixing import draw_partners, draw_targets, mix
 
 
 class DistillMixAugmenter(RowSampler):
     """Keep the training rows that a distiller trusts, and mix them into an augmented set.
 
-    A new row is ``(1 - alpha) x_j + alpha x_k`` (Eq. 1) with the label of ``x_j``; both come from
+    By default the rows that :class:`~skrobust.LabelNoiseModel` trusts are kept as they are, nearly
+    all where the labels are right. The method of the paper is
+    ``DistillMixAugmenter(**DistillMixAugmenter.paper_params)``: it keeps the rows that a network is
+    certain of in its first epochs, and mixes them. There a new row is ``(1 - alpha) x_j + alpha x_k`` (Eq. 1) with the label of ``x_j``; both come from
     the kept rows C. The augmented set replaces the training rows and has
     ``round(factor * len(C))`` rows; every row of C is ``x_j`` equally often, as far as `balance`
     allows.
@@ -30,14 +34,16 @@ class DistillMixAugmenter(RowSampler):
     Parameters
     ----------
     distiller : estimator, default=None
-        Any estimator with ``fit(X, y, groups=None)`` that then has ``kept_`` and ``quality_``:
+        Any estimator with ``fit(X, y)`` that then has ``quality_``, and perhaps ``kept_`` (else
+        rows of quality 0.5 or more are kept); it gets groups if its ``fit`` takes them:
         :class:`~skrobust.CertainSamples` (the paper), :class:`~skrobust.EarlyLabelQuality`,
-        :class:`~skrobust.OutOfFoldLabelQuality`. None is
-        ``CertainSamples(NetClassifier())``. A distiller with ``memory`` scores the rows once per
-        training set while the parameters here are searched over.
-    strategy : {"both", "same", "other"} or None, default="both"
+        :class:`~skrobust.OutOfFoldLabelQuality`. None is :class:`~skrobust.LabelNoiseModel`. A
+        distiller with ``memory`` scores the rows once per training set while the parameters here
+        are searched over.
+    strategy : {"both", "same", "other"} or None, default=None
         Where ``x_k`` comes from: all kept rows, the class of ``x_j``, or the other classes. None
-        does not mix: the kept rows are returned as they are.
+        does not mix: the kept rows are returned as they are, whatever X holds, and `alpha`,
+        `factor` and `balance` are not used.
     alpha : float in [0, 1] or tuple (a, b), default=0.5
         Share of ``x_k``. 0 repeats ``x_j``; 1 returns ``x_k``, with "other" and "both" under a
         label that need not be its own. A tuple draws every share from the Beta law with these
@@ -50,11 +56,11 @@ class DistillMixAugmenter(RowSampler):
         near rows of their class (as the paper does), "group" by repeating rows such that all
         groups of a class count the same, which needs groups. Not used when `strategy` is None.
     targets : {"hard", "soft", "weighted"}, default="hard"
-        "hard": the label of ``x_j`` (the paper). "soft": class mass, ``1 - alpha`` in the class
+        "hard": the label of ``x_j`` (the paper). "soft": soft labels, ``1 - alpha`` in the class
         of ``x_j`` and `alpha` in that of ``x_k``. "weighted": no selection; all rows are used, and
-        the class mass is the label of ``x_j`` weighted by its clipped quality
-        (:func:`~skrobust.label_noise.quality_weights`). Class mass needs a final step that takes
-        it, such as :class:`~skrobust.NetClassifier`, and this sampler to be the last one.
+        the soft label is the label of ``x_j`` weighted by its quality
+        (:func:`~skrobust.label_noise.quality_weights`). Soft labels need a final step that takes
+        them, such as :class:`~skrobust.NetClassifier`, and this sampler to be the last one.
     random_state : int, RandomState instance or None, default=None
         Fixes the mixture, and seeds the random states of `distiller` that are None.
 
@@ -100,7 +106,10 @@ class DistillMixAugmenter(RowSampler):
     >>> from skrobust import DistillMixAugmenter, OutOfFoldLabelQuality, make_mr_spectra
     >>> X, y, patient = make_mr_spectra(n_patients=20, random_state=0, return_X_y_groups=True)
     >>> sampler = DistillMixAugmenter(
-    ...     OutOfFoldLabelQuality(LogisticRegression(C=0.01), keep=0.5), factor=2, random_state=0
+    ...     OutOfFoldLabelQuality(LogisticRegression(C=0.01), keep=0.5),
+    ...     strategy="same",
+    ...     factor=2,
+    ...     random_state=0,
     ... )
     >>> X_new, y_new = sampler.fit_resample(X, y, groups=patient)
     >>> len(X_new) == 2 * int(sampler.distiller_.kept_.sum())
@@ -132,7 +141,7 @@ class DistillMixAugmenter(RowSampler):
         self,
         distiller=None,
         *,
-        strategy="both",
+        strategy=None,
         alpha=0.5,
         factor=5,
         balance="smote",
@@ -150,7 +159,6 @@ class DistillMixAugmenter(RowSampler):
 
     def _fit_resample(self, columns, y, groups):
         self._check_choices(groups)
-        X = columns.numbers
         if isinstance(y, pd.DataFrame):
             classes, mass = y.columns.to_numpy(), y.to_numpy()
             codes = mass.argmax(1)
@@ -163,11 +171,15 @@ class DistillMixAugmenter(RowSampler):
                 "DistillMixAugmenter needs rows of at least 2 classes, but y has one class: "
                 f"{labels[0]}."
             )
-        distiller = CertainSamples(NetClassifier()) if self.distiller is None else self.distiller
-        distiller = fill_random_states(clone(distiller), self.random_state)
-        self.distiller_ = distiller.fit(columns.X, labels, groups=groups)
-        keep_all = self.targets == "weighted"
-        pool = np.arange(len(X)) if keep_all else np.flatnonzero(self.distiller_.kept_)
+        distiller = LabelNoiseModel() if self.distiller is None else clone(self.distiller)
+        distiller = fill_random_states(distiller, self.random_state)
+        self.distiller_ = fit_distiller(distiller, columns.X, labels, groups)
+        said = verdict(self.distiller_, len(labels))
+        pool = np.arange(len(labels))
+        if self.targets != "weighted":
+            check_kept(self.distiller_, said.kept, labels)
+            pool = np.flatnonzero(said.kept)
+        X = columns.numbers
         if self.strategy is None:
             X_new = self._select(X, pool)
         else:
@@ -176,7 +188,7 @@ class DistillMixAugmenter(RowSampler):
         if self.targets == "hard":
             return X_new, take(y, rows)
         if self.targets == "weighted":
-            weight = quality_weights(self.distiller_.quality_)
+            weight = quality_weights(said.quality, labels)
             return X_new, soft_labels(mass[rows] * weight[rows, None], classes)
         share = self.alpha_[:, None]
         mixed = (1 - share) * mass[rows] + share * mass[self.partner_indices_]
@@ -214,3 +226,11 @@ class DistillMixAugmenter(RowSampler):
                 "fit_resample (in a pipeline: with sklearn.set_config(enable_metadata_routing="
                 "True)), or choose another balance."
             )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        if self.strategy is None:
+            distiller = LabelNoiseModel() if self.distiller is None else self.distiller
+            if hasattr(distiller, "__sklearn_tags__"):
+                tags.input_tags.allow_nan = get_tags(distiller).input_tags.allow_nan
+        return tags

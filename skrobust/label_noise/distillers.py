@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from collections.abc import Mapping
 from numbers import Real
@@ -19,6 +18,7 @@ from ..utils.caching import cached
 from ..utils.groups import check_groups
 from ..utils.sklearn_private import HasMethods, Interval
 from ..utils.targets import check_class_labels
+from ..utils.validation import warn
 
 KEEP_CONSTRAINTS = [Interval(Real, 0, 1, closed="right"), dict]
 
@@ -221,12 +221,11 @@ class LabelDistiller(VersionedState, BaseEstimator):
         if unjudged.any():
             counts = np.bincount(codes[unjudged], minlength=len(self.classes_))
             parts = [f"{n} of class {c}" for n, c in zip(counts, self.classes_, strict=True) if n]
-            warnings.warn(
+            warn(
                 f"{' and '.join(parts)} cannot be judged: their class is missing in the training "
                 "folds, for example since all its rows are of one patient. They count as rows with "
                 "a right label. More patients, or fewer folds, would help.",
                 DistillationWarning,
-                stacklevel=4,
             )
         n_known = np.bincount(codes[known], minlength=len(self.classes_))
         total = np.bincount(codes[known], own[known], minlength=len(self.classes_))
@@ -323,3 +322,14 @@ def verdict(distiller: Any, n_samples: int) -> Verdict:
     doubted = np.flatnonzero(quality < 0.5)
     doubted = doubted[np.argsort(quality[doubted], kind="stable")]
     return Verdict(quality, kept, np.asarray(getattr(distiller, "noisy_indices_", doubted)))
+
+
+def check_kept(distiller: Any, kept: NDArray, y: NDArray) -> None:
+    """Raise if a distiller keeps no row, or none of a class."""
+    lost = np.setdiff1d(y, y[kept]).tolist()
+    if lost:
+        what = "no row" if not kept.any() else f"no row of {lost}"
+        raise ValueError(
+            f"{type(distiller).__name__} keeps {what} of {len(y)}: nothing can be learnt of these "
+            "classes. Let it keep more."
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -12,6 +11,7 @@ from ..neural.net import is_skorch_net, raise_interrupt
 from ..utils.caching import fingerprint
 from ..utils.scores import class_scores
 from ..utils.sklearn_private import HasMethods, Interval
+from ..utils.validation import warn
 from .distillers import KEEP_CONSTRAINTS, DistillationWarning, LabelDistiller
 
 
@@ -183,12 +183,11 @@ class CertainSamples(_EarlyDistiller):
         self.certain_epoch_ = np.where(kept, certain.argmax(0) + 1, -1)
         kept = self._top_up(kept, codes)
         if kept.mean() > 0.95:
-            warnings.warn(
+            warn(
                 f"{kept.mean():.1%} of the rows reached certainty {self.threshold} within "
                 f"{self.max_epochs} epochs, so that hardly any is left out. Raise threshold, lower "
                 "max_epochs, or use OutOfFoldLabelQuality.",
                 DistillationWarning,
-                stacklevel=5,
             )
         return kept
 
@@ -204,12 +203,11 @@ class CertainSamples(_EarlyDistiller):
                 kept[others[best[: n_needed - n_certain]]] = True
                 reports.append(f"{n_certain} of {len(rows)} of class {label}, now {n_needed}")
         if reports:
-            warnings.warn(
+            warn(
                 f"too few rows reached certainty {self.threshold} within {self.max_epochs} epochs "
                 f"({'; '.join(reports)}): the most probable rows of the class were added. Lower "
                 "threshold, raise max_epochs or the learning rate, or use OutOfFoldLabelQuality.",
                 DistillationWarning,
-                stacklevel=6,
             )
         return kept
 

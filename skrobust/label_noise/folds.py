@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral
 from typing import Any
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 from sklearn.utils import check_random_state
 
+from ..utils.validation import warn
 from .distillers import DistillationWarning
 
 
@@ -95,10 +95,9 @@ def _warn_of_shared_groups(splits, groups, cv):
     for train, test in splits:
         shared |= set(np.intersect1d(groups[train], groups[test]).tolist())
     if shared:
-        warnings.warn(
+        warn(
             f"cv={cv} puts rows of {len(shared)} groups into training and test folds: labels are "
             "judged by classifiers that have seen the patient. Use a splitter that keeps groups "
             "together, such as StratifiedGroupKFold.",
             DistillationWarning,
-            stacklevel=6,
         )

@@ -1,35 +1,95 @@
-"""Training with label quality as sample weight."""
+"""Training on all rows, in spite of labels that may be wrong."""
 
 from __future__ import annotations
 
-from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, clone
+from numbers import Integral
+from typing import NamedTuple
 
-from ..base.fitted_inside import FittedInsideMixin, check_labels, check_takes_weights, fit_weighted
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.metrics import roc_auc_score
+from sklearn.utils import check_consistent_length, column_or_1d, get_tags
+from sklearn.utils.parallel import Parallel, delayed
+
+from ..base.fitted_inside import FittedInsideMixin
 from ..base.state import fill_random_states, fit_context
-from ..utils.sklearn_private import HasMethods
-from .distillers import quality_weights
-from .out_of_fold import OutOfFoldLabelQuality
+from ..utils.caching import cached
+from ..utils.groups import check_groups
+from ..utils.scores import class_scores
+from ..utils.sklearn_private import HasMethods, StrOptions, check_sample_weight
+from ..utils.targets import check_class_labels
+from ..utils.validation import warn
+from .distillers import DistillationWarning, check_kept, fit_distiller, quality_weights, verdict
+from .folds import partitions
+from .inner_fit import check_takes_weights, fit_inside, fit_soft, take_rows
+from .label_noise_model import LabelNoiseModel
+
+_N_FOLDS, _N_DRAWS = 4, 2
+
+
+class Veto(NamedTuple):
+    """What the trials of a veto have shown.
+
+    Parameters
+    ----------
+    stepped_in : bool
+        Whether the classifier was fitted on the given labels instead.
+    difference : float
+        Mean difference in AUC on the given labels of unseen patients, with the distiller minus
+        without; NaN if nothing was tried, since the distiller changes nothing or the data are too
+        few.
+    standard_error : float
+        Its standard error.
+    n_trials : int
+        Number of trials.
+    """
+
+    stepped_in: bool
+    difference: float
+    standard_error: float
+    n_trials: int
 
 
 class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
-    """Fit a classifier on all rows, weighted by how far their labels can be trusted.
+    """Fit a classifier on all rows, in spite of labels that may be wrong.
 
-    A distiller gives every row the probability that its label is right; the weight is
-    ``clip(quality, 0.02, 1)**2``, mean 1. No row is thrown away, which makes this the safest use of
-    label quality: nearly the gain of a selection under label noise, and little loss on clean
-    labels.
+    A distiller tells how far the label of each row can be trusted. Then the classifier is fitted on
+    soft labels, on weighted rows, or on the rows that the distiller keeps. By default that is
+    :class:`~skrobust.LabelNoiseModel` and soft labels: every row counts once per class, weighted by
+    the probability of the class.
+
+    Before, trials tell whether the data speak against it: in folds without common patients, the
+    classifier is fitted with and without the distiller on the other patients, and both are scored
+    by AUC on the *given* labels. If the distiller is worse by more than one standard error, the
+    classifier is fitted on the given labels, with a warning. So data in which labels cannot be
+    judged are not harmed.
 
     Parameters
     ----------
     estimator : classifier
-        Any scikit-learn classifier whose ``fit`` takes ``sample_weight``.
+        Any scikit-learn classifier whose ``fit`` takes ``sample_weight``, or a pipeline that ends
+        in one; for ``use="select"`` any classifier. It gets X as it came.
     distiller : estimator, default=None
-        Any estimator with ``fit(X, y, groups=None)`` that then has ``quality_``. None is
-        ``OutOfFoldLabelQuality(estimator)``, row by row; give
-        ``OutOfFoldLabelQuality(..., level="group")`` where whole patients may be mislabelled.
+        Any estimator with ``fit(X, y)`` that then has ``quality_``; it gets groups and weights if
+        its ``fit`` takes them. None is :class:`~skrobust.LabelNoiseModel`.
+    use : {"auto", "relabel", "weight", "select"}, default="auto"
+        "relabel": soft labels, the ``row_probabilities_`` of the distiller.
+        :class:`~skrobust.NetClassifier` gets them as they are, other classifiers every row once per
+        class. "weight": all rows with their own label, weighted by quality
+        (:func:`~skrobust.label_noise.quality_weights`). "select": the rows of ``kept_``. "auto" is
+        "relabel" if the distiller has ``row_probabilities_``, otherwise "weight".
+    veto : bool or classifier, default=True
+        Whether to make the trials. A classifier takes the place of `estimator` in them, which
+        saves time if that is slow: they fit it 16 times, and the distiller 8 times.
+    n_jobs : int, default=None
+        Number of trials at a time.
+    memory : str or object with the joblib.Memory interface, default=None
+        Caches the trials and, if it has a parameter of that name, the distiller, so that a search
+        over the parameters of `estimator` distils once.
     random_state : int, RandomState instance or None, default=None
-        Seeds the random states of `distiller` and `estimator` that are None.
+        Draws the folds of the trials, and seeds the random states of `distiller` and `estimator`
+        that are None.
 
     Attributes
     ----------
@@ -37,12 +97,16 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         The fitted classifier.
     distiller_ : estimator
         The fitted distiller.
+    veto_ : Veto or None
+        What the trials have shown: ``stepped_in``, ``difference``, ``standard_error`` and
+        ``n_trials``. None if none were asked for.
     quality_ : ndarray of shape (n_samples,)
-        Label quality of the training rows.
+        Label quality of the training rows, as the distiller gives it.
     sample_weight_ : ndarray of shape (n_samples,)
-        Weights of the training rows, mean 1.
+        Weight with which the given label of every training row was used. The weights given to
+        ``fit`` are in it.
     noisy_indices_ : ndarray of shape (n_noisy,), int
-        Rows whose own label is not the most probable one, the worst first.
+        Rows whose label the distiller doubts, the worst first.
     classes_ : ndarray of shape (n_classes,)
         Class labels.
     n_features_in_ : int
@@ -50,21 +114,29 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
     feature_names_in_ : ndarray of str
         Column names, when X has them.
 
+    Warns
+    -----
+    DistillationWarning
+        If the trials speak against the distiller, or the data are too few for trials.
+
     See Also
     --------
-    skrobust.OutOfFoldLabelQuality : The distiller.
+    skrobust.LabelNoiseModel : The distiller.
     skrobust.DistillMixAugmenter : Selects by quality, and mixes.
 
     Examples
     --------
-    >>> from sklearn.svm import SVC
-    >>> from skrobust import LabelQualityReweighter, OutOfFoldLabelQuality
-    >>> from skrobust import flip_labels, make_mr_spectra
-    >>> X, y, patient = make_mr_spectra(n_patients=30, random_state=0, return_X_y_groups=True)
-    >>> y_noisy, flipped = flip_labels(y, 0.2, groups=patient, random_state=0)
-    >>> clf = LabelQualityReweighter(SVC(), OutOfFoldLabelQuality(SVC(), level="group"))
-    >>> clf = clf.fit(X, y_noisy, groups=patient)
-    >>> bool(clf.sample_weight_[flipped].mean() < clf.sample_weight_[~flipped].mean())
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skrobust import LabelQualityReweighter, flip_labels, make_mr_spectra
+    >>> data = make_mr_spectra(n_patients=60, impurity=0, random_state=0)
+    >>> y, wrong = flip_labels(data.target, 0.3, random_state=0)
+    >>> linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.01))
+    >>> clf = LabelQualityReweighter(linear, random_state=0).fit(data.data, y, groups=data.groups)
+    >>> clf.veto_.stepped_in
+    False
+    >>> bool(clf.quality_[wrong].mean() < 0.1 and clf.quality_[~wrong].mean() > 0.9)
     True
     """
 
@@ -73,19 +145,42 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit", "predict"])],
         "distiller": [HasMethods(["fit", "get_params"]), None],
+        "use": [StrOptions({"auto", "relabel", "weight", "select"})],
+        "veto": ["boolean", HasMethods(["fit", "predict"])],
+        "n_jobs": [Integral, None],
+        "memory": [str, HasMethods(["cache"]), None],
         "random_state": ["random_state"],
     }
 
-    def __init__(self, estimator, distiller=None, *, random_state=None):
+    def __init__(
+        self,
+        estimator,
+        distiller=None,
+        *,
+        use="auto",
+        veto=True,
+        n_jobs=None,
+        memory=None,
+        random_state=None,
+    ):
         self.estimator = estimator
         self.distiller = distiller
+        self.use = use
+        self.veto = veto
+        self.n_jobs = n_jobs
+        self.memory = memory
         self.random_state = random_state
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(
-        self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
     ) -> LabelQualityReweighter:
-        """Score the labels and fit with the weights.
+        """Score the labels and fit the classifier.
 
         Parameters
         ----------
@@ -93,9 +188,11 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
             Training rows.
         y : array-like of shape (n_samples,)
             Labels, some of them perhaps wrong.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, for the classifier and, if it takes them, the distiller.
         groups : array-like of shape (n_samples,), default=None
-            Group (patient) of every row, for the distiller and, if it takes them, the
-            classifier.
+            Group (patient) of every row, for the distiller, the trials and whatever takes them
+            inside the classifier.
 
         Returns
         -------
@@ -105,24 +202,187 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the classifier takes no ``sample_weight``, or the input is malformed.
+            If the classifier takes no ``sample_weight``, the distiller does not say what `use`
+            needs, or the input is malformed.
         """
-        check_takes_weights(self.estimator)
-        y = check_labels(y)
-        distiller = self.distiller
-        if distiller is None:
-            distiller = OutOfFoldLabelQuality(self.estimator)
+        X, labels, weight, groups = self._check_input(X, y, sample_weight, groups)
+        if self.use != "select" or weight is not None:
+            check_takes_weights(self.estimator)
+        distiller = LabelNoiseModel() if self.distiller is None else self.distiller
         distiller = fill_random_states(clone(distiller), self.random_state)
+        if self.memory is not None and getattr(distiller, "memory", self) is None:
+            distiller.set_params(memory=self.memory)
         estimator = fill_random_states(clone(self.estimator), self.random_state)
-        distiller.fit(X, y, groups=groups)
-        weight = quality_weights(distiller.quality_)
-        self.estimator_ = fit_weighted(estimator, X, y, weight, groups)
-        self.distiller_ = distiller
-        self.quality_, self.sample_weight_ = distiller.quality_, weight
-        self.noisy_indices_ = distiller.noisy_indices_
+        unfitted = clone(distiller)
+        distiller = fit_distiller(distiller, X, labels, groups, weight)
+        said = verdict(distiller, len(labels))
+        use = self._use(distiller)
+        self.veto_ = self._trials(estimator, unfitted, use, distiller, X, labels, weight, groups)
+        ones = np.ones(len(labels)) if weight is None else weight
+        if self.veto_ is not None and self.veto_.stepped_in:
+            self.estimator_ = fit_inside(
+                estimator, X, labels, sample_weight=weight, groups=groups
+            )
+            self.sample_weight_ = ones
+        else:
+            self.estimator_, share = _fit(estimator, distiller, use, X, labels, weight, groups)
+            self.sample_weight_ = share * ones
+        self.distiller_, self.quality_, self.noisy_indices_ = distiller, said.quality, said.noisy
         return self
+
+    def _check_input(self, X, y, sample_weight, groups):
+        """Return X as it came, labels, and weights and groups or None."""
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None."
+            )
+        labels = column_or_1d(check_class_labels(y), warn=True)
+        X = X if hasattr(X, "shape") else np.asarray(X)
+        check_consistent_length(X, labels)
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(
+                sample_weight, np.empty((len(labels), 1)), ensure_non_negative=True
+            )
+        if groups is not None:
+            groups = check_groups(groups, len(labels), y)
+        return X, labels, sample_weight, groups
+
+    def _use(self, distiller) -> str:
+        """Return what to do with what the distiller says."""
+        has_shares = hasattr(distiller, "row_probabilities_")
+        if self.use == "relabel" and not has_shares:
+            raise ValueError(
+                f"use='relabel' needs row_probabilities_, which {type(distiller).__name__} does not "
+                "have after fit. Use LabelNoiseModel, or use='weight'."
+            )
+        return ("relabel" if has_shares else "weight") if self.use == "auto" else self.use
+
+    def _trials(self, estimator, distiller, use, fitted, X, y, weight, groups) -> Veto | None:
+        """Return what trials say of the distiller, and warn if it is against it."""
+        if self.veto is False:
+            return None
+        if use == "relabel" and _changes_nothing(fitted):
+            return Veto(False, np.nan, np.nan, 0)
+        if self.veto is not True:
+            estimator = fill_random_states(clone(self.veto), self.random_state)
+        if "n_repeats" in distiller.get_params(deep=False):
+            distiller.set_params(n_repeats=1)
+        differences = cached(self.memory, _differences, ignore=["n_jobs"])(
+            estimator=estimator,
+            distiller=distiller,
+            use=use,
+            X=X,
+            y=y,
+            weight=weight,
+            groups=groups,
+            splits=_trial_folds(X, y, groups, self.random_state),
+            n_jobs=self.n_jobs,
+        )
+        if len(differences) < _N_FOLDS:
+            warn(
+                f"only {len(differences)} trials with rows of several classes in training and test "
+                "could be made, too few to tell whether the labels' quality helps: the given "
+                "labels are used. More patients would help; veto=False skips the trials.",
+                DistillationWarning,
+            )
+            return Veto(True, np.nan, np.nan, len(differences))
+        mean = float(np.mean(differences))
+        error = float(np.std(differences, ddof=1) / np.sqrt(_N_FOLDS))
+        if stepped_in := mean < -error:
+            warn(
+                f"in {len(differences)} trials the AUC on the given labels of unseen patients is "
+                f"{mean:+.3f} ± {error:.3f} with the labels' quality: it speaks against it, and the "
+                "given labels are used (veto_).",
+                DistillationWarning,
+            )
+        return Veto(bool(stepped_in), mean, error, len(differences))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = tags.input_tags.allow_nan = False
+        if self.distiller is not None and hasattr(self.distiller, "__sklearn_tags__"):
+            inside = get_tags(self.distiller).input_tags
+            tags.input_tags.sparse &= inside.sparse
+            tags.input_tags.allow_nan &= inside.allow_nan
+        else:
+            tags.input_tags.sparse = False
         return tags
+
+
+def _changes_nothing(distiller) -> bool:
+    """Tell whether soft labels are the given labels."""
+    return bool((np.asarray(distiller.quality_) > 1 - 1e-9).all())
+
+
+def _fit(estimator, distiller, use, X, y, weight, groups):
+    """Fit with what a distiller says; return the classifier and the share of the given labels."""
+    if use == "relabel":
+        shares = distiller.row_probabilities_
+        classes, shares = np.asarray(shares.columns), shares.to_numpy()
+        fitted = fit_soft(estimator, X, shares, classes, sample_weight=weight, groups=groups)
+        return fitted, verdict(distiller, len(y)).quality
+    said = verdict(distiller, len(y))
+    if use == "weight":
+        share = quality_weights(said.quality, y)
+        weight = share if weight is None else share * weight
+        return fit_inside(estimator, X, y, sample_weight=weight, groups=groups), share
+    check_kept(distiller, said.kept, y)
+    rows = np.flatnonzero(said.kept)
+    fitted = fit_inside(
+        estimator,
+        take_rows(X, rows),
+        y[rows],
+        sample_weight=None if weight is None else weight[rows],
+        groups=None if groups is None else groups[rows],
+    )
+    return fitted, said.kept.astype(float)
+
+
+def _trial_folds(X, y, groups, random_state) -> list[tuple[NDArray, NDArray]]:
+    """Return the folds of the trials, without common patients."""
+    codes = np.unique(y, return_inverse=True)[1]
+    units = np.arange(len(y)) if groups is None else groups
+    n_units = [len(np.unique(units[codes == code])) for code in np.unique(codes)]
+    n_folds = min(_N_FOLDS, min(n_units))
+    if n_folds < 2:
+        return []
+    repeats = partitions(n_folds, _N_DRAWS, X, codes, groups, random_state)
+    return [split for splits in repeats for split in splits]
+
+
+def _differences(estimator, distiller, use, X, y, weight, groups, splits, n_jobs) -> list[float]:
+    """Return the differences in AUC of all trials that can be made."""
+    results = Parallel(n_jobs=n_jobs)(
+        delayed(_trial)(estimator, distiller, use, X, y, weight, groups, train, test)
+        for train, test in splits
+        if len(np.unique(y[train])) == len(np.unique(y)) and len(np.unique(y[test])) > 1
+    )
+    return [difference for difference in results if np.isfinite(difference)]
+
+
+def _trial(estimator, distiller, use, X, y, weight, groups, train, test) -> float:
+    """Return AUC on given labels of the test rows, with the distiller minus without."""
+    import warnings
+
+    X_train, y_train = take_rows(X, train), y[train]
+    w = None if weight is None else weight[train]
+    g = None if groups is None else groups[train]
+    with warnings.catch_warnings():
+        # what there is to say of the labels is said of all of them
+        warnings.simplefilter("ignore", DistillationWarning)
+        fitted = fit_distiller(clone(distiller), X_train, y_train, g, w)
+        said, _ = _fit(clone(estimator), fitted, use, X_train, y_train, w, g)
+    given = fit_inside(clone(estimator), X_train, y_train, sample_weight=w, groups=g)
+    X_test, classes = take_rows(X, test), np.unique(y)
+    return _auc(said, X_test, y[test], classes) - _auc(given, X_test, y[test], classes)
+
+
+def _auc(fitted, X, y, classes) -> float:
+    """Return the AUC, with more than two classes the mean of one against the rest."""
+    if hasattr(fitted, "predict_proba") or hasattr(fitted, "decision_function"):
+        scores = class_scores(fitted, X, classes)
+    else:
+        scores = np.asarray(fitted.predict(X))[:, None] == classes
+    present = [k for k, label in enumerate(classes) if 0 < (y == label).sum() < len(y)]
+    if len(classes) == 2:
+        present = present[-1:]
+    return float(np.mean([roc_auc_score(y == classes[k], scores[:, k]) for k in present]))

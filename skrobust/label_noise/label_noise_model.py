@@ -1,0 +1,601 @@
+"""A model of wrong labels of patients and of rows that is told nothing about the kind of noise."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from numbers import Integral, Real
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq
+from scipy.sparse import issparse
+from scipy.special import logsumexp, softmax
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.decomposition import PCA
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils.parallel import Parallel, delayed
+
+from ..base.state import fit_context
+from ..utils.scores import class_scores
+from ..utils.sklearn_private import HasMethods, Interval, check_sample_weight
+from ..utils.validation import warn
+from .distillers import DistillationWarning, LabelDistiller
+from .folds import partitions
+from .inner_fit import fit_soft, take_rows
+from .noise_rates import NoiseRates, interval
+
+_TINY = 1e-9
+# tables with more columns than this are reduced to principal components for the own judges
+_MOST_COLUMNS = 100
+_N_COMPONENTS = 50
+# judges must predict given labels of unseen units this many standard errors above chance
+_LEAST_Z = 1.0
+
+
+class LabelNoiseModel(LabelDistiller):
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        cv=5,
+        n_repeats=2,
+        impurity=None,
+        clean_classes=(),
+        prior=1.0,
+        n_jobs=None,
+        memory=None,
+        random_state=None,
+    ):
+        self.estimator = estimator
+        self.cv = cv
+        self.n_repeats = n_repeats
+        self.impurity = impurity
+        self.clean_classes = clean_classes
+        self.prior = prior
+        self.n_jobs = n_jobs
+        self.memory = memory
+        self.random_state = random_state
+
+    _parameter_constraints: dict = {
+        **LabelDistiller._parameter_constraints,
+        "estimator": [
+            HasMethods(["fit", "predict_proba"]),
+            HasMethods(["fit", "decision_function"]),
+            None,
+        ],
+        "cv": ["cv_object", Interval(Integral, 2, None, closed="left")],
+        "n_repeats": [Interval(Integral, 1, None, closed="left")],
+        "impurity": [dict, None],
+        "clean_classes": ["array-like"],
+        "prior": [Interval(Real, 0, None, closed="left")],
+        "n_jobs": [Integral, None],
+    }
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+    ) -> LabelNoiseModel:
+        X, codes, groups = self._check_rows(X, y, groups)
+        n, K = len(codes), len(self.classes_)
+        clean = np.isin(self.classes_, self._known_classes("clean_classes", self.clean_classes))
+        impurity = self._impurity_of_classes()
+        weight = np.ones(n)
+        if sample_weight is not None:
+            weight = check_sample_weight(sample_weight, np.empty((n, 1)), ensure_non_negative=True)
+            weight = weight * n / weight.sum()
+        names, unit = np.unique(np.arange(n) if groups is None else groups, return_inverse=True)
+        cv = self.cv
+        if isinstance(cv, Integral):
+            cv = min(cv, len(names))
+        if len(names) < 2:
+            repeats = []
+        else:
+            repeats = partitions(
+                cv, self.n_repeats, X, codes, None if groups is None else unit, self.random_state
+            )
+        folds = [_fold_of_units(splits, unit) for splits in repeats]
+        estimator = None if self.estimator is None else self._seeded_estimator()
+        found = self._cached(_explain, ignore=["n_jobs"])(
+            estimator=estimator,
+            X=X,
+            y=self.classes_[codes],
+            unit=unit,
+            weight=weight,
+            folds=folds,
+            impurity=impurity,
+            clean=clean,
+            prior=self.prior,
+            n_jobs=self.n_jobs,
+        )
+        self._set_results(found, codes, unit, names)
+        return self
+
+    def _score(self, X, codes, groups):
+        raise NotImplementedError  # fit does it
+
+    def _known_classes(self, name, labels):
+        """Return labels that a parameter names, or raise if they are no classes of y."""
+        unknown = [label for label in labels if label not in self.classes_.tolist()]
+        if unknown:
+            raise ValueError(
+                f"{name} names {unknown}, but the classes in y are {self.classes_.tolist()}."
+            )
+        return list(labels)
+
+    def _impurity_of_classes(self):
+        """Return the share of rows of every class that do not show it."""
+        impurity = self.impurity or {}
+        self._known_classes("impurity", impurity)
+        share = np.array([float(impurity.get(label, 0)) for label in self.classes_.tolist()])
+        if ((share < 0) | (share >= 1)).any() or (share > 0).all():
+            raise ValueError(
+                f"impurity={self.impurity!r} needs shares from 0 up to, and without, 1, and at "
+                "least one class without impurity: the others' rows must show something else."
+            )
+        return share
+
+    def _set_results(self, found, codes, unit, names):
+        """Set the fitted attributes; warn where the labels could not be judged."""
+        kinds, P = found["kinds"], found["probabilities"]
+        n, K = P.shape
+        rows = np.arange(n)
+        self.out_of_fold_auc_, error = found["auc"], found["auc_error"]
+        judged = found["judged"]
+        neutral = not judged.any() or not self.out_of_fold_auc_ > 0.5 + _LEAST_Z * error
+        if neutral:
+            warn(
+                f"the classifiers that judge labels predict those of unseen "
+                f"{'patients' if len(names) < n else 'rows'} hardly better than chance (AUC "
+                f"{self.out_of_fold_auc_:.2f}, by chance {0.5:.2f} ± {error:.2f}): nothing can be "
+                "said of the labels, and all count as right. More patients, or a better estimator, "
+                "would help.",
+                DistillationWarning,
+            )
+            judged = np.zeros(n, bool)
+        elif not judged.all():
+            self._mean_of_classes(np.ones(n), codes, judged)  # warns
+        for k in np.flatnonzero((P * judged[:, None]).max(0) < 0.5):
+            if (judged & (codes == k)).any():
+                warn(
+                    f"every label of class {self.classes_[k]} is doubted, so that nothing would be "
+                    "left of it: they count as right. More patients of it would help.",
+                    DistillationWarning,
+                )
+                judged = judged & (codes != k)
+        P = np.where(judged[:, None], P, np.eye(K)[codes])
+        self.row_probabilities_ = pd.DataFrame(P, columns=self.classes_)
+        self.label_probabilities_ = P
+        self.quality_ = P[rows, codes]
+        self.kept_ = P.argmax(1) == codes
+        size, counts = np.bincount(unit), np.zeros((len(names), K))
+        np.add.at(counts, (unit, codes), 1)
+        mean = np.zeros((len(names), K))
+        np.add.at(mean, unit, P)
+        mean /= size[:, None]
+        self.group_probabilities_ = pd.DataFrame(mean, index=names, columns=self.classes_)
+        given, suggested = counts.argmax(1), mean.argmax(1)
+        own = mean[np.arange(len(names)), given]
+        order = np.argsort(own, kind="stable")
+        self.patients_ = pd.DataFrame(
+            {
+                "label": self.classes_[given],
+                "rows": size,
+                "probability": own,
+                "suggested": self.classes_[suggested],
+            },
+            index=names,
+        ).iloc[order]
+        self.noisy_groups_ = names[order][(suggested != given)[order]]
+        doubted = np.flatnonzero(~self.kept_)
+        self.noisy_indices_ = doubted[np.argsort(self.quality_[doubted], kind="stable")]
+        triples = [(k.weight, k.rates, k.of_units) for k in kinds]
+        self.structure_weights_ = pd.Series({k.name: k.weight for k in kinds}, dtype=float)
+        which = ["patients", "rows"] if len(names) < n else ["rows"]
+        columns = ["estimate", "lower", "upper"]
+        values = [interval(triples, w) if kinds else (np.nan,) * 3 for w in which]
+        self.noise_rates_ = pd.DataFrame(values, index=which, columns=columns)
+
+
+def _fold_of_units(splits, unit) -> NDArray:
+    """Return the test fold of every unit, or raise if one is cut in two."""
+    fold = np.full(unit.max() + 1, -1)
+    for number, (_, test) in enumerate(splits):
+        fold[unit[test]] = number
+    for number, (_, test) in enumerate(splits):
+        if (fold[unit[test]] != number).any():
+            raise ValueError(
+                "cv puts rows of one group into several folds. Labels are judged by classifiers "
+                "that have not seen the patient: use StratifiedGroupKFold or GroupKFold."
+            )
+    return fold
+
+
+class _Kind(NamedTuple):
+    """One way to explain the labels: what was fitted, and the posterior of its units."""
+
+    name: str
+    rates: NoiseRates
+    posterior: NDArray
+    predicted: NDArray
+    unit: NDArray
+    of_units: bool
+    weight: float = 0.0
+
+
+def _explain(
+    estimator, X, y, unit, weight, folds, impurity, clean, prior, n_jobs
+) -> dict[str, Any]:
+    """Return kinds, probabilities of rows, rows that could be judged, and the judges' AUC."""
+    model = _Explanation(estimator, X, y, unit, weight, folds, impurity, clean, prior, n_jobs)
+    return model.run()
+
+
+class _Explanation:
+    """The steps of the noise model over one training set."""
+
+    def __init__(self, estimator, X, y, unit, weight, folds, impurity, clean, prior, n_jobs):
+        self.classes, self.codes = np.unique(y, return_inverse=True)
+        self.K, self.n, self.G = len(self.classes), len(y), unit.max() + 1
+        self.unit, self.weight, self.folds = unit, weight, folds
+        self.impurity, self.clean, self.prior, self.n_jobs = impurity, clean, prior, n_jobs
+        self.given = np.eye(self.K)[self.codes]
+        self.counts = np.zeros((self.G, self.K))
+        np.add.at(self.counts, unit, self.given * weight[:, None])
+        self.size = self.counts.sum(1)
+        self.single = self.G == self.n
+        features = _features(X, needed=estimator is None)
+        self.means = None
+        if features is not None and not self.single:
+            self.means = np.zeros((self.G, features.shape[1]))
+            np.add.at(self.means, unit, features * weight[:, None])
+            self.means /= np.maximum(self.size, _TINY)[:, None]
+        self.X = features if estimator is None else X
+        self.estimator = _logistic(0.03) if estimator is None else estimator
+        self.mixed = (self.counts.max(1) < self.size * (1 - 1e-9)).any()
+        self.label_of_unit = self.counts.argmax(1)
+
+    def run(self) -> dict[str, Any]:
+        """Return everything that the noise model says."""
+        kinds = self.kinds() if self.folds else []
+        if not kinds:
+            nothing = {"judged": np.zeros(self.n, bool), "auc": np.nan, "auc_error": np.nan}
+            return {"kinds": [], "probabilities": self.given, **nothing}
+        weights = softmax([kind.rates.log_evidence_ for kind in kinds])
+        kinds = [kind._replace(weight=float(w)) for kind, w in zip(kinds, weights, strict=True)]
+        P = sum(kind.weight * kind.posterior[kind.unit] for kind in kinds)
+        if self.impurity.any():
+            P = self.with_impurity(P)
+        fixed = self.clean[self.codes]
+        P[fixed] = self.given[fixed]
+        auc, error = self.auc(kinds)
+        return {
+            "kinds": [k._replace(posterior=None, predicted=None, unit=None) for k in kinds],
+            "probabilities": P,
+            "judged": self.judged_rows(),
+            "auc": auc,
+            "auc_error": error,
+        }
+
+    def kinds(self) -> list[_Kind]:
+        """Return every way to explain the labels."""
+        self.start = {}
+        S_rows = self.score_rows()
+        self.row_scores = S_rows
+        start = self.majority(np.ones(self.G, bool))
+        correlation = intraclass_correlation(S_rows, start[self.unit], self.unit)
+        kinds = [self.kind("rows", self.pool(S_rows, correlation))]
+        if self.means is not None:
+            for C in (0.01, 0.1):
+                kinds.append(self.kind(f"means, C={C}", self.score_means(C)))
+        twice = self.score_rows_twice()
+        if twice is not None:
+            correlation = intraclass_correlation(twice, start[self.unit], self.unit)
+            kinds.append(self.kind("rows, twice", self.pool(twice, correlation)))
+        if self.mixed:
+            own = self.score_rows(of_units=False)
+            kinds.append(self.kind("no patients", own, of_units=False))
+        return kinds
+
+    def kind(self, name, S, of_units=True) -> _Kind:
+        """Fit the noise rates to scores of units."""
+        counts = self.counts if of_units else self.given * self.weight[:, None]
+        judged = self.judged_units() if of_units else self.judged_rows()
+        rates = NoiseRates(self.K, rows=of_units, prior=self.prior, clean=self.clean)
+        rates.fit(S[judged], counts[judged])
+        unit = self.unit if of_units else np.arange(self.n)
+        return _Kind(
+            name, rates, rates.posterior(S, counts), rates.predicted(S), unit, of_units or self.single
+        )
+
+    def majority(self, known) -> NDArray:
+        """Return P(z) of every unit from its labels alone; the rate is that of the known units."""
+        key = known.tobytes()
+        if key not in self.start:
+            rates = NoiseRates(self.K, patients=False, prior=self.prior)
+            zeros = np.zeros((self.G, self.K))
+            self.start[key] = rates.fit(zeros[known], self.counts[known]).posterior(
+                zeros, self.counts
+            )
+        return self.start[key]
+
+    def pool(self, L, correlation) -> NDArray:
+        """Return scores of units: sums over rows, which repeat each other."""
+        S = np.zeros((self.G, self.K))
+        np.add.at(S, self.unit, L * self.weight[:, None])
+        return S / (1 + np.maximum(self.size - 1, 0) * correlation)[:, None]
+
+    def in_parallel(self, tasks) -> list[NDArray]:
+        """Return log ratios for (rows to train on, their shares, rows to score)."""
+        return Parallel(n_jobs=self.n_jobs)(
+            delayed(_log_ratios)(
+                self.estimator,
+                take_rows(self.X, train),
+                shares,
+                self.weight[train],
+                self.unit[train],
+                take_rows(self.X, test),
+                self.classes,
+            )
+            for train, shares, test in tasks
+        )
+
+    def score_rows(self, of_units=True) -> NDArray:
+        """Kind (a), or (d) where every row is its own: fits that have not seen the unit."""
+        L, times, tasks, tests = np.zeros((self.n, self.K)), np.zeros(self.n), [], []
+        for fold in self.folds:
+            f = fold[self.unit]
+            for h in np.unique(fold):
+                train, test = np.flatnonzero(f != h), np.flatnonzero(f == h)
+                if of_units:
+                    shares = self.majority(fold != h)[self.unit[train]]
+                else:
+                    shares = self.given[train]
+                tasks.append((train, shares, test))
+                tests.append(test)
+        for test, scores in zip(tests, self.in_parallel(tasks), strict=True):
+            if scores is not None:
+                L[test] += scores
+                times[test] += 1
+        return L / np.maximum(times, 1)[:, None]
+
+    def score_means(self, C) -> NDArray:
+        """Kind (b): fits on the means of units, which weigh as many rows as they have."""
+        S, times = np.zeros((self.G, self.K)), np.zeros(self.G)
+        for fold in self.folds:
+            for h in np.unique(fold):
+                train, test = np.flatnonzero(fold != h), np.flatnonzero(fold == h)
+                scores = _log_ratios(
+                    _logistic(C),
+                    self.means[train],
+                    self.majority(fold != h)[train],
+                    self.size[train],
+                    train,
+                    self.means[test],
+                    self.classes,
+                )
+                if scores is not None:
+                    S[test] += scores
+                    times[test] += 1
+        return S / np.maximum(times, 1)[:, None]
+
+    def score_rows_twice(self) -> NDArray | None:
+        """Kind (c): fits on posteriors that have not seen the unit, nor come from what has.
+
+        For a fold h to score, every other fold j gets posteriors from a fit without h and j; one
+        fit serves the pair both ways. Rates and correlation that these posteriors need are those
+        of the units outside h.
+        """
+        L, times = np.zeros((self.n, self.K)), np.zeros(self.n)
+        for fold in self.folds:
+            f, numbers = fold[self.unit], np.unique(fold)
+            if len(numbers) < 3:
+                return None
+            pairs = list(combinations(numbers, 2))
+            tasks = []
+            for a, b in pairs:
+                train = np.flatnonzero((f != a) & (f != b))
+                shares = self.majority((fold != a) & (fold != b))[self.unit[train]]
+                tasks.append((train, shares, np.flatnonzero((f == a) | (f == b))))
+            scores = dict(zip(pairs, self.in_parallel(tasks), strict=True))
+            tests = [t[2] for t in tasks]
+            tests = dict(zip(pairs, tests, strict=True))
+            tasks = []
+            for h in numbers:
+                inner = np.zeros((self.n, self.K))
+                for j in numbers[numbers != h]:
+                    pair = (min(h, j), max(h, j))
+                    if scores[pair] is not None:
+                        of_j = f[tests[pair]] == j
+                        inner[tests[pair][of_j]] = scores[pair][of_j]
+                train, known = np.flatnonzero(f != h), fold != h
+                start = self.majority(known)[self.unit]
+                correlation = intraclass_correlation(
+                    inner[train], start[train], np.unique(self.unit[train], return_inverse=True)[1]
+                )
+                S = self.pool(inner, correlation)
+                rates = NoiseRates(self.K, prior=self.prior, n_grid=5, clean=self.clean)
+                rates.fit(S[known], self.counts[known])
+                shares = rates.posterior(S, self.counts)[self.unit[train]]
+                tasks.append((train, shares, np.flatnonzero(f == h)))
+            for (_, _, test), result in zip(tasks, self.in_parallel(tasks), strict=True):
+                if result is not None:
+                    L[test] += result
+                    times[test] += 1
+        return L / np.maximum(times, 1)[:, None]
+
+    def judged_units(self) -> NDArray:
+        """Return the units whose class some unit of another fold has, in some repeat."""
+        judged = np.zeros(self.G, bool)
+        for fold in self.folds:
+            for h in np.unique(fold):
+                others = np.bincount(self.label_of_unit[fold != h], minlength=self.K) > 0
+                if others.sum() > 1:
+                    judged |= (fold == h) & others[self.label_of_unit]
+        return judged
+
+    def judged_rows(self) -> NDArray:
+        """Return the rows whose class, and that of their unit, occurs in another fold."""
+        judged = np.zeros(self.n, bool)
+        for fold in self.folds:
+            f = fold[self.unit]
+            for h in np.unique(fold):
+                others = np.bincount(self.codes[f != h], minlength=self.K) > 0
+                if others.sum() > 1:
+                    judged |= (f == h) & others[self.codes]
+        return judged & self.judged_units()[self.unit]
+
+    def auc(self, kinds) -> tuple[float, float]:
+        """Return how well the judges predict given labels of unseen units, and its error by chance.
+
+        Units are those of the kinds that carry most of the weight. With more than two classes it is
+        the mean of one class against the rest.
+        """
+        by_row = sum(k.weight for k in kinds if not k.of_units) > 0.5
+        predicted = np.zeros((self.n, self.K))
+        for kind in kinds:
+            predicted += kind.weight * kind.predicted[kind.unit]
+        if by_row:
+            known, labels = self.judged_rows(), self.codes
+        else:
+            known, labels = self.judged_units(), self.label_of_unit
+            mean = np.zeros((self.G, self.K))
+            np.add.at(mean, self.unit, predicted)
+            predicted = mean / np.bincount(self.unit)[:, None]
+        values, errors = [], []
+        for k in range(self.K) if self.K > 2 else [1]:
+            own = labels[known] == k
+            n_own, n_rest = own.sum(), (~own).sum()
+            if n_own and n_rest:
+                values.append(roc_auc_score(own, predicted[known, k]))
+                errors.append((n_own + n_rest + 1) / (12 * n_own * n_rest))
+        if not values:
+            return np.nan, np.nan
+        return float(np.mean(values)), float(np.sqrt(np.mean(errors) / max(len(errors) - 1, 1)))
+
+    def with_impurity(self, P) -> NDArray:
+        """Return probabilities with the known share of rows taken out of their impure class.
+
+        Judges see rows labelled k, of density (1 - r) f_k + r f_j, and rows of pure classes j, of
+        density f_j. With l their ratio, a row labelled k shows j with probability r / l. The scale
+        of log l is calibrated on the given labels, its offset such that the mean over the rows
+        labelled k is the known share r.
+        """
+        judged = self.judged_rows()
+        calibrated = NoiseRates(self.K, patients=False, rows=False)
+        calibrated.fit(self.row_scores[judged], self.given[judged])
+        L = calibrated.parts_[0].scale * self.row_scores
+        frequency = np.where(self.impurity == 0, (self.given * self.weight[:, None]).sum(0), 0)
+        others = L + np.log(np.maximum(frequency / frequency.sum(), _TINY))
+        others[:, self.impurity > 0] = -np.inf
+        shown = softmax(others, axis=1)
+        log_others = logsumexp(others, axis=1)
+        result = P.copy()
+        for k in np.flatnonzero(self.impurity):
+            rows = judged & (self.codes == k)
+            share, doubt = self.impurity[k], log_others - L[:, k]
+
+            def excess(offset, rows=rows, share=share, doubt=doubt):
+                shares = np.exp(np.minimum(0, offset + doubt[rows]))
+                return np.average(shares, weights=self.weight[rows] + _TINY) - share
+
+            if not rows.any():
+                continue
+            offset = brentq(excess, -doubt[rows].max() - 50, -doubt[rows].min())
+            moved = P[:, k] * np.exp(np.minimum(0, offset + doubt))
+            result[:, k] -= moved
+            result += moved[:, None] * shown
+        return result
+
+
+def _logistic(C) -> LogisticRegression:
+    return LogisticRegression(C=C, solver="newton-cholesky", max_iter=200)
+
+
+def _log_ratios(estimator, X, shares, weight, groups, X_new, classes) -> NDArray | None:
+    """Return log p(class | x) - log prior of rows that the fit has not seen, centred over classes.
+
+    None where the training rows are all of one class; 0 before centring, "as on average", for a
+    class that they lack.
+    """
+    total = (shares * weight[:, None]).sum(0)
+    present = total > 1e-3 * total.sum() / len(total)
+    if present.sum() < 2:
+        return None
+    fitted = fit_soft(clone(estimator), X, shares, classes, sample_weight=weight, groups=groups)
+    probabilities = class_scores(fitted, X_new, classes)
+    prior = total / total.sum()
+    ratios = np.zeros(probabilities.shape)
+    known = np.isin(classes, fitted.classes_) & present
+    ratios[:, known] = np.log(probabilities[:, known].clip(1e-6)) - np.log(prior[known])
+    return ratios - ratios.mean(1, keepdims=True)
+
+
+def intraclass_correlation(L: NDArray, Q: NDArray, unit: NDArray) -> float:
+    """Return the share of the variance of scores, within classes, that lies between units.
+
+    One-way analysis of variance of the scores' residuals from their class means.
+    """
+    n = np.bincount(unit).astype(float)
+    if (n > 1).sum() < 2:
+        return 0.0
+    G, shares = len(n), []
+    residual = L - Q @ ((Q.T @ L) / (Q.sum(0)[:, None] + _TINY))
+    for r in residual.T:
+        mean = np.bincount(unit, r) / n
+        between = (n * (mean - r.mean()) ** 2).sum() / max(G - 1, 1)
+        within = ((r - mean[unit]) ** 2).sum() / max(len(r) - G, 1)
+        size = (len(r) - (n**2).sum() / len(r)) / max(G - 1, 1)
+        shares.append(max(0.0, (between - within) / (between + (size - 1) * within + _TINY)))
+    return float(np.mean(shares))
+
+
+def _features(X: Any, *, needed: bool) -> NDArray | None:
+    """Return rows as numbers for the own judges, or None if X is none of their business.
+
+    Numbers are imputed and scaled, other columns of a table one-hot encoded; images and wide tables
+    are reduced to principal components. No label is used.
+    """
+    if type(X).__module__.split(".")[0] == "polars":
+        X = X.to_pandas()
+    if isinstance(X, pd.DataFrame):
+        numeric = [pd.api.types.is_numeric_dtype(d) or pd.api.types.is_bool_dtype(d) for d in X.dtypes]
+        names = np.arange(X.shape[1])
+        X = X.set_axis(names, axis=1)
+        numbers, others = names[numeric], names[~np.array(numeric)]
+        X = X.astype({c: float for c in numbers} | {c: str for c in others})
+        scale = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
+        encode = OneHotEncoder(min_frequency=10, max_categories=20, sparse_output=False)
+        features = make_column_transformer((scale, numbers), (encode, others)).fit_transform(X)
+    elif issparse(X) or not isinstance(X, np.ndarray) or X.ndim < 2:
+        if needed:
+            raise ValueError(
+                f"X is {type(X).__name__}, which the default judges cannot read: give dense numbers "
+                "or a table, or an estimator that reads X."
+            )
+        return None
+    else:
+        try:
+            features = X.reshape(len(X), -1).astype(float)
+        except (TypeError, ValueError):
+            if needed:
+                raise
+            return None
+        if np.isnan(features).any():
+            features = SimpleImputer(keep_empty_features=True).fit_transform(features)
+        features = StandardScaler().fit_transform(features)
+    if features.shape[1] > min(_MOST_COLUMNS, len(features)):
+        n_components = min(_N_COMPONENTS, *features.shape)
+        features = PCA(n_components, random_state=0).fit_transform(features)
+    return features

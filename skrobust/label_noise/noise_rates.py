@@ -1,0 +1,211 @@
+"""The likelihood of given labels under wrong labels of patients and of rows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit, logsumexp, ndtr, softmax
+
+_TINY = 1e-12
+
+
+class Part(NamedTuple):
+    """One point of the grid of patients' noise rates, and what was fitted there."""
+
+    scale: float
+    offset: NDArray
+    patients: float
+    rows: float
+    # standard deviation of the logit of rows / most; 0 where rows is not fitted
+    rows_sd: float
+
+
+class NoiseRates:
+    r"""Calibration and noise rates, fitted to the given labels of units.
+
+    A unit (a patient, or a row by itself) has a true class z; its :math:`n` rows have the given
+    labels counted in N. With honest scores S of the unit,
+
+    .. math::
+        P(z | S) = \mathrm{softmax}(\kappa S + b)_z, \quad
+        P(N | z) = \sum_l C_{zl} (1 - \beta)^{N_l} (\beta / (K - 1))^{n - N_l}
+
+    where l is the label of the patient, C is 1 - c on its diagonal and c / (K - 1) elsewhere: c is
+    the rate of wrong patients, beta that of wrong rows inside. The scale kappa, the offset b and
+    beta are fitted for every c of a grid by penalised maximum likelihood,
+
+    .. math::
+        \sum_g \log P(N_g | S_g) - (\log \kappa - 1)^2 / 2 - |b|^2 / 8
+        + \lambda \log(1 - \beta / m) + \lambda \log(1 - c / m), \quad m = 1 - 1/K,
+
+    kappa in units of the standard deviation of S. Then c is averaged over the grid, not maximised:
+    the maximum is 0 far too often.
+
+    Parameters
+    ----------
+    n_classes : int
+        Number of classes K.
+    patients : bool, default=True
+        Whether labels of whole units may be wrong.
+    rows : bool, default=True
+        Whether labels of rows inside units may be wrong; only where they vary.
+    prior : float, default=1.0
+        Strength of "no noise", lambda.
+    n_grid : int, default=10
+        Size of the grid of c.
+    clean : ndarray of shape (n_classes,) of bool, default=None
+        Classes that are never given to a unit of another class.
+    """
+
+    def __init__(self, n_classes, *, patients=True, rows=True, prior=1.0, n_grid=10, clean=None):
+        self.K, self.rows, self.prior = n_classes, rows, prior
+        self.most = 1 - 1 / n_classes  # the rate at which labels say nothing
+        grid = np.r_[1e-4, np.arange(1, n_grid) / n_grid] * self.most
+        self.grid = grid if patients else grid[:1]
+        self.clean = np.zeros(n_classes, bool) if clean is None else clean
+
+    def _log_flips(self, c: float) -> NDArray:
+        """Return log C, (K, K): true class, label of the unit."""
+        may = ~self.clean & ~np.eye(self.K, dtype=bool)
+        others = may.sum(1)
+        flips = may * (c / np.maximum(others, 1))[:, None]
+        flips[np.diag_indices(self.K)] = np.where(others > 0, 1 - c, 1.0)
+        return np.log(np.maximum(flips, _TINY))
+
+    def _log_joint(self, S, counts, scale, offset, log_flips, beta):
+        """Return log P(labels, z | S) of every unit, (units, K), and the share of each label l."""
+        log_z = scale * S + offset
+        log_z = log_z - logsumexp(log_z, axis=1, keepdims=True)
+        others = counts.sum(1, keepdims=True) - counts
+        given = counts * np.log1p(-beta) + others * np.log(beta / (self.K - 1))
+        joint = log_flips[None] + given[:, None, :]
+        total = logsumexp(joint, axis=2)
+        return log_z, total, joint
+
+    def fit(self, S: NDArray, counts: NDArray) -> NoiseRates:
+        """Fit to scores (units, K) and counts of given labels (units, K)."""
+        # equal units count together: labels alone are few different ones
+        K, deviation = self.K, S.std() + _TINY
+        S = S / deviation
+        size = counts.sum(1, keepdims=True)
+        varies = self.rows and bool((counts.max(1) < size[:, 0] * (1 - 1e-9)).any())
+        start = np.r_[1.0, np.zeros(K - 1), -1.0] if varies else np.r_[1.0, np.zeros(K - 1)]
+        bounds = [(-3, 4)] + [(-5, 5)] * (K - 1) + [(-7, 6)] * varies
+        self.parts_, log_weight = [], []
+        for c in self.grid:
+            log_flips = self._log_flips(c)
+
+            def loss(v, log_flips=log_flips):
+                beta = self.most * expit(v[K]) if varies else 1e-6
+                log_z, given, joint = self._log_joint(
+                    S, counts, np.exp(v[0]), np.r_[0, v[1:K]], log_flips, beta
+                )
+                log_joint = log_z + given
+                per_unit = logsumexp(log_joint, axis=1)
+                value = per_unit.sum() - 0.5 * (v[0] - 1) ** 2 - (v[1:K] ** 2).sum() / 8
+                q = np.exp(log_joint - per_unit[:, None])
+                slope = q - np.exp(log_z)
+                gradient = np.empty(len(v))
+                gradient[0] = np.exp(v[0]) * (slope * S).sum() - (v[0] - 1)
+                gradient[1:K] = slope[:, 1:].sum(0) - v[1:K] / 4
+                if varies:
+                    of_label = np.exp(joint - given[:, :, None])  # P(l | z, labels)
+                    by_beta = (size - counts) / beta - counts / (1 - beta)
+                    by_beta = (q * (of_label * by_beta[:, None, :]).sum(2)).sum()
+                    share = 0.999 * beta / self.most
+                    value += self.prior * np.log1p(-share)
+                    by_beta -= self.prior * 0.999 / self.most / (1 - share)
+                    gradient[K] = by_beta * beta * (1 - beta / self.most)
+                return -value, -gradient
+
+            found = minimize(
+                loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 40}
+            )
+            v = start = found.x  # start of the next c
+            beta = self.most * expit(v[K]) if varies else 1e-6
+            self.parts_.append(
+                Part(
+                    np.exp(v[0]) / deviation,
+                    np.r_[0, v[1:K]],
+                    float(c),
+                    float(beta),
+                    _deviation(loss, v) if varies else 0.0,
+                )
+            )
+            log_weight.append(-found.fun + self.prior * np.log1p(-0.999 * c / self.most))
+        self.weight_ = softmax(log_weight)
+        self.log_evidence_ = float(logsumexp(log_weight) - np.log(len(log_weight)))
+        return self
+
+    def posterior(self, S: NDArray, counts: NDArray) -> NDArray:
+        """Return P(z | scores, labels), averaged over c."""
+        total = np.zeros(S.shape)
+        for weight, part in zip(self.weight_, self.parts_, strict=True):
+            if weight > 1e-4:
+                log_z, given, _ = self._log_joint(
+                    S, counts, part.scale, part.offset, self._log_flips(part.patients), part.rows
+                )
+                total += weight * softmax(log_z + given, axis=1)
+        return total / total.sum(1, keepdims=True)
+
+    def predicted(self, S: NDArray) -> NDArray:
+        """Return P(z | scores), labels not looked at, averaged over c."""
+        return sum(
+            weight * softmax(part.scale * S + part.offset, axis=1)
+            for weight, part in zip(self.weight_, self.parts_, strict=True)
+        )
+
+
+def _deviation(loss, v) -> float:
+    """Return the standard deviation of the last parameter from the curvature at the optimum."""
+    step = np.zeros(len(v))
+    step[-1] = 1e-3
+    curvature = (loss(v + step)[1][-1] - loss(v - step)[1][-1]) / 2e-3
+    return float(1 / np.sqrt(max(curvature, 1e-2)))
+
+
+def interval(
+    kinds: list[tuple[float, NoiseRates, bool]], which: str, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Return mean and interval of the noise rate of patients or rows over all kinds.
+
+    Parameters
+    ----------
+    kinds : list of (weight, NoiseRates, bool)
+        The bool tells whether units are patients; where they are rows, their wrong labels are those
+        of rows, and no patient's.
+    which : {"patients", "rows"}
+        Which rate.
+    level : float, default=0.95
+        Share of the posterior inside the interval.
+
+    Returns
+    -------
+    mean, lower, upper : float
+        Of the posterior: c is uniform between the middles of the grid, beta logit-normal.
+    """
+    most = kinds[0][1].most
+    at = np.linspace(0, most, 4001)
+    density_to, mean = np.zeros(len(at)), 0.0
+    for weight, rates, of_patients in kinds:
+        grid = rates.grid
+        middles = np.r_[0, (grid[1:] + grid[:-1]) / 2, most]
+        for i, (w, part) in enumerate(zip(rates.weight_, rates.parts_, strict=True)):
+            if (which == "patients") == of_patients and len(grid) > 1:
+                low, high = middles[i], middles[i + 1]
+                density_to += weight * w * np.clip((at - low) / (high - low), 0, 1)
+                mean += weight * w * part.patients
+            elif which == "rows" and of_patients and part.rows_sd > 0:
+                share = np.clip(at / most, 1e-9, 1 - 1e-9)
+                logit = np.log(share / (1 - share))
+                centre = part.rows / most
+                centre = np.log(centre / (1 - centre))
+                density_to += weight * w * ndtr((logit - centre) / part.rows_sd)
+                mean += weight * w * part.rows
+            else:
+                density_to += weight * w
+    low, high = np.interp([(1 - level) / 2, (1 + level) / 2], density_to, at)
+    return mean, float(low), float(high)
