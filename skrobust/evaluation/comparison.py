@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,7 @@ def compare_estimators(
         scores on `y`.
     n_jobs : int, default=None
         Number of fits run in parallel, as in :class:`joblib.Parallel`.
-    memory : str or object with the joblib.Memory interface, default=None
+    memory : str, path or object with the joblib.Memory interface, default=None
         Where finished splits are kept. A comparison that was stopped goes on from there when it
         is called again with the same data and estimators.
     verbose : int, default=0
@@ -145,6 +146,7 @@ def compare_estimators(
         as_finished = get_active_backend()[0].supports_return_generator
         return_as = "generator_unordered" if as_finished else "list"
         # hashed once, not for every split
+        memory = str(memory) if isinstance(memory, PathLike) else memory
         data = None if memory is None else fingerprint((X, y, labels, groups))
         runs = Parallel(n_jobs=n_jobs, return_as=return_as)(
             delayed(_run_task)(

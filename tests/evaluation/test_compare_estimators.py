@@ -23,7 +23,10 @@ from sklearn.svm import SVC
 
 from skrobust.evaluation import compare_estimators, group_accuracy_scorer
 
-COLUMNS = ["estimator", "split", "metric", "score", "fit_time", "score_time", "n_train", "n_test"]
+COLUMNS = [
+    "estimator", "split", "metric", "pos_label", "score", "fit_time", "score_time", "n_train",
+    "n_test",
+]  # fmt: skip
 TIMES = ["fit_time", "score_time"]
 
 
@@ -61,7 +64,9 @@ def test_scores_equal_a_hand_written_loop(routing):
         table = compare_estimators(estimators, X, y, groups=groups, cv=3)
         assert sklearn.get_config()["enable_metadata_routing"] is routing
     assert list(table.columns) == COLUMNS
-    metrics = ["sensitivity", "specificity", "roc_auc", "group_accuracy"]
+    metrics = [
+        "sensitivity (rows)", "specificity (rows)", "roc_auc (rows)", "accuracy (patients)"
+    ]  # fmt: skip
     assert table[["estimator", "split", "metric"]].values.tolist() == [
         [name, split, metric] for name in estimators for split in range(3) for metric in metrics
     ]
@@ -74,10 +79,10 @@ def test_scores_equal_a_hand_written_loop(routing):
             frame = pd.DataFrame({"y": y[test], "p": prob}).groupby(groups[test]).mean()
             right = model.predict(X[test]) == y[test]
             expected = {
-                "sensitivity": right[y[test] == 1].mean(),
-                "specificity": right[y[test] == 0].mean(),
-                "roc_auc": roc_auc_score(y[test], prob),
-                "group_accuracy": ((frame["p"] > 0.5) == frame["y"]).mean(),
+                "sensitivity (rows)": right[y[test] == 1].mean(),
+                "specificity (rows)": right[y[test] == 0].mean(),
+                "roc_auc (rows)": roc_auc_score(y[test], prob),
+                "accuracy (patients)": ((frame["p"] > 0.5) == frame["y"]).mean(),
             }
             for metric in metrics:
                 row = rows.loc[name, split, metric]
@@ -153,7 +158,7 @@ def test_estimators_are_not_fitted_in_place():
         (["accuracy", "roc_auc"], ["accuracy", "roc_auc"]),
         ({"acc": "accuracy", "f": lambda e, X, y: 2.5}, ["acc", "f"]),
         (lambda e, X, y: 0.5, ["score"]),
-        (None, ["sensitivity", "specificity", "roc_auc"]),
+        (None, ["sensitivity (rows)", "specificity (rows)", "roc_auc (rows)"]),
     ],
 )
 def test_scoring(scoring, names):
@@ -212,10 +217,56 @@ def test_containers_and_labels(container):
     }[container]
     labels = pd.Series(names, index=np.arange(len(X))[::-1]) if container == "frame" else names
     table = compare_estimators(
-        estimators, given, labels, groups=[f"p{g:02d}" for g in groups], cv=3
+        estimators, given, labels, groups=[f"p{g:02d}" for g in groups], cv=3, pos_label="tumour"
     )
     expected = compare_estimators(estimators, X, y, groups=groups, cv=3)
-    pd.testing.assert_frame_equal(table.drop(columns=TIMES), expected.drop(columns=TIMES))
+    assert set(table["pos_label"]) == {"tumour"}
+    assert set(expected["pos_label"]) == {1}
+    dropped = [*TIMES, "pos_label"]
+    pd.testing.assert_frame_equal(table.drop(columns=dropped), expected.drop(columns=dropped))
+
+
+def test_the_positive_class_is_named_and_can_be_chosen():
+    X, y, groups = make_data()
+    names = np.array(["Parkinson", "healthy"])[1 - y]  # capitals sort first
+    settings = {"groups": groups, "cv": 3}
+    estimators = {"a": LogisticRegression()}
+    with pytest.warns(UserWarning, match="'healthy' counts as the positive class") as caught:
+        turned = compare_estimators(estimators, X, names, **settings)
+    assert caught[0].filename == __file__
+    assert len(caught) == 1
+    right = compare_estimators(estimators, X, names, pos_label="Parkinson", **settings)
+    expected = compare_estimators(estimators, X, y, **settings)
+
+    def of(table, metric):
+        return table.loc[table["metric"] == metric, "score"].to_numpy()
+
+    for metric in ("sensitivity (rows)", "specificity (rows)"):
+        np.testing.assert_array_equal(of(right, metric), of(expected, metric))
+    np.testing.assert_array_equal(
+        of(turned, "sensitivity (rows)"), of(expected, "specificity (rows)")
+    )
+    with pytest.raises(ValueError, match="expected one of"):
+        compare_estimators(estimators, X, names, pos_label="ill", **settings)
+    with pytest.raises(ValueError, match="pos_label sets the positive class of the default"):
+        compare_estimators(estimators, X, names, pos_label="healthy", scoring="accuracy", cv=3)
+
+
+def test_scored_on_other_labels_than_trained_on():
+    X, y, groups = make_data()
+    wrong = y.copy()
+    wrong[groups == 3] = 1 - wrong[groups == 3]
+    table = compare_estimators(
+        {"a": LogisticRegression()}, X, wrong, y_score=y, groups=groups, cv=GroupKFold(4),
+        scoring="accuracy",
+    )  # fmt: skip
+    for split, (train, test) in enumerate(GroupKFold(4).split(X, wrong, groups)):
+        by_hand = LogisticRegression().fit(X[train], wrong[train]).score(X[test], y[test])
+        assert table["score"][split] == by_hand
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        compare_estimators({"a": LogisticRegression()}, X, y, y_score=y[:5], cv=2)
+    with pytest.raises(ValueError, match="y contains missing values"):
+        compare_estimators({"a": LogisticRegression()}, X, y, y_score=[None] * len(y), cv=2)
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])

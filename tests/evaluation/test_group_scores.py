@@ -86,7 +86,7 @@ def test_auc_leaves_out_absent_class():
     [
         ([0, 1, 0], np.eye(2)[[0, 1, 0]], ["a", "a", "b"], None, "'a' carries several labels"),
         ([0, 1], np.eye(3)[:2], [0, 1], None, "3 columns but there are 2 classes"),
-        ([0, 1], [0.2, 0.8], [0, 1], None, "1 dimension"),
+        ([0, 1, 2], [0.2, 0.8, 0.1], [0, 1, 2], None, "1 dimension"),
         ([0, 1], [[np.nan, 1], [0, 1]], [0, 1], None, "NaN"),
         ([0, 1], np.eye(2), [0], None, "groups has 1 entries"),
         ([0, 1, 1], np.eye(2), [0, 1], None, "inconsistent numbers of samples"),
@@ -102,3 +102,19 @@ def test_errors(score, y, prob, groups, labels, message):
 def test_one_class_has_no_auc():
     with pytest.raises(ValueError, match="All groups have the label 1"):
         group_roc_auc_score([1, 1], np.eye(2), [0, 1])
+
+
+def test_scores_of_the_positive_class_alone():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(12), 3)
+    y = np.where(groups % 2, "ill", "well")
+    score = rng.random(36) + (y == "ill")
+    both = np.column_stack([score, -score])
+    expected = group_roc_auc_score(y, both, groups)
+    assert group_roc_auc_score(y, score, groups, pos_label="ill") == expected
+    assert group_roc_auc_score(y, -score, groups, pos_label="well") == expected
+    with pytest.warns(UserWarning, match="'well' counts as the positive class"):
+        assert group_roc_auc_score(y, -score, groups) == expected
+    assert group_roc_auc_score(y == "ill", score, groups) == expected
+    with pytest.raises(ValueError, match="expected one of"):
+        group_roc_auc_score(y, score, groups, pos_label="dead")

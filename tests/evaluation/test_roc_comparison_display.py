@@ -68,7 +68,8 @@ def test_predict_proba_and_pos_label():
     y, score, *_ = scored()
     labels = np.array(["healthy", "tumour"])[y]
     proba = np.c_[-score, score]
-    second = RocComparisonDisplay.from_predictions(labels, {"net": proba})
+    with pytest.warns(UserWarning, match="'tumour' counts as the positive class"):
+        second = RocComparisonDisplay.from_predictions(labels, {"net": proba})
     assert second.curves["net"]["auc"] == pytest.approx([roc_auc_score(y, score)])
     assert second.pos_label == "tumour"
     first = RocComparisonDisplay.from_predictions(labels, {"net": proba}, pos_label="healthy")

@@ -1,6 +1,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 from imblearn.metrics import sensitivity_score, specificity_score
@@ -8,7 +9,7 @@ from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron, RidgeClassifier
-from sklearn.metrics import get_scorer, roc_auc_score
+from sklearn.metrics import brier_score_loss, get_scorer, recall_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_validate
 from sklearn.multiclass import OutputCodeClassifier
 from sklearn.pipeline import make_pipeline
@@ -21,6 +22,7 @@ from skrobust.evaluation import (
     group_accuracy_scorer,
     group_roc_auc_score,
     group_roc_auc_scorer,
+    make_class_scorer,
     roc_auc_scorer,
     sensitivity_scorer,
     specificity_scorer,
@@ -30,7 +32,7 @@ from skrobust.evaluation import (
 SCORERS = [
     getattr(evaluation, name)
     for name in evaluation.__all__
-    if name.endswith("scorer") and name != "rank_5_accuracy_scorer"
+    if name.endswith("scorer") and name not in ("rank_5_accuracy_scorer", "make_class_scorer")
 ]
 GROUP_SCORERS = [group_accuracy_scorer, group_roc_auc_scorer]
 
@@ -47,6 +49,7 @@ def kwargs_of(scorer, groups):
     return {"groups": groups} if scorer in GROUP_SCORERS else {}
 
 
+@pytest.mark.filterwarnings("ignore:.*counts as the positive class")
 @pytest.mark.parametrize("names", [None, ["tumour", "healthy"]])
 @pytest.mark.parametrize("estimator", [LogisticRegression(), SVC()])
 def test_binary_values(estimator, names):
@@ -213,9 +216,83 @@ def test_wrong_estimators():
     X, y, _ = make_data(2)
     with pytest.raises(TypeError, match="scores fitted classifiers"):
         roc_auc_scorer(LinearRegression().fit(X, y), X, y)
-    X3, y3, _ = make_data(4)
-    with pytest.raises(ValueError, match="6 columns for 4 classes"):
-        roc_auc_scorer(SVC(decision_function_shape="ovo").fit(X3, y3), X3, y3)
+
+
+@pytest.mark.parametrize("n_classes", [3, 4])
+@pytest.mark.parametrize("wrap", [lambda e: e, lambda e: make_pipeline(StandardScaler(), e)])
+@pytest.mark.parametrize("scorer", [roc_auc_scorer, *GROUP_SCORERS], ids=repr)
+def test_scores_of_pairs_of_classes_are_not_read_as_scores_of_classes(n_classes, wrap, scorer):
+    X, y, groups = make_data(n_classes)
+    scores = [
+        scorer(
+            wrap(SVC(decision_function_shape=shape)).fit(X, y), X, y, **kwargs_of(scorer, groups)
+        )
+        for shape in ("ovo", "ovr")
+    ]
+    assert scores[0] == pytest.approx(scores[1])
+
+
+class Columns(LogisticRegression):
+    """Gives another number of columns than there are classes."""
+
+    def predict_proba(self, X):
+        return np.hstack([super().predict_proba(X), np.zeros((len(X), 1))])
+
+
+@pytest.mark.parametrize("scorer", [roc_auc_scorer, *GROUP_SCORERS], ids=repr)
+def test_one_column_per_class_is_checked(scorer):
+    X, y, groups = make_data(3)
+    with pytest.raises(ValueError, match="one column per class"):
+        scorer(Columns().fit(X, y), X, y, **kwargs_of(scorer, groups))
+
+
+BY_HAND = {"sensitivity": sensitivity_score, "specificity": specificity_score}
+
+
+def test_scorers_of_a_class_of_your_choice():
+    X, y, _ = make_data(2, ["tumour", "healthy"])
+    model = LogisticRegression().fit(X, y)
+    y_pred = model.predict(X)
+    for name in ("tumour", "healthy"):
+        for metric, by_hand in [
+            ("sensitivity", sensitivity_score),
+            ("specificity", specificity_score),
+        ]:
+            scorer = make_class_scorer(metric, pos_label=name)
+            assert scorer(model, X, y) == by_hand(y, y_pred, pos_label=name)
+    with pytest.warns(UserWarning, match="'tumour' counts as the positive class") as caught:
+        sensitivity_scorer(model, X, y)
+    assert caught[0].filename == __file__
+    with pytest.raises(ValueError, match="expected one of"):
+        make_class_scorer("sensitivity", pos_label="cyst")(model, X, y)
+    with pytest.raises(ValueError, match="metric is 'f1'"):
+        make_class_scorer("f1")
+    with pytest.raises(ValueError, match="level is 'patient'"):
+        make_class_scorer("accuracy", level="patient")
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_scorers_of_patients_by_hand(n_classes):
+    X, y, groups = make_data(n_classes)
+    model = LogisticRegression().fit(X, y)
+    table = pd.DataFrame(model.predict_proba(X)).groupby(groups).mean()
+    true = pd.Series(y).groupby(groups).first()
+    predicted = table.to_numpy().argmax(1)
+    by_hand = {
+        "accuracy": np.mean(predicted == true),
+        "macro_recall": recall_score(true, predicted, average="macro"),
+        "neg_brier": -brier_score_loss(true, table, labels=range(n_classes), scale_by_half=True),
+    }
+    for metric, expected in by_hand.items():
+        scorer = make_class_scorer(metric, level="group")
+        assert scorer(model, X, y, groups=groups) == pytest.approx(expected)
+    if n_classes == 2:
+        for metric, score in [
+            ("sensitivity", sensitivity_score),
+            ("specificity", specificity_score),
+        ]:
+            scorer = make_class_scorer(metric, level="group")
+            assert scorer(model, X, y, groups=groups) == score(true, predicted)
 
 
 def test_hard_classifier_has_no_auc():
