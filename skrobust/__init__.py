@@ -75,6 +75,7 @@ from .label_noise import (
     OutOfFoldLabelQuality,
     distillation_report,
 )
+from .moved import find_old_names
 from .neural import (
     MLP,
     AdversarialNetClassifier,
@@ -96,6 +97,8 @@ from .outliers import (
     ReconstructionDisplay,
 )
 from .version import __version__ as __version__
+
+find_old_names()
 
 __all__ = [  # noqa: RUF022
     # label_noise

@@ -16,7 +16,7 @@ from ..base.state import fit_context
 from ..neural.architectures import UNet
 from ..neural.net_estimator import NetEstimator
 from ..neural.reconstruction import ReconstructionRows
-from ..utils.sklearn_private import Interval
+from ..utils.sklearn_private import Interval, get_output_config
 from ..utils.validation import check_finite_rows
 
 
@@ -182,9 +182,21 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
         -------
         X_denoised : ndarray of the shape of X, float32
             Denoised rows.
+
+        Raises
+        ------
+        ValueError
+            If X is malformed, or rows of several axes should become a table (``set_output``).
         """
         check_is_fitted(self)
         X = self._check_X(X, reset=False)
+        container = get_output_config("transform", self)["dense"]
+        if X.ndim > 2 and container != "default":
+            raise ValueError(
+                f"rows of shape {X.shape[1:]} do not fit into a {container} table, which "
+                "set_output or sklearn.set_config(transform_output=...) asks for. Call "
+                "set_output(transform='default') on this step."
+            )
         device = self.net_.device
         rows = ReconstructionRows(X, self.input_shape_, device, self.center_, self.scale_)
         outputs = self.net_.outputs(rows).reshape(X.shape)
