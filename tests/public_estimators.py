@@ -66,7 +66,7 @@ def small_estimators():
         LabelQualityReweighter(net(), OutOfFoldLabelQuality(linear(), cv=2), random_state=0),
         net(random_state=0),
         NetClassifier(max_epochs=1, module__width=2, random_state=0),
-        net(mixup="manifold", logit_adjustment=1.0, validation_fraction=0.25, random_state=0),
+        net(mixup="manifold", logit_adjustment=1.0, early_stopping=True, random_state=0),
         net(balanced_batches=True, augment="noise", class_weight="balanced", random_state=0),
         Noise2VoidDenoiser(max_epochs=1, module__width=2, random_state=0),
         OutOfFoldLabelQuality(linear(), cv=2, random_state=0),

@@ -104,6 +104,8 @@ class RowSampler(VersionedState, BaseSampler):
                 y = soft_labels(mass, classes)
         else:
             y = check_class_labels(y)
+        if not isinstance(y, pd.DataFrame):  # before X, whose column names this forgets
+            y = validate_data(self, X="no_validation", y=y)
         allow_nan = get_tags(self).input_tags.allow_nan
         checks = {"allow_nd": True, "ensure_all_finite": "allow-nan" if allow_nan else True}
         if hasattr(X, "columns"):  # types of columns are checked one by one
@@ -112,11 +114,7 @@ class RowSampler(VersionedState, BaseSampler):
             check_array(np.empty(X.shape, dtype=bool), input_name="X")  # at least a row, a column
         else:
             X_checked = validate_data(self, X, reset=True, **checks)
-        if isinstance(y, pd.DataFrame):
-            check_consistent_length(X_checked, y)
-        else:
-            y = validate_data(self, X="no_validation", y=y)
-            check_consistent_length(X_checked, y)
+        check_consistent_length(X_checked, y)
         name = type(self).__name__ if self._only_numbers else None
         columns = Columns(X_checked, allow_nan=allow_nan, only_numbers=name)
         if groups is not None:

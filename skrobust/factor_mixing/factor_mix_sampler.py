@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, check_memory, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..base.row_sampler import RowSampler
-from ..neural.augmentation import AUGMENTATIONS
 from ..neural.net import resolve_device
 from ..neural.seeding import draw_seed
+from ..utils.caching import cached
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions
 from ..utils.targets import one_hot, soft_labels
 from ..utils.validation import check_float32_range, check_layout, layout_of_rows
@@ -44,7 +45,7 @@ class FactorMixSampler(RowSampler):
         "residual" returns ``x + G(c', r) - G(c, r)``, which keeps the detail that the decoder
         blurs; "decoded" the paper's ``G(c', r)``.
     targets : {"soft", "hard", "sampled"}, default="soft"
-        "soft" returns the proportions as class mass, for :class:`~skrobust.NetClassifier`;
+        "soft" returns the proportions as soft labels, for :class:`~skrobust.NetClassifier`;
         "sampled" draws one label from them, "hard" takes the class with the largest proportion:
         both for any classifier.
     affine : bool, default=True
@@ -293,32 +294,26 @@ class FactorMixSampler(RowSampler):
         return X_new, classes[np.concatenate([codes, chosen])]
 
     def _trained(self, X: NDArray, codes: NDArray, seed: int) -> FactorNetworks:
+        """Return networks trained on rows and class codes, or those of the memory."""
         shape = layout_of_rows(X, self.input_shape)
         low, high = float(X.min()), float(X.max())
-        recipe = FactorRecipe(
-            input_shape=shape,
-            n_classes=int(codes.max()) + 1,
-            low=low,
-            high=high,
-            mean=float(X.mean(dtype=np.float64)),
-            std=float(X.std(dtype=np.float64)) if high > low else 1.0,
-            n_codes=self.n_codes,
-            width=self.width,
-            class_epochs=self.class_epochs,
-            max_epochs=self.max_epochs,
-            lr=self.lr,
-            batch_size=self.batch_size,
-            adversarial_weight=self.adversarial_weight,
-            adversary_steps=self.adversary_steps,
-            class_mean_weight=float(self.class_mean_weight),
-            swap_weight=float(self.swap_weight),
-            affine_weight=float(self.affine_weight) if len(shape) > 1 else 0.0,
-            dropout=float(self.dropout),
-            device=resolve_device(self.device),
-            seed=seed,
-        )
-        affine = self.affine and len(shape) > 1
-        return check_memory(self.memory).cache(train_factors)(recipe, X, codes, affine)
+        settings = {
+            **{name: vars(self)[name] for name in _SETTINGS},
+            "input_shape": shape,
+            "n_classes": int(codes.max()) + 1,
+            "low": low,
+            "high": high,
+            "mean": float(X.mean(dtype=np.float64)),
+            "std": float(X.std(dtype=np.float64)) if high > low else 1.0,
+            "device": resolve_device(self.device),
+            "seed": seed,
+        }
+        if len(shape) == 1:  # nothing to turn
+            settings["affine"], settings["affine_weight"] = False, 0
+        # numbers of numpy would be other keys of the memory
+        settings = {k: v.item() if isinstance(v, np.generic) else v for k, v in settings.items()}
+        train = cached(self.memory, train_factors)
+        return train(recipe=FactorRecipe(**settings), X=X, codes=codes)
 
     def encode(self, X: ArrayLike) -> tuple[NDArray, NDArray]:
         """Return both codes of rows.
@@ -389,7 +384,12 @@ class FactorMixSampler(RowSampler):
         return X
 
 
-def train_factors(recipe: FactorRecipe, X: NDArray, codes: NDArray, affine: bool) -> FactorNetworks:
+# the parameters that the training depends on
+_SETTINGS = {field.name for field in fields(FactorRecipe)} & set(
+    FactorMixSampler._get_param_names()
+)
+
+
+def train_factors(recipe: FactorRecipe, X: NDArray, codes: NDArray) -> FactorNetworks:
     """Return trained networks; a function of its own so that its result can be cached."""
-    augment = AUGMENTATIONS["affine"] if affine else None
-    return FactorNetworks(recipe).fit(X, codes, augment)
+    return FactorNetworks(recipe).fit(X, codes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from ..neural.augmentation import RandomAugmentation
+from ..neural.augmentation import AUGMENTATIONS, RandomAugmentation
 from ..neural.batches import Batches, Rows
 from ..neural.net import prediction_batch_size
-from ..neural.seeding import OwnRandomness, replace_dropout
+from ..neural.seeding import OwnRandomness, nearest_device, replace_dropout, torch_defaults
 from .networks import FactorClassifier, FactorDecoder, FactorEncoder
 
 # wide, so that size and direction are read from the residual code
@@ -25,43 +25,11 @@ _MOVES = RandomAugmentation(rotation=30.0, scale=0.3)
 
 @dataclass(frozen=True)
 class FactorRecipe:
-    """Sizes and settings of the training.
+    """All that the training depends on beside the data.
 
-    Parameters
-    ----------
-    input_shape : tuple of int
-        Shape of one row.
-    n_classes : int
-        Number of classes.
-    low, high : float
-        Range of the training rows, and of what the decoder makes.
-    mean, std : float
-        Of all values of the training rows, which the encoders see standardised; std above 0.
-    n_codes, width : int
-        Size of either code, and of the networks.
-    class_epochs, max_epochs : int
-        Passes over the rows in the first and in the second step.
-    lr : float
-        Learning rate of all optimizers; in the second step that of encoder and decoder falls to
-        zero along half a cosine.
-    batch_size : int
-        Rows per step.
-    adversarial_weight : float
-        Weight of the adversary's cross entropy, which the residual encoder maximises.
-    adversary_steps : int
-        Steps of the adversary on the codes of a batch, before the encoder's one.
-    class_mean_weight : float
-        Weight of the share of the residual codes' variance that lies between the classes.
-    swap_weight : float
-        Weight of the cross entropy of the class of swapped rows.
-    affine_weight : float
-        Weight of the error of moved rows with a swapped class code.
-    dropout : float
-        Share of the decoder's first outputs that are dropped in training.
-    device : str
-        Where to train.
-    seed : int
-        Fixes all that is drawn.
+    Settings are those of :class:`~skrobust.FactorMixSampler`. ``low``, ``high``, ``mean`` and
+    ``std`` (above 0) are of all values of the training rows: what the decoder makes lies in the
+    range, and the encoders see rows standardised.
     """
 
     input_shape: tuple[int, ...]
@@ -82,6 +50,7 @@ class FactorRecipe:
     swap_weight: float
     affine_weight: float
     dropout: float
+    affine: bool
     device: str
     seed: int
 
@@ -105,34 +74,37 @@ class FactorNetworks:
         self.recipe = recipe
         self.history: list[dict[str, float]] = []
         self.randomness = OwnRandomness(recipe.seed)
-        dense = 4 * recipe.width
-        with self.randomness:
-            self.networks = nn.ModuleDict(
-                {
-                    "class_encoder": FactorEncoder(
-                        recipe.input_shape, recipe.n_codes, recipe.width
-                    ),
-                    "classifier": FactorClassifier(recipe.n_codes, recipe.n_classes, dense),
-                    # else the class hides from the adversary in tiny differences
-                    "residual_encoder": FactorEncoder(
-                        recipe.input_shape, recipe.n_codes, recipe.width, standardize=True
-                    ),
-                    "adversary": FactorClassifier(recipe.n_codes, recipe.n_classes, dense),
-                    "decoder": FactorDecoder(
-                        recipe.input_shape, 2 * recipe.n_codes, recipe.width, recipe.dropout
-                    ),
-                }
-            ).to(recipe.device)
+        shape, n_codes, width = recipe.input_shape, recipe.n_codes, recipe.width
+        with torch_defaults(), self.randomness:
+            networks = {
+                "class_encoder": FactorEncoder(shape, n_codes, width),
+                "classifier": FactorClassifier(n_codes, recipe.n_classes, 4 * width),
+                # else the class hides from the adversary in tiny differences
+                "residual_encoder": FactorEncoder(shape, n_codes, width, standardize=True),
+                "adversary": FactorClassifier(n_codes, recipe.n_classes, 4 * width),
+                "decoder": FactorDecoder(shape, 2 * n_codes, width, recipe.dropout),
+            }
+            self.networks = nn.ModuleDict(networks).to(recipe.device)
         replace_dropout(self.networks, self.randomness)
 
-    def fit(self, X: NDArray, codes: NDArray, augment: Callable | None) -> FactorNetworks:
-        """Train on rows and class codes; `augment` changes the rows of every batch.
+    def fit(self, X: NDArray, codes: NDArray) -> FactorNetworks:
+        """Train on rows and class codes.
 
         Raises
         ------
         ValueError
             If a loss became infinite or NaN.
         """
+        with torch_defaults():
+            self._train(X, codes)
+        if not np.isfinite([loss for row in self.history for loss in row.values()]).all():
+            raise ValueError(
+                f"a loss became infinite or NaN while the networks trained with lr={self.recipe.lr}"
+                ". Set a smaller lr or adversarial_weight."
+            )
+        return self
+
+    def _train(self, X: NDArray, codes: NDArray) -> None:
         recipe, nets = self.recipe, self.networks
         rows = Rows(X, codes, recipe.input_shape, recipe.device)
         generator = self.randomness.generator()
@@ -142,7 +114,7 @@ class FactorNetworks:
         for _ in range(recipe.class_epochs):
             nets.train()
             losses = []
-            for x, y in self._batches(batches, augment):
+            for x, y in self._batches(batches):
                 loss = cross_entropy(classify(encode(x)), y)
                 _step(optimizer, loss)
                 losses.append(loss.detach())
@@ -159,20 +131,13 @@ class FactorNetworks:
             for group in forward.param_groups:
                 group["lr"] = recipe.lr * (1 + math.cos(math.pi * epoch / recipe.max_epochs)) / 2
             steps = [
-                self._second_step(x, y, against, forward, chance)
-                for x, y in self._batches(batches, augment)
+                self._second_step(x, y, against, forward, chance) for x, y in self._batches(batches)
             ]
             means = torch.tensor(steps).mean(0).tolist()
             self.history.append(
                 dict(zip(("reconstruction_loss", "adversary_loss"), means, strict=True))
             )
         nets.eval()
-        if not np.isfinite([loss for row in self.history for loss in row.values()]).all():
-            raise ValueError(
-                f"a loss became infinite or NaN while the networks trained with lr={recipe.lr}. "
-                "Take a smaller lr or adversarial_weight."
-            )
-        return self
 
     def _second_step(self, x, y, against, forward, chance) -> tuple[float, float]:
         """Train the adversary, then encoder and decoder against it."""
@@ -217,12 +182,12 @@ class FactorNetworks:
         """Return standardised rows, so that the weights mean the same for all data."""
         return self._scaled(self._unscaled(self.networks["decoder"](torch.cat([c, r], 1))))
 
-    def _batches(self, batches: Batches, augment: Callable | None):
+    def _batches(self, batches: Batches):
         for x, y in batches:
             x = self._scaled(x)
-            if augment is not None:
+            if self.recipe.affine:
                 with self.randomness:
-                    x = augment(x)
+                    x = AUGMENTATIONS["affine"](x)
             yield x, y
 
     def _optimizer(self, *modules: nn.Module) -> torch.optim.Optimizer:
@@ -264,7 +229,7 @@ class FactorNetworks:
 
     def _in_batches(self, rows: Rows, run: Callable, size: int | None = None) -> NDArray:
         size = size or prediction_batch_size(rows.input_shape)
-        with torch.no_grad():
+        with torch_defaults(), torch.no_grad():
             # no rows: run on none, for the shape
             batches = Batches(rows, size) if len(rows) else [rows[:0]]
             return torch.cat([run(x).cpu() for x, _ in batches]).numpy()
@@ -272,14 +237,16 @@ class FactorNetworks:
     def __getstate__(self):
         buffer = io.BytesIO()
         torch.save(self.networks.state_dict(), buffer)
-        recipe = {field.name: getattr(self.recipe, field.name) for field in fields(FactorRecipe)}
-        return {"recipe": recipe, "history": self.history, "weights": buffer.getvalue()}
+        return {
+            "recipe": asdict(self.recipe),
+            "history": self.history,
+            "weights": buffer.getvalue(),
+        }
 
     def __setstate__(self, state):
-        recipe = dict(state["recipe"], input_shape=tuple(state["recipe"]["input_shape"]))
-        if recipe["device"].startswith("cuda") and not torch.cuda.is_available():
-            recipe["device"] = "cpu"
-        self.__init__(FactorRecipe(**recipe))
+        recipe = FactorRecipe(**state["recipe"])
+        shape, device = tuple(recipe.input_shape), nearest_device(recipe.device)
+        self.__init__(replace(recipe, input_shape=shape, device=device))
         self.history = list(state["history"])
         weights = torch.load(
             io.BytesIO(state["weights"]), map_location=self.recipe.device, weights_only=True

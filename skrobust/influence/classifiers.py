@@ -153,7 +153,7 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
                 "NetClassifier(module=YourNetwork)."
             )
         network = fill_random_states(clone(self._given()), self.random_state)
-        network.set_params(validation_fraction=None)
+        network.set_params(early_stopping=False)
         y = check_labels(y)
         if y is not None and is_soft_labels(y):
             raise ValueError(

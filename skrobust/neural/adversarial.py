@@ -32,43 +32,10 @@ class AdversarialNetClassifier(NetClassifier):
     step_size : float, default=1.25
         a above, in units of epsilon; 1.25 is the choice of the method's authors.
     module : "auto", type or torch.nn.Module, default="auto"
-        The network, as for :class:`~skrobust.NetClassifier`; so are the parameters below.
-    max_epochs : int, default=50
-        Passes over the training rows.
-    lr : float, default=0.001
-        Learning rate.
-    batch_size : int, default=32
-        Rows per training step.
-    optimizer : type, default=torch.optim.Adam
-        A torch optimizer class.
-    input_shape : tuple of int, default=None
-        ``(channels, *spatial)``: how to see rows of a two-dimensional X.
-    class_weight : dict or "balanced", default=None
-        Weights of the classes.
-    balanced_batches : bool, default=False
-        Draw rows so that every batch shows the classes alike.
-    logit_adjustment : float, default=None
-        Correct the loss for the classes' shares.
-    augment : {"affine", "noise"} or callable, default=None
-        Random changes of the training rows, made before the attack.
-    mixup : {"input", "manifold"} or None, default=None
-        Mix training rows and targets. The attack is on the mixtures.
-    mixup_alpha : float >= 0.01, default=None
-        The partner's share is drawn from Beta(mixup_alpha, mixup_alpha).
-    validation_fraction : float in (0, 0.5], default=None
-        Share of the training rows to hold out for the validation loss.
-    precision : {"float32", "bfloat16"}, default="float32"
-        Precision of the convolutions and matrix products.
-    device : str, default="cpu"
-        "cpu", "cuda", or "auto" for CUDA where there is a GPU.
-    callbacks : list, default=None
-        skorch callbacks; they are copied.
-    verbose : int, default=0
-        1 shows a progress bar over epochs, 2 skorch's table of losses.
-    random_state : int, RandomState instance or None, default=None
-        Fixes the attacks' random starts too.
+        The network, as for :class:`~skrobust.NetClassifier`.
     **kwargs : dict
-        ``module__<argument>`` and ``optimizer__<argument>``.
+        All other parameters of :class:`~skrobust.NetClassifier`; ``augment`` and ``mixup`` come
+        before the attack.
 
     Attributes
     ----------
@@ -112,54 +79,14 @@ class AdversarialNetClassifier(NetClassifier):
         "step_size": [Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(
-        self,
-        module="auto",
-        *,
-        epsilon=0.02,
-        step_size=1.25,
-        max_epochs=50,
-        lr=1e-3,
-        batch_size=32,
-        optimizer=torch.optim.Adam,
-        input_shape=None,
-        class_weight=None,
-        balanced_batches=False,
-        logit_adjustment=None,
-        augment=None,
-        mixup=None,
-        mixup_alpha=None,
-        validation_fraction=None,
-        precision="float32",
-        device="cpu",
-        callbacks=None,
-        verbose=0,
-        random_state=None,
-        **kwargs,
-    ):
-        super().__init__(
-            module,
-            max_epochs=max_epochs,
-            lr=lr,
-            batch_size=batch_size,
-            optimizer=optimizer,
-            input_shape=input_shape,
-            class_weight=class_weight,
-            balanced_batches=balanced_batches,
-            logit_adjustment=logit_adjustment,
-            augment=augment,
-            mixup=mixup,
-            mixup_alpha=mixup_alpha,
-            validation_fraction=validation_fraction,
-            precision=precision,
-            device=device,
-            callbacks=callbacks,
-            verbose=verbose,
-            random_state=random_state,
-            **kwargs,
-        )
+    def __init__(self, module="auto", *, epsilon=0.02, step_size=1.25, **kwargs):
+        super().__init__(module, **kwargs)
         self.epsilon = epsilon
         self.step_size = step_size
+
+    @classmethod
+    def _get_param_names(cls):
+        return sorted({*NetClassifier._get_param_names(), *super()._get_param_names()})
 
     def _start_net(self, X: NDArray, *args, **kwargs):
         self.clip_ = float(X.min()), float(X.max())

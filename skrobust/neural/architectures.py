@@ -435,18 +435,27 @@ class UNet(nn.Module):
         return self.head(maps).reshape(x.shape)
 
 
-def auto_module(input_shape: Sequence[int]) -> tuple[type[nn.Module], dict[str, Any]]:
+# rows of fewer features are taken for tables, not for signals
+_SHORTEST_SIGNAL = 64
+
+
+def auto_module(
+    input_shape: Sequence[int], *, table: bool = False
+) -> tuple[type[nn.Module], dict[str, Any]]:
     """Return a small network class and its sizes for rows of a shape.
 
-    Signals get a :class:`ResNet1d` of width 8 with 4 blocks, dropout 0.2 and kernels of at most 16
+    Plain rows of a table, or of fewer than 64 features, get an :class:`MLP`. Signals, and longer
+    rows, get a :class:`ResNet1d` of width 8 with 4 blocks, dropout 0.2 and kernels of at most 16
     points and a quarter of the signal, less than a hundredth of the paper's weights; images a
-    :class:`ConvNet` of width 16, volumes one of width 8. The full networks of the papers are had
-    by parameters.
+    :class:`ConvNet` of width 16, volumes one of width 8. The full networks of the papers are
+    chosen by parameters.
 
     Parameters
     ----------
     input_shape : sequence of int
         ``(n_features,)`` or ``(channels, *spatial)``.
+    table : bool, default=False
+        Whether the features are columns of a table, whose order means nothing.
 
     Returns
     -------
@@ -460,7 +469,11 @@ def auto_module(input_shape: Sequence[int]) -> tuple[type[nn.Module], dict[str, 
     >>> from skrobust.neural import auto_module
     >>> auto_module((288,))[1]
     {'width': 8, 'n_blocks': 4, 'kernel_size': 16, 'dropout': 0.2}
+    >>> auto_module((22,))[0].__name__
+    'MLP'
     """
+    if len(input_shape) == 1 and (table or input_shape[0] < _SHORTEST_SIGNAL):
+        return MLP, {}
     n_spatial = max(len(input_shape) - 1, 1)
     if n_spatial == 1:
         kernel_size = min(16, max(3, input_shape[-1] // 4))

@@ -16,16 +16,56 @@ from torch.utils.data import Dataset
 _TORCH_KINDS = {np.dtype(name) for name in ("f2", "f4", "f8", "u1", "i1", "i2", "i4", "i8")}
 
 
-def as_tensor(array: NDArray) -> Tensor:
-    """Return a tensor that shares memory with a numpy array, read-only ones included."""
-    if array.dtype not in _TORCH_KINDS:
-        array = array.astype(np.float32)
-    if any(stride < 0 for stride in array.strides):
-        array = array.copy()
+def as_tensor(array: NDArray) -> Tensor | BatchwiseArray:
+    """Return a tensor that shares memory with an array, or what reads it in batches.
+
+    Numbers that torch does not know, such as those of other byte orders, are converted at once to
+    float32, except those in a file.
+    """
+    is_shared = array.dtype in _TORCH_KINDS and all(stride >= 0 for stride in array.strides)
+    if not is_shared:
+        if is_memory_mapped(array):
+            return BatchwiseArray(array)
+        array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+        if array.dtype not in _TORCH_KINDS:
+            array = array.astype(np.float32)
     with warnings.catch_warnings():
         # torch warns that writing would be undefined; nothing here writes
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(array)
+
+
+class BatchwiseArray:
+    """Rows in a file whose numbers torch does not know; read as tensors, one batch at a time.
+
+    Parameters
+    ----------
+    array : ndarray of shape (n_samples, ...)
+        The rows.
+    """
+
+    device = torch.device("cpu")
+
+    def __init__(self, array: NDArray):
+        self.array = array
+        self.shape = torch.Size(array.shape)
+        # whole numbers beyond float32, and long floats, are centred before they are rounded
+        self.dtype = torch.float32 if array.dtype.itemsize <= 2 else torch.float64
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def numel(self) -> int:
+        """Return how many numbers there are."""
+        return self.array.size
+
+    def __getitem__(self, rows: slice) -> Tensor:
+        batch = np.ascontiguousarray(self.array[rows]).astype(np.float64, copy=False)
+        return torch.from_numpy(batch).to(self.dtype)
+
+    def index_select(self, axis: int, rows: Tensor) -> Tensor:
+        """Return the rows of some positions."""
+        return self[rows.numpy()]
 
 
 def is_memory_mapped(array: NDArray | None) -> bool:
@@ -48,7 +88,7 @@ class Rows(Dataset):
     X : ndarray of shape (n_samples, ...)
         The rows.
     y : ndarray or None
-        Class codes (int64), class mass (float32 of shape (n_samples, n_classes)), or nothing.
+        Class codes (int64), soft labels (float32 of shape (n_samples, n_classes)), or nothing.
     input_shape : sequence of int
         Shape of one row in a batch.
     device : str, default="cpu"
@@ -71,13 +111,13 @@ class Rows(Dataset):
             self._at_home and self.X.dtype == torch.float32 and self.X.shape[1:] == self.input_shape
         )
 
-    def select(self, indices: NDArray, y: NDArray | None = None) -> Rows:
+    def select(self, indices: NDArray | None, y: NDArray | None = None) -> Rows:
         """Return a dataset of some of the rows, which shares them.
 
         Parameters
         ----------
-        indices : ndarray of int
-            Rows of X, in order; they may repeat.
+        indices : ndarray of int or None
+            Rows of X, in order; they may repeat. None is all of them.
         y : ndarray or None, default=None
             One entry for each of `indices`, or nothing.
 
@@ -87,7 +127,7 @@ class Rows(Dataset):
             The dataset.
         """
         rows = copy.copy(self)
-        rows.indices = torch.from_numpy(indices).to(self.X.device)
+        rows.indices = None if indices is None else torch.from_numpy(indices).to(self.X.device)
         rows.y = None if y is None else torch.from_numpy(y).to(self.X.device)
         return rows
 
@@ -186,7 +226,7 @@ class BalancedBatches:
     Parameters
     ----------
     rows : Rows
-        The data, with targets: class codes, or class mass, where a row counts to the class of
+        The data, with targets: class codes, or soft labels, where a row counts to the class of
         its largest entry.
     batch_size : int
         Rows per batch, rounded down to a multiple of `samples_per_class`.

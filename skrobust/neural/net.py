@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import dis
 import io
 import math
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer, PrintLog
-from skorch.helper import predefined_split
+from skorch.dataset import Dataset
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.nn.modules.batchnorm import _BatchNorm
 from tqdm.auto import tqdm
 
 from ..utils.validation import check_finite_rows
 from .batches import BalancedBatches, Batches, Rows
-from .seeding import OwnRandomness, replace_dropout
+from .seeding import OwnRandomness, device_exists, may_draw, replace_dropout, torch_defaults
 
 
 def resolve_device(device: str) -> str:
@@ -40,7 +41,7 @@ def resolve_device(device: str) -> str:
     Raises
     ------
     ValueError
-        If CUDA is asked for and not there, or torch does not know the name.
+        If the device is not here, or torch does not know the name.
 
     Examples
     --------
@@ -51,14 +52,14 @@ def resolve_device(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        kind = torch.device(device).type
+        torch.device(device)
     except RuntimeError as error:
         raise ValueError(
             f"device={device!r} is not known to torch. Use 'cpu', 'cuda', 'cuda:<index>' or 'auto'."
         ) from error
-    if kind == "cuda" and not torch.cuda.is_available():
+    if not device_exists(device):
         raise ValueError(
-            f"device={device!r}, but torch sees no CUDA device here. Use 'cpu', or 'auto' to take "
+            f"device={device!r}, but torch sees no such device here. Use 'cpu', or 'auto' to take "
             "a GPU only where there is one."
         )
     return device
@@ -109,12 +110,48 @@ class EpochProgressBar(Callback):
         del self.bar_
 
 
+class Stopped(KeyboardInterrupt):
+    """A callback of the user stops the training, for which skorch has the interrupt."""
+
+
+class ShownRows(Dataset):
+    """Rows as callbacks see them: their targets are what scorers can take.
+
+    Parameters
+    ----------
+    rows : Rows
+        The rows.
+    net : TensorNet
+        The net that trains on them.
+    """
+
+    def __init__(self, rows: Rows, net: TensorNet):
+        self.rows, self.net = rows, net
+
+    @property
+    def X(self) -> Rows:
+        """The rows, to be given to the net."""
+        return self.rows
+
+    @property
+    def y(self) -> NDArray | None:
+        """Their targets."""
+        y = self.rows.y
+        return None if y is None else self.net.shown_target(y).cpu().numpy()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, rows):
+        return self.rows[rows]
+
+
 class TensorNet(NeuralNet):
     """A skorch net whose data are :class:`Rows` and whose randomness is its own.
 
     It does what :class:`skorch.NeuralNet` does, with three differences: batches are slices of
-    whole tensors; nothing draws from a global generator; and an epoch is a plain loop unless a
-    callback wants to see every batch.
+    whole tensors; nothing draws from a global generator; and callbacks are called for every batch
+    only if one of them wants to see it.
 
     Parameters
     ----------
@@ -152,6 +189,8 @@ class TensorNet(NeuralNet):
         annealing_epochs=None,
         **kwargs,
     ):
+        # so that progress bars know how many batches there are
+        kwargs["iterator_valid__batch_size"] = prediction_batch_size(probe.shape[1:])
         super().__init__(*args, **kwargs)
         self.batch_transform = batch_transform
         self.samples_per_class = samples_per_class
@@ -160,7 +199,6 @@ class TensorNet(NeuralNet):
         self.precision = precision
         self.probe = probe
         self.n_outputs = n_outputs
-        self.after_epoch = None
         self.around_step = nullcontext()
 
     @property
@@ -170,46 +208,61 @@ class TensorNet(NeuralNet):
         annealing = [] if epochs is None else [("annealing", CosineAnnealing(epochs))]
         return [("epoch_timer", EpochTimer()), *annealing, *shown[min(int(self.verbose), 2)]]
 
+    # ---- training
+
     def run_epochs(
         self,
         rows: Rows,
         epochs: int,
         valid: Rows | None = None,
-        after_epoch: Callable[[TensorNet], None] | None = None,
+        after_epoch: Callable[[TensorNet], bool | None] | None = None,
     ) -> TensorNet:
         """Go on training for some epochs; compute the loss on `valid` after each.
 
         `after_epoch` is called with the net at the end of every epoch, before the callbacks; it
-        may change which rows the next epoch sees. A callback may stop the training early; an
-        interrupt by the user is raised, and so is a ValueError when losses or weights become
-        infinite or NaN.
+        may change which rows the next epoch sees, and stops the training by returning True. A
+        callback stops it as in skorch, by raising KeyboardInterrupt; any other interrupt is
+        raised, and so is a ValueError when losses or weights become infinite or NaN.
         """
-        self.after_epoch = after_epoch
-        self.train_split = None if valid is None else predefined_split(valid)
         self.max_epochs = epochs
-        self.stopped_ = False
-        self.notify("on_train_begin", X=rows, y=None)
-        try:
-            self.fit_loop(rows, epochs=epochs)
-        except KeyboardInterrupt:
-            if not self.stopped_:
-                if self.history and "train_loss" not in self.history[-1]:
-                    del self.history[-1]  # half an epoch
+        self._check_monitors(valid)
+        with torch_defaults(), self._checked_batch_norm(rows):
+            try:
+                self.notify("on_train_begin", X=rows, y=None)
+                self._run_epochs(rows, epochs, valid, after_epoch)
+            except Stopped:
+                pass
+            except BaseException:
+                if "progress" in dict(self.callbacks_):
+                    dict(self.callbacks_)["progress"].on_train_end(self)
                 raise
-        except ValueError as error:
-            if "more than 1 value per channel" in str(error):
-                raise ValueError(
-                    f"batch norm cannot train on a batch of one row ({len(rows)} rows, batch_size="
-                    f"{self.batch_size}). Raise batch_size above 1, give more rows, or take a "
-                    "network without batch norm, such as MLP."
-                ) from error
-            raise
-        finally:
-            self.after_epoch = None
             self.notify("on_train_end", X=rows, y=None)
-        if not all(bool(w.isfinite().all()) for w in self.module_.state_dict().values()):
+        if not all(bool(w.isfinite().all()) for w in _tensors(self.module_.state_dict())):
             raise ValueError(self._diverged("weights are infinite or NaN"))
         return self
+
+    def _run_epochs(self, rows, epochs, valid, after_epoch) -> None:
+        shown = {"dataset_train": ShownRows(rows, self), "dataset_valid": None}
+        batches, valid_batches = self.get_iterator(rows, training=True), None
+        if valid is not None:
+            shown["dataset_valid"] = ShownRows(valid, self)
+            valid_batches = self.get_iterator(valid)
+        for _ in range(epochs):
+            n_finished = len(self.history)
+            try:
+                self.notify("on_epoch_begin", **shown)
+                self.run_single_epoch(batches, training=True, prefix="train")
+                self.run_single_epoch(valid_batches, training=False, prefix="valid")
+            except Stopped:
+                raise
+            except BaseException:
+                del self.history[n_finished:]
+                raise
+            # outside the callbacks, where an interrupt is the user's
+            stop = after_epoch is not None and after_epoch(self)
+            self.notify("on_epoch_end", **shown)
+            if stop:
+                return
 
     def _diverged(self, what: str) -> str:
         return (
@@ -217,36 +270,162 @@ class TensorNet(NeuralNet):
             "Lower lr, and scale X, for example with StandardScaler."
         )
 
-    def on_epoch_end(self, net, **kwargs):
-        """Call `after_epoch`."""
-        if self.after_epoch is not None:
-            self.after_epoch(self)
+    def _check_monitors(self, valid: Rows | None) -> None:
+        """Raise if a callback goes by a score of validation rows and there are none."""
+        for _, callback in self.callbacks_:
+            monitor = getattr(callback, "monitor", None)
+            if valid is None and monitor in validation_scores(self.callbacks_):
+                raise ValueError(
+                    f"the callback {type(callback).__name__} goes by {monitor!r}, but there are no "
+                    "validation rows. Where fit takes them give X_val and y_val, or set monitor to "
+                    "'train_loss' (of Checkpoint: 'train_loss_best')."
+                )
+
+    @contextmanager
+    def _checked_batch_norm(self, rows: Rows) -> Iterator[None]:
+        """Raise where batch norm would be given one number per channel, in batches of one row."""
+        hooks = []
+        if self.batch_size == 1 or len(rows) == 1:
+
+            def check(part, args):
+                if part.training and args[0].numel() == args[0].shape[1]:
+                    raise ValueError(
+                        f"batch norm cannot train on a batch of one row ({len(rows)} rows, "
+                        f"batch_size={self.batch_size}). Raise batch_size above 1, give more rows, "
+                        "or take a network without batch norm, such as MLP."
+                    )
+
+            parts = self.module_.modules()
+            hooks = [p.register_forward_pre_hook(check) for p in parts if isinstance(p, _BatchNorm)]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     def notify(self, method_name, **cb_kwargs):
-        """Call the callbacks; skorch's stop the training by raising KeyboardInterrupt."""
+        """Call the callbacks; those of the user may stop the training."""
+        getattr(self, method_name)(self, **cb_kwargs)
+        for name, callback in self.callbacks_:
+            try:
+                getattr(callback, method_name)(self, **cb_kwargs)
+            except KeyboardInterrupt as interrupt:
+                if name in self.own_callbacks_:
+                    raise
+                raise Stopped from interrupt
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn=None, **fit_params):
+        """Loop over the batches once and record the mean loss per row."""
+        if iterator is None:
+            return
+        self.module_.train(training)
+        watched = self._callbacks_see_batches()
+        step = self._quick_step if training else self._quick_validation
+        total, n_rows, n_batches = 0.0, 0, 0
         try:
-            super().notify(method_name, **cb_kwargs)
-        except KeyboardInterrupt as interrupt:
-            self.stopped_ = _raised_by_statement(interrupt)
+            for x, y in iterator:
+                loss = self._watched_step(x, y, training, prefix) if watched else step(x, y)
+                total += loss * len(x)
+                n_rows += len(x)
+                n_batches += 1
+        except Stopped:
+            if n_rows:
+                self._record_epoch(prefix, float(total) / n_rows, n_rows, n_batches, watched)
             raise
-        except KeyError as error:
-            if self.train_split is None and "valid" in str(error):
-                raise ValueError(
-                    f"a callback asks for {error}, but there are no validation rows. Set "
-                    "validation_fraction, or give X_val and y_val."
-                ) from error
-            raise
+        self._record_epoch(prefix, float(total) / n_rows, n_rows, n_batches, watched)
+
+    def _record_epoch(self, prefix, loss, n_rows, n_batches, watched) -> None:
+        if not watched:  # callbacks look for the last batch
+            self.history.new_batch()
+            self.history.record_batch(f"{prefix}_loss", loss)
+            self.history.record_batch(f"{prefix}_batch_size", n_rows)
+        self.history.record(f"{prefix}_batch_count", n_batches)
+        self.record_loss(prefix, loss)
+
+    def _callbacks_see_batches(self) -> bool:
+        return any(
+            getattr(type(callback), hook) is not getattr(Callback, hook)
+            for _, callback in self.callbacks_
+            for hook in _PER_BATCH_HOOKS
+        )
+
+    def _watched_step(self, x: Tensor, y: Tensor, training: bool, prefix: str) -> float:
+        batch = x, self.shown_target(y)
+        self.notify("on_batch_begin", batch=batch, training=training)
+        step = self.train_step((x, y)) if training else self.validation_step((x, y))
+        loss = step["loss"].item()
+        self.history.record_batch(f"{prefix}_loss", loss)
+        self.history.record_batch(f"{prefix}_batch_size", len(x))
+        self.notify("on_batch_end", batch=batch, training=training, **step)
+        return loss
+
+    def train_step(self, batch, **fit_params):
+        """Train on one batch, transformed."""
+        batch = self._transformed(*batch)
+        with self.around_step, self._optimizer_draws():
+            return super().train_step(batch, **fit_params)
+
+    def _transformed(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        if self.batch_transform is None:
+            return x, y
+        self.around_step = nullcontext()
+        with self.randomness_:
+            return self.batch_transform(self, x, y)
+
+    def _quick_step(self, x: Tensor, y: Tensor) -> Tensor:
+        x, y = self._transformed(x, y)
+        first_loss = []
+
+        def closure():
+            self.optimizer_.zero_grad()
+            loss = self.criterion_(self.infer(x), y)
+            loss.backward()
+            first_loss.append(loss.detach())
+            return loss
+
+        with self.around_step, self._optimizer_draws():
+            self.optimizer_.step(closure)
+        return first_loss[0]
+
+    def _optimizer_draws(self):
+        """Return a context for the steps of optimizers, which may draw if they are not torch's."""
+        known = type(self.optimizer_).__module__.startswith("torch.optim")
+        return nullcontext() if known else self.randomness_
+
+    def _quick_validation(self, x: Tensor, y: Tensor) -> Tensor:
+        with torch.no_grad():
+            return self.criterion_(self.infer(x), y)
+
+    def record_loss(self, prefix: str, loss: float) -> None:
+        """Write a loss into the epoch's row of the history, and whether it is the lowest yet."""
+        name = f"{prefix}_loss"
+        if not math.isfinite(loss):
+            raise ValueError(self._diverged(f"the {name} is {loss}"))
+        earlier = [row[name] for row in self.history[:-1] if name in row]
+        self.history.record(name, loss)
+        self.history.record(f"{name}_best", loss < min(earlier, default=np.inf))
+
+    # ---- building
+
+    def initialize(self):
+        """Build module, loss and optimizer."""
+        with torch_defaults():
+            return super().initialize()
+
+    def initialize_callbacks(self):
+        """Name the callbacks, and remember which are the net's own."""
+        self.own_callbacks_ = {name for name, _ in self._default_callbacks}
+        return super().initialize_callbacks()
 
     def initialize_module(self):
         """Build the module from the net's own randomness and run two rows through it."""
         self.randomness_ = OwnRandomness(self.seed)
-        self.stochastic_ = True
         with self.randomness_:
             super().initialize_module()
         replace_dropout(self.module_, self.randomness_)
         name = type(self.module_).__name__
         shape = tuple(self.probe.shape)
-        self.module_.to(self.device).eval()
+        self.module_.float().to(self.device).eval()
         try:
             # lazy layers draw their weights here
             with torch.no_grad(), self.randomness_:
@@ -266,6 +445,7 @@ class TensorNet(NeuralNet):
                 f"the network {name} must return a tensor of shape ({wanted}), {meaning}, but "
                 f"returned {got} for a batch of shape {shape}."
             )
+        self.may_draw_ = may_draw(self.module_)
         return self
 
     def initialize_criterion(self):
@@ -273,141 +453,141 @@ class TensorNet(NeuralNet):
         with self.randomness_:
             return super().initialize_criterion()
 
-    def get_iterator(self, dataset: Dataset, training: bool = False) -> Batches | BalancedBatches:
+    # ---- data and outputs
+
+    def get_dataset(self, X, y=None):
+        """Return X as a dataset; arrays, which callbacks may give, become one."""
+        if isinstance(X, torch.utils.data.Dataset):
+            return X
+        return Rows(np.asarray(X), y, self.probe.shape[1:], self.device)
+
+    def get_iterator(self, dataset, training: bool = False) -> Batches | BalancedBatches:
         """Return whole-batch slices; shuffled or balanced by class for training."""
+        rows = dataset.rows if isinstance(dataset, ShownRows) else dataset
         if not training:
-            return Batches(dataset, prediction_batch_size(dataset.input_shape))
+            return Batches(rows, prediction_batch_size(rows.input_shape))
         generator = self.randomness_.generator()
         if self.samples_per_class is None:
-            return Batches(dataset, self.batch_size, generator)
-        return BalancedBatches(dataset, self.batch_size, self.samples_per_class, generator)
+            return Batches(rows, self.batch_size, generator)
+        return BalancedBatches(rows, self.batch_size, self.samples_per_class, generator)
+
+    def shown_target(self, y: Tensor) -> Tensor:
+        """Return targets as callbacks see them."""
+        return y
 
     def infer(self, x, **fit_params):
         """Run the module on a batch; metadata of `fit` stays out of it."""
-        stochastic = self.stochastic_ and self.module_.training
-        if not stochastic and self.precision == "float32":
-            return self.module_(x)
-        randomness = self.randomness_ if stochastic else nullcontext()
         half = self.precision == "bfloat16"
-        with randomness, torch.autocast(torch.device(self.device).type, torch.bfloat16, half):
+        if not (self.may_draw_ or half):
+            return self.module_(x)
+        randomness = nullcontext()
+        if self.may_draw_:
+            # what is drawn in evaluation is drawn again each time, so that predictions agree
+            training = self.module_.training
+            randomness = self.randomness_ if training else OwnRandomness(self.seed)
+        if not half:
+            with randomness:
+                return self.module_(x)
+        # an outer autocast, even one that is off, would keep rounded weights from step to step
+        kind = torch.device(self.device).type
+        with randomness, torch.autocast(kind, torch.bfloat16, cache_enabled=False):
             return self.module_(x).float()
-
-    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
-        """Loop over the batches once and record the mean loss per row."""
-        if iterator is None:
-            return
-        if self._callbacks_see_batches():
-            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
-            batches = self.history[-1]["batches"]
-            sizes = [b[f"{prefix}_batch_size"] for b in batches if f"{prefix}_loss" in b]
-            losses = [b[f"{prefix}_loss"] for b in batches if f"{prefix}_loss" in b]
-            self.record_loss(prefix, float(np.average(losses, weights=sizes)))
-            return
-        self.module_.train(training)
-        step = self._quick_step if training else self._quick_validation
-        total, n_rows = 0.0, 0
-        self.stochastic_, self.randomness_.drawn = training, False
-        for x, y in iterator:
-            total += step(x, y) * len(x)
-            n_rows += len(x)
-            # a module that draws nothing through torch's functions is spared the redirection, up
-            # to 20% of a small network's time, for the rest of the epoch
-            self.stochastic_ = self.randomness_.drawn
-        self.stochastic_ = True
-        self.record_loss(prefix, float(total) / n_rows)
-
-    def _callbacks_see_batches(self) -> bool:
-        return any(
-            getattr(type(callback), hook) is not getattr(Callback, hook)
-            for _, callback in self.callbacks_
-            for hook in _PER_BATCH_HOOKS
-        )
-
-    def train_step(self, batch, **fit_params):
-        """Train on one batch, transformed."""
-        batch = self._transformed(*batch)
-        with self.around_step:
-            return super().train_step(batch, **fit_params)
-
-    def _transformed(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        if self.batch_transform is None:
-            return x, y
-        drawn, self.around_step = self.randomness_.drawn, nullcontext()
-        with self.randomness_:
-            batch = self.batch_transform(self, x, y)
-        # only what the module draws decides whether its calls are redirected
-        self.randomness_.drawn = drawn
-        return batch
-
-    def _quick_step(self, x: Tensor, y: Tensor) -> Tensor:
-        x, y = self._transformed(x, y)
-        first_loss = []
-
-        def closure():
-            self.optimizer_.zero_grad()
-            loss = self.criterion_(self.infer(x), y)
-            loss.backward()
-            first_loss.append(loss.detach())
-            return loss
-
-        with self.around_step:
-            self.optimizer_.step(closure)
-        return first_loss[0]
-
-    def _quick_validation(self, x: Tensor, y: Tensor) -> Tensor:
-        with torch.no_grad():
-            return self.criterion_(self.infer(x), y)
-
-    def record_loss(self, prefix: str, loss: float) -> None:
-        """Write a loss into the epoch's row of the history, and whether it is the lowest yet."""
-        name = f"{prefix}_loss"
-        if not math.isfinite(loss):
-            raise ValueError(self._diverged(f"the {name} is {loss}"))
-        earlier = [row[name] for row in self.history[:-1] if name in row]
-        self.history.record(name, loss)
-        self.history.record(f"{name}_best", loss < min(earlier, default=np.inf))
 
     def outputs(self, rows: Rows) -> NDArray:
         """Return the module's outputs for all rows, in evaluation mode, as float32, all finite."""
-        self.module_.eval()
         # no_grad: tensors of inference mode could not be trained on by a later partial_fit
-        with torch.no_grad():
-            batches = [self.infer(x).cpu() for x, _ in self.get_iterator(rows)]
-        return check_finite_rows(torch.cat(batches).numpy(), "the network's outputs")
+        with torch_defaults(), torch.no_grad():
+            self.module_.eval()
+            batches = [self.infer(x).float().cpu() for x, _ in self.get_iterator(rows)]
+            return check_finite_rows(torch.cat(batches).numpy(), "the network's outputs")
 
-    def predict(self, X):
-        """Return class codes, for skorch's scoring callbacks."""
-        return self.predict_proba(X).argmax(1)
+    # ---- persistence
 
     def dump(self) -> bytes:
         """Return weights, optimizer and randomness as bytes that hold tensors only."""
+        state = {
+            "module": self.module_.state_dict(),
+            "criterion": self.criterion_.state_dict(),
+            "optimizer": self.optimizer_.state_dict(),
+            "randomness": self.randomness_.state_dict(),
+        }
         buffer = io.BytesIO()
-        torch.save(
-            {
-                "module": self.module_.state_dict(),
-                "criterion": self.criterion_.state_dict(),
-                "optimizer": self.optimizer_.state_dict(),
-                "randomness": self.randomness_.state_dict(),
-            },
-            buffer,
-        )
+        torch.save({name: _plain(part, name) for name, part in state.items()}, buffer)
         return buffer.getvalue()
 
     def load(self, dumped: bytes) -> None:
         """Take up the state that `dump` returned; tensors only, no code is run."""
-        state = torch.load(io.BytesIO(dumped), map_location=self.device, weights_only=True)
-        self.module_.load_state_dict(state["module"])
-        self.criterion_.load_state_dict(state["criterion"])
-        self.optimizer_.load_state_dict(state["optimizer"])
-        self.randomness_.load_state_dict(state["randomness"])
+        with torch_defaults():
+            state = torch.load(io.BytesIO(dumped), map_location=self.device, weights_only=True)
+            self.module_.load_state_dict(state["module"])
+            self.criterion_.load_state_dict(state["criterion"])
+            self.optimizer_.load_state_dict(state["optimizer"])
+            self.randomness_.load_state_dict(state["randomness"])
 
 
-def _raised_by_statement(error: BaseException) -> bool:
-    """Tell a ``raise`` from the interrupt of a user, which comes in the midst of anything."""
-    trace = error.__traceback__
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    return dis.opname[trace.tb_frame.f_code.co_code[trace.tb_lasti]] == "RAISE_VARARGS"
+def _plain(value: Any, name: str) -> Any:
+    """Return a state with numbers of numpy as Python's; raise for what could not be loaded."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray) and name == "optimizer":
+        return value.tolist()
+    if isinstance(value, dict):
+        plain = OrderedDict if isinstance(value, OrderedDict) else dict
+        plain = plain((_plain(k, name), _plain(v, name)) for k, v in value.items())
+        if hasattr(value, "_metadata"):  # versions of the layers
+            plain._metadata = value._metadata
+        return plain
+    if isinstance(value, Tensor) or type(value) in _LOADABLE:
+        return value
+    if isinstance(value, list | tuple):
+        return (list if isinstance(value, list) else tuple)(_plain(v, name) for v in value)
+    raise TypeError(
+        f"the state of the {name} holds a {type(value).__name__}, which could not be loaded again "
+        "without running code. Keep tensors, numbers and strings there."
+    )
+
+
+_LOADABLE = (
+    *(str, bool, int, float, complex, bytes, type(None)),
+    *(torch.dtype, torch.device, torch.Size),
+)
+
+
+def _tensors(state: dict) -> list[Tensor]:
+    return [value for value in state.values() if isinstance(value, Tensor)]
+
+
+def validation_scores(callbacks) -> set[str]:
+    """Return the names under which validation rows are scored, by the net and by its callbacks.
+
+    Parameters
+    ----------
+    callbacks : list of (str, Callback), or of what skorch takes as callbacks
+        The callbacks.
+    """
+    names = {"valid_loss"} | {
+        getattr(callback, "name", None) or callback.scoring
+        for callback in map(_callback, callbacks or ())
+        if getattr(callback, "on_train", None) is False and hasattr(callback, "scoring")
+    }
+    names = {name if isinstance(name, str) else getattr(name, "__name__", "") for name in names}
+    return names | {f"{name}_best" for name in names}
+
+
+def asks_for_validation(callbacks) -> bool:
+    """Tell whether callbacks of skorch score validation rows, or go by such a score."""
+    scores = validation_scores(callbacks)
+    return len(scores) > 2 or any(
+        isinstance(monitor := getattr(_callback(callback), "monitor", None), str)
+        and monitor in scores
+        for callback in callbacks or ()
+    )
+
+
+def _callback(given):
+    """Return the callback of what skorch takes as one: alone, with a name, or its class."""
+    callback = given[1] if isinstance(given, tuple) else given
+    return callback() if isinstance(callback, type) else callback
 
 
 def prediction_batch_size(input_shape) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 import torch
@@ -11,10 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from ..base.state import fit_context
+from ..utils.groups import check_groups
 from ..utils.sklearn_private import (
     Interval,
     StrOptions,
@@ -24,18 +27,21 @@ from ..utils.sklearn_private import (
 from ..utils.targets import (
     check_class_labels,
     check_soft_labels,
+    class_factors,
     encode_labels,
     is_soft_labels,
+    one_hot,
     weigh,
 )
 from ..utils.validation import check_finite_rows, check_number
 from .architectures import ResNet1d
 from .augmentation import AUGMENTATIONS, augment_batches
 from .batches import Rows
-from .class_activation import ActivationMapsMixin
+from .class_activation import class_activation, has_activation_maps
 from .mixup import DEFAULT_ALPHA, BatchMixup
-from .net import TensorNet
+from .net import TensorNet, asks_for_validation
 from .net_estimator import NetEstimator
+from .seeding import draw_seed, torch_defaults
 from .splits import validation_split
 
 
@@ -84,7 +90,7 @@ class LogitAdjustedLoss(nn.Module):
         scores : Tensor of shape (n_rows, n_classes)
             The scores of the classes before softmax.
         target : Tensor of shape (n_rows,) or (n_rows, n_classes)
-            The column of the true class of each row, or class mass.
+            The column of the true class of each row, or soft labels.
         """
         return cross_entropy(scores + self.shift, target)
 
@@ -93,64 +99,67 @@ class LogitAdjustedLoss(nn.Module):
         return f"tau={self.tau}"
 
 
-class ClassTargetsMixin:
-    """Turns labels, class mass and weights into what a network is trained on."""
+class ClassifierNet(ClassifierMixin, TensorNet):
+    """A net that scorers of callbacks take for a classifier of the class codes 0, 1, 2 ..."""
 
-    def _check_targets(self, X, y, sample_weight, classes=None, *, reset=True):
-        """Return X, the classes, and class codes or (for weights and soft labels) class mass."""
-        if is_soft_labels(y):
-            X = self._check_X(X, reset=reset)
-            target, mass_classes = check_soft_labels(y, len(X))
-            classes = mass_classes if classes is None else classes
-            if len(classes) != target.shape[1]:
-                raise ValueError(
-                    f"y has {target.shape[1]} columns of class mass, but there are {len(classes)} "
-                    f"classes: {classes}."
-                )
-        else:
-            X, y = self._check_X(X, y, reset=reset)
-            check_class_labels(y)
-            classes = np.unique(y) if classes is None else classes
-            target = encode_labels(y, classes, "y")
-        if len(classes) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs rows of at least 2 classes, but y has one class: "
-                f"{classes}."
-            )
-        if sample_weight is not None:
-            sample_weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        return X, classes, weigh(target, classes, sample_weight, self.class_weight)
+    # what the entries of soft targets are divided by before the largest is a row's class
+    class_factors_ = None
 
-    def _rows(self, net, X: NDArray, target: NDArray) -> Rows:
-        """Return training rows; mass is scaled to a mean of 1 and rows without any left out."""
-        if target.ndim == 2:
-            row_mass = target.sum(1)
-            if not row_mass.all():
-                X, target, row_mass = X[row_mass > 0], target[row_mass > 0], row_mass[row_mass > 0]
-            target = (target / row_mass.mean()).astype(np.float32)
-        return Rows(X, target, self.input_shape_, net.device)
+    @property
+    def classes_(self) -> NDArray:
+        """The class codes."""
+        return np.arange(self.n_outputs)
+
+    def shown_target(self, y: Tensor) -> Tensor:
+        """Return the class codes of targets."""
+        if y.ndim == 1:
+            return y
+        if self.class_factors_ is not None:
+            factors = torch.as_tensor(self.class_factors_, dtype=y.dtype, device=y.device)
+            y = torch.where(factors > 0, y / factors, 0)
+        return y.argmax(1)
+
+    def predict_proba(self, X) -> NDArray:
+        """Return class probabilities."""
+        with torch_defaults():
+            return softmax(torch.cat(list(self.forward_iter(X))).detach().float().numpy(), axis=1)
+
+    def predict(self, X) -> NDArray:
+        """Return class codes."""
+        return self.predict_proba(X).argmax(1)
 
 
-def class_shares(target: NDArray, n_classes: int) -> NDArray:
-    """Return the share of every class.
+class _BestEpoch:
+    """After every epoch, keep the weights if the validation loss is the lowest; at last, stop."""
 
-    Parameters
-    ----------
-    target : ndarray of shape (n_samples,) or (n_samples, n_classes)
-        Class codes, or class mass.
-    n_classes : int
-        Number of classes.
+    def __init__(self, patience: int):
+        self.patience = patience
+        self.epoch = self.state = None
 
-    Returns
-    -------
-    shares : ndarray of shape (n_classes,)
-        They sum to one.
+    def __call__(self, net: TensorNet) -> bool:
+        if net.history[-1]["valid_loss_best"] or self.state is None:
+            self.epoch, self.state = len(net.history), copy.deepcopy(net.module_.state_dict())
+        return len(net.history) - self.epoch >= self.patience
+
+
+def _select(rows: Rows, target: NDArray, indices: NDArray | None = None) -> Rows:
+    """Return (some) rows with targets; soft ones are scaled to a mean weight of 1.
+
+    Rows without weight are left out.
     """
-    totals = np.bincount(target, minlength=n_classes) if target.ndim == 1 else target.sum(0)
-    return totals / totals.sum()
+    if target.ndim == 2:
+        has_weight = target.sum(1) > 0
+        if not has_weight.any():
+            raise ValueError("all rows have a weight of zero: nothing to learn.")
+        if not has_weight.all():
+            target = target[has_weight]
+            chosen = np.arange(len(rows)) if indices is None else indices
+            indices = chosen[has_weight]
+        target = (target / target.sum(1).mean()).astype(np.float32)
+    return rows.select(indices, target)
 
 
-class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, NetEstimator):
+class NetClassifier(ClassifierMixin, NetEstimator):
     """Neural network classifier for signals, images, volumes and tables.
 
     A scikit-learn classifier around a skorch net: the plain network of the papers, the final
@@ -159,7 +168,9 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
     Parameters
     ----------
     module : "auto", type or torch.nn.Module, default="auto"
-        The network. "auto" takes a small :class:`~skrobust.neural.ResNet1d` for signals and a
+        The network. "auto" is an :class:`~skrobust.neural.MLP` for the columns of a DataFrame
+        with names and for plain rows of fewer than 64 features, a small
+        :class:`~skrobust.neural.ResNet1d` for longer rows and signals, and a
         :class:`~skrobust.neural.ConvNet` for images and volumes
         (:func:`~skrobust.neural.auto_module`). A class is called with ``module__*`` and, where
         it takes arguments of these names, ``input_shape`` and ``n_outputs`` (the number of
@@ -175,8 +186,10 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
         A torch optimizer class. Adam, AdamW and SGD are run fused, unless
         ``optimizer__fused=False``.
     input_shape : tuple of int, default=None
-        ``(channels, *spatial)``: how to see rows of a two-dimensional X. By default rows keep
-        their shape, and the networks here see a plain row as a one-channel signal.
+        ``(channels, *spatial)``: how to see a row. By default ``(n, H, W)`` and
+        ``(n, D, H, W)`` are images and volumes of one channel, ``(n, channels, H, W)`` images of
+        up to 4 channels, ``(n, 1, length)`` signals; shapes that can be read in several ways are
+        an error. A plain row is a one-channel signal to convolutions.
     class_weight : dict or "balanced", default=None
         Weights of the classes, as in scikit-learn.
     balanced_batches : bool, default=False
@@ -191,9 +204,9 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
     augment : {"affine", "noise"}, callable or None, default=None
         Change every training batch at random. "affine" rotates images and volumes (up to 15
         degrees), scales and shifts (up to 10%), "noise" adds Gaussian noise (10% of the row's
-        standard deviation). Other strengths, flips and crops are had by
-        :class:`~skrobust.RandomAugmentation`; any callable from a batch to a batch of the same
-        shape will do. "affine" is meant for signals, images and volumes, not for tables.
+        standard deviation). Other strengths, flips and crops:
+        :class:`~skrobust.RandomAugmentation`, or any callable from a batch to a batch of the
+        same shape. "affine" is meant for signals, images and volumes, not for tables.
     mixup : {"input", "manifold"} or None, default=None
         Train on mixtures of two rows of a batch, with targets mixed alike: "input" mixes the rows
         (after `augment`), "manifold" mixes at each step either the rows or what goes into a
@@ -203,17 +216,24 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
         The partner's share is drawn from Beta(mixup_alpha, mixup_alpha), once for a batch: small
         values hardly mix, 1 draws all shares alike, large values halve. None is 0.2 for "input"
         and 2 for "manifold", as in the papers.
-    validation_fraction : float in (0, 0.5], default=None
-        Share of the training rows to hold out for the validation loss (for early stopping by a
-        callback). Disjoint in groups when groups are given, stratified otherwise. None trains
-        on all rows.
+    early_stopping : bool, default=False
+        Hold out some rows, stop when their loss has not become lower for `n_iter_no_change`
+        epochs, and go back to the weights of the epoch where it was lowest. Without, rows are
+        held out only where one of `callbacks` (skorch's EarlyStopping, Checkpoint, EpochScoring)
+        asks for scores of validation rows.
+    validation_fraction : float in (0, 0.5], default=0.1
+        About which share of the training rows is held out: disjoint in groups when groups are
+        given, stratified otherwise. Ignored where no row is held out, and with X_val.
+    n_iter_no_change : int, default=10
+        Epochs without a lower validation loss after which `early_stopping` stops.
     precision : {"float32", "bfloat16"}, default="float32"
         Precision of the convolutions and matrix products. "bfloat16" is about 1.5 times faster
         on processors that have it, and rounds to 3 digits.
     device : str, default="cpu"
         "cpu", "cuda", or "auto" for CUDA where there is a GPU.
     callbacks : list, default=None
-        skorch callbacks: early stopping, schedules, checkpoints, progress bars. They are copied.
+        skorch callbacks: early stopping, schedules, checkpoints, scores, progress bars. They are
+        copied. Scorers are given class codes, the positions in `classes_`.
     verbose : int, default=0
         1 shows a progress bar over epochs, 2 skorch's table of losses.
     random_state : int, RandomState instance or None, default=None
@@ -247,10 +267,10 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
 
     Notes
     -----
-    Targets may be class mass, a float array ``(n_samples, n_classes)`` whose rows are soft labels
-    times sample weights (:class:`~skrobust.ClassMass`). The loss is cross entropy
-    with respect to it, divided by the mean row mass of the training rows, so that weight k counts
-    like k copies of a row. Rows without mass are left out.
+    Targets may be soft labels, a DataFrame with one column per class, or a float array
+    ``(n_samples, n_classes)``; the sum of a row is its weight. The loss is cross entropy with
+    respect to them, divided by the mean row sum of the training rows, so that weight k counts
+    like k copies of a row. Rows without weight are left out.
 
     References
     ----------
@@ -269,6 +289,7 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
     (2, 2)
     """
 
+    _net_class = ClassifierNet
     __metadata_request__fit = {"groups": True, "X_val": True, "y_val": True}
 
     _parameter_constraints: dict = {
@@ -279,7 +300,9 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
         "augment": [StrOptions(set(AUGMENTATIONS)), callable, None],
         "mixup": [StrOptions(set(DEFAULT_ALPHA)), None],
         "mixup_alpha": [Interval(Real, 0.01, None, closed="left"), None],
-        "validation_fraction": [Interval(Real, 0, 0.5, closed="right"), None],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 0.5, closed="right")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
     }
 
     paper_params = {
@@ -308,7 +331,9 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
         augment=None,
         mixup=None,
         mixup_alpha=None,
-        validation_fraction=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
         precision="float32",
         device="cpu",
         callbacks=None,
@@ -329,7 +354,9 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
         self.augment = augment
         self.mixup = mixup
         self.mixup_alpha = mixup_alpha
+        self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
         self.precision = precision
         self.device = device
         self.callbacks = callbacks
@@ -342,6 +369,7 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
         X: ArrayLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
+        *,
         groups: ArrayLike | None = None,
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
@@ -351,18 +379,18 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
-            Training rows.
+            Training rows. A memory-mapped array is read in batches.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            Labels of any type, or class mass.
+            Labels of any type, or soft labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
         groups : array-like of shape (n_samples,), default=None
-            Group (patient) of every row; keeps the held-out rows of `validation_fraction`
-            group-disjoint, and is not looked at otherwise.
+            Group (patient) of every row; keeps the rows that are held out group-disjoint, and is
+            ignored otherwise.
         X_val, y_val : array-like, default=None
-            Validation rows and labels, instead of `validation_fraction`. Inside a
-            cross-validation prefer `validation_fraction`: scikit-learn cuts an X_val that has
-            as many rows as X.
+            Validation rows and labels, instead of rows that are held out; without
+            `early_stopping` their loss is only recorded. Inside a cross-validation prefer
+            rows that are held out: scikit-learn cuts an X_val that has as many rows as X.
 
         Returns
         -------
@@ -376,18 +404,29 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
         """
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together, but only one of them was given.")
+        given_y = y
         X, classes, target = self._check_targets(X, y, sample_weight)
-        net = self._start_classifier(X, target, len(classes))
-        valid = None
+        seed = draw_seed(self.random_state)
+        train = held = None
+        if X_val is None and (self.early_stopping or asks_for_validation(self.callbacks)):
+            groups = None if groups is None else check_groups(groups, len(X), given_y)
+            labels = target if target.ndim == 1 else target.argmax(1)
+            train, held = validation_split(labels, self.validation_fraction, groups, seed)
+        own = target if train is None else target[train]
+        net = self._start_classifier(X, own, classes, seed)
+        every, valid = Rows(X, None, self.input_shape_, net.device), None
         if X_val is not None:
             X_val = self._check_X(X_val, reset=False)
-            valid = self._rows(net, X_val, encode_labels(column_or_1d(y_val), classes, "y_val"))
-        elif self.validation_fraction is not None:
-            labels = target if target.ndim == 1 else target.argmax(1)
-            train, held = validation_split(labels, self.validation_fraction, groups, net.seed)
-            valid = self._rows(net, X[held], target[held])
-            X, target = X[train], target[train]
-        net.run_epochs(self._rows(net, X, target), self.max_epochs, valid)
+            codes = self._encode(y_val, classes, len(X_val), "y_val")
+            rows = Rows(X_val, None, self.input_shape_, net.device)
+            valid = _select(rows, self._weigh(net, codes, classes))
+        elif held is not None:
+            valid = _select(every, self._weigh(net, target[held], classes), held)
+        best = _BestEpoch(self.n_iter_no_change) if self.early_stopping else None
+        rows = _select(every, self._weigh(net, own, classes), train)
+        net.run_epochs(rows, self.max_epochs, valid, best)
+        if best is not None:
+            net.module_.load_state_dict(best.state)
         self.classes_, self.net_ = classes, net
         return self
 
@@ -406,9 +445,9 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
         X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
             Training rows.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            Labels, or class mass.
+            Labels, or soft labels.
         classes : array-like of shape (n_classes,), default=None
-            All class labels; needed at the first call, except with class mass.
+            All class labels; needed at the first call, except with soft labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, relative to each other within this call.
 
@@ -422,8 +461,13 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
         ValueError
             If `classes` is missing at the first call, labels are unknown, or
             ``class_weight="balanced"`` or `logit_adjustment` ask for class shares, which one part
-            of the data cannot tell.
+            of the data cannot tell, or `early_stopping` for rows to hold out.
         """
+        if self.early_stopping:
+            raise ValueError(
+                "early_stopping does not work with partial_fit, which trains for one epoch. Use "
+                "fit, or set early_stopping=False."
+            )
         if self.class_weight == "balanced":
             raise ValueError(
                 "class_weight='balanced' does not work with partial_fit. Compute the weights with "
@@ -438,19 +482,74 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
         if classes is None and first and is_soft_labels(y):
             classes = check_soft_labels(y)[1]
         check_partial_fit_first_call(self, classes)
-        X, _, target = self._check_targets(X, y, sample_weight, self.classes_, reset=first)
-        net = self._start_classifier(X, target, len(self.classes_)) if first else self.net_
-        self.net_ = net.run_epochs(self._rows(net, X, target), 1)
+        classes = self.classes_
+        X, _, target = self._check_targets(X, y, sample_weight, classes, reset=first)
+        net = self._start_classifier(X, target, classes) if first else self.net_
+        self.net_ = net.run_epochs(self._rows(net, X, self._weigh(net, target, classes)), 1)
         return self
 
-    def _start_classifier(self, X: NDArray, target: NDArray, n_classes: int) -> TensorNet:
+    def _check_targets(self, X, y, sample_weight, classes=None, *, reset=True):
+        """Return X, the classes, and class codes or (for weights and soft labels) soft labels."""
+        if is_soft_labels(y):
+            X = self._check_X(X, reset=reset)
+            classes = check_soft_labels(y)[1] if classes is None else classes
+        else:
+            X, y = self._check_X(X, y, reset=reset)
+            check_class_labels(y)
+            classes = np.unique(y) if classes is None else classes
+        target = self._encode(y, classes, len(X), "y")
+        if len(classes) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs rows of at least 2 classes, but y has one class: "
+                f"{classes}."
+            )
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        return X, classes, weigh(target, classes, sample_weight, None)
+
+    def _encode(self, y, classes: NDArray, n_samples: int, name: str) -> NDArray:
+        """Return the class codes of labels, or soft labels with one column per class."""
+        if not is_soft_labels(y):
+            return encode_labels(column_or_1d(check_class_labels(y)), classes, name)
+        given, columns = check_soft_labels(y, n_samples)
+        if hasattr(y, "columns"):
+            mass = np.zeros((len(given), len(classes)))
+            mass[:, encode_labels(columns, classes, f"the columns of {name}")] = given
+            return mass
+        if len(classes) != given.shape[1]:
+            raise ValueError(
+                f"{name} has {given.shape[1]} columns of soft labels, but there are {len(classes)} "
+                f"classes: {classes}."
+            )
+        return given
+
+    def _start_classifier(
+        self, X: NDArray, target: NDArray, classes: NDArray, seed: int | None = None
+    ) -> TensorNet:
         """Build the net, with the loss and the batches that the parameters ask for."""
+        n_classes = len(classes)
         recipe = {"samples_per_class": 1 if self.balanced_batches else None}
-        if not self.logit_adjustment:
-            return self._start_net(X, n_classes, nn.CrossEntropyLoss, **recipe)
-        recipe["criterion__shares"] = class_shares(target, n_classes).tolist()
-        recipe["criterion__tau"] = self.logit_adjustment
-        return self._start_net(X, n_classes, LogitAdjustedLoss, **recipe)
+        mass = one_hot(target, n_classes) if target.ndim == 1 else target
+        factors = class_factors(mass, classes, self.class_weight)
+        loss = nn.CrossEntropyLoss
+        if self.logit_adjustment:
+            loss, shares = LogitAdjustedLoss, (mass * factors).sum(0)
+            recipe["criterion__shares"] = (shares / shares.sum()).tolist()
+            recipe["criterion__tau"] = self.logit_adjustment
+        net = self._start_net(X, n_classes, loss, seed, **recipe)
+        net.class_factors_ = None if self.class_weight is None else factors
+        return net
+
+    def _weigh(self, net: TensorNet, target: NDArray, classes: NDArray) -> NDArray:
+        """Return targets times the factors of the classes."""
+        if net.class_factors_ is None:
+            return target
+        mass = one_hot(target, len(classes)) if target.ndim == 1 else target
+        return mass * net.class_factors_
+
+    def _rows(self, net: TensorNet, X: NDArray, target: NDArray) -> Rows:
+        """Return training rows for weighted targets."""
+        return _select(Rows(X, None, self.input_shape_, net.device), target)
 
     def _batch_transform(self):
         augment = augment_batches(self.augment)
@@ -506,3 +605,48 @@ class NetClassifier(ClassifierMixin, ClassTargetsMixin, ActivationMapsMixin, Net
         """
         outputs = self._outputs(X)
         return self.classes_[outputs.argmax(1)]
+
+    def class_activation_map(self, X: ArrayLike, target: ArrayLike | None = None) -> NDArray:
+        """Return how much every position speaks for a class (section 4.4 of the paper).
+
+        The map is the sum of the last feature maps, weighted by the linear layer's weights for
+        the class, interpolated linearly to the length (height, width, depth) of the input. Its
+        mean before the interpolation, plus the class's bias, is the class's score.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Rows.
+        target : array-like of shape (n_samples,), default=None
+            Class label to explain for every row; by default the predicted one.
+
+        Returns
+        -------
+        maps : ndarray of shape (n_samples, *spatial), float32
+            Class activation maps.
+
+        Raises
+        ------
+        ValueError
+            If the network has no global average pooling before one linear layer.
+        """
+        check_is_fitted(self)
+        module = self.net_.module_
+        if not has_activation_maps(module):
+            raise ValueError(
+                f"{type(module).__name__} has no class activation maps: they need feature_maps() "
+                "and a PooledHead, as ResNet1d and ConvNet have."
+            )
+        X = self._check_X(X, reset=False)
+        codes = None
+        if target is not None:
+            codes = encode_labels(column_or_1d(target), self.classes_, "target")
+        rows = Rows(X, codes, self.input_shape_, self.net_.device)
+        size = self.input_shape_[1:] or self.input_shape_
+        module.eval()
+        with torch_defaults(), torch.no_grad():
+            maps = [
+                class_activation(module, x, None if codes is None else chosen, size).cpu()
+                for x, chosen in self.net_.get_iterator(rows)
+            ]
+        return torch.cat(maps).numpy()

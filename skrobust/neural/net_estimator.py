@@ -7,6 +7,7 @@ import inspect
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
@@ -17,9 +18,9 @@ from ..base.state import VersionedState
 from ..utils.sklearn_private import Interval, StrOptions
 from ..utils.validation import check_float32_range, check_layout, layout_of_rows
 from .architectures import auto_module
-from .batches import Rows, as_tensor
+from .batches import Rows
 from .net import TensorNet, resolve_device
-from .seeding import draw_seed
+from .seeding import draw_seed, nearest_device
 
 _NESTED = ("module__", "optimizer__")
 
@@ -32,6 +33,9 @@ class NetEstimator(VersionedState, BaseEstimator):
 
     # the network of module="auto", from the shape of a row
     _auto_module = staticmethod(auto_module)
+
+    # the net inside
+    _net_class = TensorNet
 
     _parameter_constraints: dict = {
         "module": [StrOptions({"auto"}), callable],
@@ -91,7 +95,8 @@ class NetEstimator(VersionedState, BaseEstimator):
         return {
             k: v
             for k, v in vars(self).items()
-            if k not in named and not k.startswith("_") and not k.endswith("_")
+            if k.startswith(_NESTED)
+            or (k not in named and not k.startswith("_") and not k.endswith("_"))
         }
 
     def _validate_params(self):
@@ -135,13 +140,22 @@ class NetEstimator(VersionedState, BaseEstimator):
             return copy.deepcopy(self.module), {}
         module, defaults = self.module, {}
         if isinstance(module, str):
-            module, defaults = self._auto_module(self.input_shape_)
+            module, defaults = self._automatic_module()
         accepted = _check_arguments(module, given, "module")
         sizes = {"input_shape": self.input_shape_, "n_outputs": n_outputs}
         if n_outputs is None:
             del sizes["n_outputs"]
         sizes = {k: v for k, v in sizes.items() if accepted is None or k in accepted}
         return module, {**sizes, **defaults, **given}
+
+    def _automatic_module(self) -> tuple[type[nn.Module], dict[str, Any]]:
+        """Return the class and sizes that ``module="auto"`` stands for."""
+        if self._auto_module is not auto_module:
+            return self._auto_module(self.input_shape_)
+        names = getattr(self, "feature_names_in_", None)
+        # names that scikit-learn makes up say nothing
+        named = names is not None and list(names) != [f"x{i}" for i in range(len(names))]
+        return auto_module(self.input_shape_, table=named)
 
     def _start_net(
         self,
@@ -178,10 +192,10 @@ class NetEstimator(VersionedState, BaseEstimator):
             **{f"optimizer__{k}": v for k, v in optimizer_params.items()},
             **recipe,
         }
-        return self._net_from_recipe(recipe, as_tensor(X[:2]).float())
+        return self._net_from_recipe(recipe, torch.from_numpy(np.array(X[:2], dtype=np.float32)))
 
     def _net_from_recipe(self, recipe: dict[str, Any], probe: torch.Tensor) -> TensorNet:
-        net = TensorNet(
+        net = self._net_class(
             **recipe,
             probe=probe.reshape(-1, *self.input_shape_),
             batch_transform=self._batch_transform(),
@@ -226,9 +240,9 @@ class NetEstimator(VersionedState, BaseEstimator):
         super().__setstate__(state)
         if dumped is None:
             return
-        if recipe["device"].startswith("cuda") and not torch.cuda.is_available():
-            recipe["device"] = "cpu"
-        self.net_ = self._net_from_recipe(recipe, torch.zeros(2, *self.input_shape_))
+        recipe["device"] = nearest_device(recipe["device"])
+        probe = torch.zeros(2, *self.input_shape_, dtype=torch.float32)
+        self.net_ = self._net_from_recipe(recipe, probe)
         self.net_.load(dumped)
         self.net_.history.extend(history)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
@@ -17,6 +20,7 @@ _OVERLOADS_WITH_GENERATOR = {
     "Tensor": "Tensor_generator",
     "low_dtype": "low_generator_dtype",
 }
+_GLOBAL_GENERATORS = threading.RLock()
 
 
 class OwnRandomness(TorchDispatchMode):
@@ -30,11 +34,6 @@ class OwnRandomness(TorchDispatchMode):
     ----------
     seed : int
         Fixes all that is drawn.
-
-    Attributes
-    ----------
-    drawn : bool
-        Whether anything was redirected; callers may reset it.
 
     Examples
     --------
@@ -52,54 +51,93 @@ class OwnRandomness(TorchDispatchMode):
     def __init__(self, seed: int):
         super().__init__()
         self.seed = seed
-        self.generators: dict[str, torch.Generator] = {}
-        self.drawn = False
+        self.generators: dict[torch.device, torch.Generator] = {}
 
     def generator(self, device: torch.device | str = "cpu") -> torch.Generator:
         """Return the generator of a device, made at the first call."""
-        name = str(device)
-        if name not in self.generators:
-            self.generators[name] = torch.Generator(name).manual_seed(self.seed)
-        return self.generators[name]
+        device = torch.device(device)
+        if device not in self.generators:
+            # "cuda" is the GPU in use: one device has one generator under either name
+            named = device if device.type == "cpu" else torch.empty(0, device=device).device
+            if named not in self.generators:
+                self.generators[named] = torch.Generator(named).manual_seed(self.seed)
+            return self.generators[named]
+        return self.generators[device]
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
-        if func is _aten.native_dropout.default:
-            self.drawn = True
-            x, p = args[:2]
-            keep = torch.empty_like(x, dtype=torch.bool)
-            keep.bernoulli_(1 - p, generator=self.generator(x.device))
-            return x * keep / (1 - p), keep
-        overload = _overload_with_generator(func)
-        if overload is None:
-            return func(*args, **kwargs)
-        if kwargs.get("generator") is None:
-            self.drawn = True
-            devices = [a.device for a in args if isinstance(a, Tensor)]
-            device = devices[0] if devices else kwargs.get("device") or "cpu"
-            kwargs = {**kwargs, "generator": self.generator(device)}
-        return overload(*args, **kwargs)
+        run = _redirected(func)
+        return func(*args, **(kwargs or {})) if run is None else run(self, args, kwargs or {})
 
     def state_dict(self) -> dict:
         """Return the seed and the state of every generator."""
-        states = {device: g.get_state() for device, g in self.generators.items()}
+        states = {str(device): g.get_state() for device, g in self.generators.items()}
         return {"seed": self.seed, "generators": states}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on drawing where `state_dict` was called."""
+        """Go on drawing where `state_dict` was called; states of devices not here are left out."""
         self.seed = state["seed"]
-        for device, values in state["generators"].items():
-            if torch.device(device).type == "cpu" or torch.cuda.is_available():
-                self.generator(device).set_state(values.cpu())
+        for name, values in state["generators"].items():
+            here = nearest_device(name)
+            if torch.device(here).type == torch.device(name).type:
+                self.generator(here).set_state(values.cpu())
 
 
 @cache
-def _overload_with_generator(func):
-    """Return the variant of a random operation that takes a generator; None for other ones."""
+def _redirected(func) -> Callable | None:
+    """Return what is run instead of a random operation; None for other operations."""
+    if func is _aten.native_dropout.default:
+        return _drop
     if any(argument.name == "generator" for argument in func._schema.arguments):
-        return func
-    packet, name = func.overloadpacket, _OVERLOADS_WITH_GENERATOR.get(func._overloadname)
-    return getattr(packet, name) if name in packet.overloads() else None
+        overload = func
+    else:
+        packet, name = func.overloadpacket, _OVERLOADS_WITH_GENERATOR.get(func._overloadname)
+        overload = getattr(packet, name) if name in packet.overloads() else None
+    if overload is None:
+        is_random = torch.Tag.nondeterministic_seeded in func.tags
+        return _swap_global_generator(func) if is_random else None
+
+    def draw(randomness, args, kwargs):
+        if kwargs.get("generator") is None:
+            kwargs = {**kwargs, "generator": randomness.generator(_device_of(args, kwargs))}
+        return overload(*args, **kwargs)
+
+    return draw
+
+
+def _drop(randomness, args, kwargs):
+    x, p = args[:2]
+    keep = torch.empty_like(x, dtype=torch.bool)
+    keep.bernoulli_(1 - p, generator=randomness.generator(x.device))
+    return x * keep / (1 - p), keep
+
+
+def _swap_global_generator(func) -> Callable:
+    """Run an operation that can take no generator with the global one set for it and put back.
+
+    Attention and recurrent layers on a GPU are such operations.
+    """
+
+    def run(randomness, args, kwargs):
+        own = randomness.generator(_device_of(args, kwargs))
+        device = own.device
+        module = torch if device.type == "cpu" else getattr(torch, device.type)
+        where = () if device.type == "cpu" else (device,)
+        with _GLOBAL_GENERATORS:
+            before = module.get_rng_state(*where)
+            module.set_rng_state(own.get_state(), *where)
+            try:
+                result = func(*args, **kwargs)
+                own.set_state(module.get_rng_state(*where))
+            finally:
+                module.set_rng_state(before, *where)
+        return result
+
+    return run
+
+
+def _device_of(args, kwargs) -> torch.device | str:
+    devices = [a.device for a in args if isinstance(a, Tensor)]
+    return devices[0] if devices else kwargs.get("device") or "cpu"
 
 
 class OwnDropout(nn.Dropout):
@@ -137,6 +175,23 @@ def replace_dropout(module: nn.Module, randomness: OwnRandomness) -> None:
             replace_dropout(child, randomness)
 
 
+_DRAW_NOTHING = (
+    *(nn.Linear, nn.Identity, nn.Flatten, nn.Unflatten, nn.ReLU, nn.Sequential, nn.ModuleList),
+    *(nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d),
+    *(nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d),
+)
+
+
+def may_draw(module: nn.Module) -> bool:
+    """Tell whether a network may draw from a global generator; those of this library never do."""
+    return any(
+        not (type(part) in _DRAW_NOTHING or type(part).__module__.split(".")[0] == "skrobust")
+        or part._forward_hooks
+        or part._forward_pre_hooks
+        for part in module.modules()
+    )
+
+
 def draw_seed(random_state) -> int:
     """Return a seed for :class:`OwnRandomness` from scikit-learn's ``random_state``.
 
@@ -152,3 +207,54 @@ def draw_seed(random_state) -> int:
         A number between 0 and 2**31 - 1.
     """
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+_float32_lock = threading.Lock()
+_float32_users: list[torch.dtype] = []
+
+
+@contextmanager
+def torch_defaults():
+    """Compute as in a fresh process, whatever modes of torch the caller is in.
+
+    Gradients can be recorded, an outer autocast rounds nothing, and new tensors are float32. The
+    default dtype is the only one of these that other threads see: where it is another one, it is
+    float32 until the last thread has left this context.
+    """
+    other = torch.get_default_dtype() != torch.float32 or bool(_float32_users)
+    if other:
+        with _float32_lock:
+            _float32_users.append(torch.get_default_dtype() if not _float32_users else
+                                  _float32_users[0])  # fmt: skip
+            torch.set_default_dtype(torch.float32)
+    try:
+        with (
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            torch.autocast("cpu", enabled=False),
+            torch.autocast("cuda", enabled=False),
+        ):
+            yield
+    finally:
+        if other:
+            with _float32_lock:
+                given = _float32_users.pop()
+                if not _float32_users:
+                    torch.set_default_dtype(given)
+
+
+def device_exists(device: str) -> bool:
+    """Tell whether torch can compute on a device here."""
+    if torch.device(device).type == "meta":
+        return False
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        return False
+    return True
+
+
+def nearest_device(device: str) -> str:
+    """Return a device, or what comes nearest here: another of its kind, or the CPU."""
+    kind = torch.device(device).type
+    return next(name for name in (device, kind, "cpu") if name == "cpu" or device_exists(name))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
+from sklearn.model_selection import StratifiedShuffleSplit
 
 from ..utils.groups import check_groups
+
+# orders of the groups that are tried for a hold-out of the share that was asked for
+_N_ORDERS = 20
 
 
 def validation_split(
@@ -18,20 +19,21 @@ def validation_split(
     random_state: int,
     *,
     keep_rare: bool = False,
-    remedy: str = "give X_val and y_val, or set validation_fraction=None",
+    remedy: str = "give X_val and y_val",
 ) -> tuple[NDArray, NDArray]:
     """Split rows into training and validation rows.
 
-    With groups, no group is on both sides, and whole groups are chosen so that the classes are
-    shared out evenly (a fold of :class:`~sklearn.model_selection.StratifiedGroupKFold`).
-    Without, rows are drawn stratified by class.
+    With groups, no group is on both sides, and whole groups are chosen so that about the asked
+    share of the rows, and of every class, is held out. Without, rows are drawn stratified by
+    class.
 
     Parameters
     ----------
     labels : ndarray of shape (n_samples,)
         Class of every row.
     fraction : float
-        Share of the rows (with groups: about that share) to validate on, between 0 and 0.5.
+        Share of the rows to validate on, between 0 and 0.5; with groups, as near to it as they
+        allow.
     groups : ndarray of shape (n_samples,) or None
         Group of every row.
     random_state : int
@@ -50,8 +52,8 @@ def validation_split(
     Raises
     ------
     ValueError
-        If there are too few groups or rows, or a class would have no training row, or there
-        would be no validation row.
+        If there are too few groups or rows, or a class would have no training row, or the groups
+        allow only less than half of the share, or more than twice as much.
 
     Examples
     --------
@@ -62,42 +64,28 @@ def validation_split(
     >>> set(patient[train]) & set(patient[valid])
     set()
     """
-    if groups is None and keep_rare:
-        return _checked(_split_by_class(labels, fraction, random_state), fraction)
-    if groups is None:
+    if groups is not None:
+        held = _split_by_group(
+            labels, fraction, check_groups(groups, len(labels)), random_state, keep_rare, remedy
+        )
+    elif keep_rare:
+        held = _split_by_class(labels, fraction, random_state)
+    else:
+        held = np.zeros(len(labels), dtype=bool)
         splitter = StratifiedShuffleSplit(1, test_size=fraction, random_state=random_state)
         try:
-            train, valid = next(splitter.split(labels, labels))
+            held[next(splitter.split(labels, labels))[1]] = True
         except ValueError as error:
             raise ValueError(
                 f"validation_fraction={fraction} cannot be held out of {len(labels)} rows: {error} "
                 f"You can {remedy}."
             ) from error
-        return np.sort(train), np.sort(valid)
-    groups = check_groups(groups, len(labels))
-    n_splits = round(1 / fraction)
-    n_groups = len(np.unique(groups))
-    if n_groups < n_splits:
+    if not held.any():
         raise ValueError(
-            f"validation_fraction={fraction} needs at least {n_splits} groups to hold some out "
-            f"whole, but there are {n_groups}. Use a larger validation_fraction (up to 0.5), or "
-            f"{remedy}."
+            f"validation_fraction={fraction} of {len(held)} rows leaves no validation row: every "
+            f"class has too few rows or groups. Raise it, or {remedy}."
         )
-    if keep_rare:
-        return _checked(_split_by_group(labels, n_splits, groups, random_state), fraction)
-    smallest = min(len(np.unique(groups[labels == label])) for label in np.unique(labels))
-    if smallest < 2:
-        raise ValueError(
-            "a class has rows of one group only, so that group-disjoint training and validation "
-            f"rows cannot both have it. You can {remedy}."
-        )
-    splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=random_state)
-    for train, valid in splitter.split(labels, labels, groups):
-        if len(valid) and len(np.unique(labels[train])) == len(np.unique(labels)):
-            return train, valid
-    raise ValueError(
-        f"no group-disjoint split leaves every class in the training rows. You can {remedy}."
-    )
+    return np.flatnonzero(~held), np.flatnonzero(held)
 
 
 def _split_by_class(labels: NDArray, fraction: float, random_state: int) -> NDArray:
@@ -111,30 +99,55 @@ def _split_by_class(labels: NDArray, fraction: float, random_state: int) -> NDAr
     return held
 
 
-def _split_by_group(labels: NDArray, n_splits: int, groups: NDArray, random_state: int) -> NDArray:
-    """Return which rows to validate on: a fold, less the groups that a class cannot spare."""
-    held = np.zeros(len(labels), dtype=bool)
-    # more folds than rows of a class is an error if it holds for all classes, else a warning
-    n_splits = min(n_splits, np.unique(labels, return_counts=True)[1].max())
-    if n_splits < 2:
-        return held
-    splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=random_state)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The least populated class")
-        _, valid = next(splitter.split(labels, labels, groups))
-    held[valid] = True
-    for label in np.unique(labels):
-        own = labels == label
-        if held[own].all():
-            spared, n_rows = np.unique(groups[own], return_counts=True)
-            held[groups == spared[n_rows.argmax()]] = False
-    return held
+def _split_by_group(
+    labels: NDArray,
+    fraction: float,
+    groups: NDArray,
+    random_state: int,
+    keep_rare: bool,
+    remedy: str,
+) -> NDArray:
+    """Return which rows to validate on: groups that come nearest to the share in every class.
 
-
-def _checked(held: NDArray, fraction: float) -> tuple[NDArray, NDArray]:
-    if not held.any():
+    In random orders, groups are held out as long as that brings the shares nearer; the best order
+    counts. The share of all rows counts five times as much as those of the classes together: each
+    of many classes may have too few groups to spare one.
+    """
+    _, group_codes = np.unique(groups, return_inverse=True)
+    classes, label_codes = np.unique(labels, return_inverse=True)
+    sizes = np.zeros((group_codes.max() + 1, len(classes)))  # rows of every group and class
+    np.add.at(sizes, (group_codes, label_codes), 1)
+    n_groups = (sizes > 0).sum(0)
+    if not keep_rare and n_groups.min() < 2:
         raise ValueError(
-            f"validation_fraction={fraction} of {len(held)} rows leaves no validation row: every "
-            "class has too few rows or groups. Raise it, or set validation_fraction=None."
+            f"the class {classes[n_groups.argmin()]} has rows of one group only, so that "
+            f"group-disjoint training and validation rows cannot both have it. You can {remedy}."
         )
-    return np.flatnonzero(~held), np.flatnonzero(held)
+    shares = np.hstack([sizes / sizes.sum(0), sizes.sum(1, keepdims=True) / len(labels)])
+    weights = np.append(np.full(len(classes), 1 / len(classes)), 5.0)
+    rng = np.random.RandomState(random_state)
+    best, best_distance = np.zeros(len(sizes), dtype=bool), np.inf
+    for _ in range(_N_ORDERS):
+        chosen, held, left = np.zeros(len(sizes), dtype=bool), np.zeros(len(weights)), sizes.sum(0)
+        for group in rng.permutation(len(sizes)):
+            nearer = (
+                weights @ (held + shares[group] - fraction) ** 2 < weights @ (held - fraction) ** 2
+            )
+            if nearer and ((left - sizes[group] > 0) | (sizes[group] == 0)).all():
+                chosen[group] = True
+                held += shares[group]
+                left = left - sizes[group]
+        distance = weights @ (held - fraction) ** 2
+        if chosen.any() and distance < best_distance - 1e-12:
+            best, best_distance = chosen, distance
+    spared = ((sizes.sum(0) - sizes > 0) | (sizes == 0)).all(1)
+    if not spared.any():
+        return best[group_codes]
+    share = shares[best, -1].sum() if best.any() else shares[spared, -1].min()
+    if not (best.any() and fraction / 2 <= share <= 2 * fraction):
+        raise ValueError(
+            f"validation_fraction={fraction} cannot be held out in whole groups: with these "
+            f"{len(sizes)} groups the nearest share is {share:.2f}. Set validation_fraction to "
+            f"about that, or {remedy}."
+        )
+    return best[group_codes]

@@ -195,11 +195,17 @@ def weigh(
     if sample_weight is None and class_weight is None:
         return target
     mass = one_hot(target, len(classes)) if target.ndim == 1 else target
-    if isinstance(class_weight, str):
-        totals = mass.sum(0)
-        present = totals > 0
-        factors = np.divide(totals.sum(), len(classes) * totals, where=present, out=totals * 0)
-        mass = mass * factors
-    elif class_weight is not None:
-        mass = mass * compute_class_weight(class_weight, classes=classes, y=classes)
+    if class_weight is not None:
+        mass = mass * class_factors(mass, classes, class_weight)
     return mass if sample_weight is None else mass * sample_weight[:, None]
+
+
+def class_factors(mass: NDArray, classes: NDArray, class_weight) -> NDArray:
+    """Return the factor of every class that ``class_weight`` stands for on some rows' labels."""
+    if class_weight is None:
+        return np.ones(len(classes))
+    if not isinstance(class_weight, str):
+        return compute_class_weight(class_weight, classes=classes, y=classes)
+    totals = mass.sum(0)
+    out = np.zeros(len(classes))
+    return np.divide(totals.sum(), len(classes) * totals, where=totals > 0, out=out)

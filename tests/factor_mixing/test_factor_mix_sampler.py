@@ -104,9 +104,9 @@ def test_new_rows_are_mixtures_by_hand(data, detail, factor):
             row = X[source[i]] + row - decode(c[source[i]][None], r[source[i]][None])
         assert_allclose(X_new[40 + i], row[0], atol=1e-4)
         assert_allclose(s.mixture_[i], proportions)
-    assert_array_equal(mass.classes, ["a", "b", "c"])
-    assert_array_equal(mass[:40], np.eye(3)[codes])
-    assert_array_equal(mass[40:], s.mixture_)
+    assert_array_equal(mass.columns, ["a", "b", "c"])
+    assert_array_equal(mass.iloc[:40], np.eye(3)[codes])
+    assert_array_equal(mass.iloc[40:], s.mixture_)
 
 
 def test_hard_targets_are_the_largest_proportion_and_sampled_ones_follow_them(data):
@@ -128,7 +128,7 @@ def test_with_the_own_code_alone_residual_rows_are_the_rows(data):
     s = sampler(own_share=1)
     X_new, mass = s.fit_resample(X, y)
     assert_array_equal(X_new[40:], X[s.sample_indices_[40:]])
-    assert_array_equal(mass[40:], mass[:40])
+    assert_array_equal(mass.iloc[40:], mass.iloc[:40])
     s.set_params(detail="decoded")
     X_new, _ = s.fit_resample(X, y)
     assert_allclose(X_new[40:], s.reconstruct(X), atol=1e-4)
@@ -192,7 +192,7 @@ def test_whole_numbers_stay_in_their_range(data, detail):
     assert_array_equal(X_new[:40], X)
     # a row that wrapped around would be far from the float one
     plain, _ = sampler(detail=detail).fit_resample(X.astype(float), y)
-    assert abs(X_new - np.clip(plain, 0, 255)).max() <= 0.5 + 1e-3
+    assert abs(X_new - np.clip(plain, 0, 255)).max() < 1 + 1e-3
     mask = X > 0
     X_new, _ = sampler(detail=detail, own_share=1).fit_resample(mask, y)
     assert X_new.dtype == bool
@@ -209,7 +209,7 @@ def test_corner_cases_of_classes(data):
     X_new, mass = s.fit_resample(X, lone)
     assert np.isfinite(X_new).all()
     assert np.isnan(s.diagnostics_["probe_accuracy"])
-    assert_allclose(mass.sum(1), 1)
+    assert_allclose(mass.sum(axis=1), 1)
     # 3 rows, below the batch size, of two classes; and a batch size that leaves one row over
     for n_rows, batch_size in [(3, 32), (9, 4)]:
         X_new, _ = sampler(batch_size=batch_size).fit_resample(
@@ -225,13 +225,13 @@ def test_corner_cases_of_classes(data):
 def test_errors_say_what_to_do(data):
     X, y = data
     _, mass = sampler().fit_resample(X, y)
-    with pytest.raises(ValueError, match="one label per row, not class mass"):
-        sampler().fit_resample(X, mass[:40])
+    with pytest.raises(ValueError, match="one label per row, not soft labels"):
+        sampler().fit_resample(X, mass.iloc[:40])
     with pytest.raises(ValueError, match="holds 42 values per row but the rows of X have shape"):
         sampler(input_shape=(1, 6, 7)).fit_resample(X, y)
     with pytest.raises(ValueError, match=r"beyond 3\.4e\+38"):
         sampler().fit_resample(X * 1e60, y)
-    with pytest.raises(ValueError, match="Take a smaller lr"):
+    with pytest.raises(ValueError, match="Set a smaller lr"):
         sampler(lr=1e30).fit_resample(X, y)
     with pytest.raises(ValueError, match="1 to 3 spatial axes"):
         sampler().fit_resample(X.reshape(40, 1, 3, 2, 5, 1), y)

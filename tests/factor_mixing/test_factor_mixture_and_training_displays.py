@@ -21,7 +21,7 @@ def fitted(shape, **params):
 
 @pytest.mark.parametrize("shape", [(1, 6, 5), (1, 3, 4, 5), (2, 30), (30,)], ids=str)
 def test_each_line_is_a_new_row_beside_its_own(shape):
-    sampler, X, X_new = fitted(shape)
+    sampler, X, X_new = fitted(shape, input_shape=shape)
     display = FactorMixtureDisplay.from_estimator(sampler, X_new, new_rows=[7, 2])
     for i, row in enumerate([7, 2]):
         assert_array_equal(display.new_rows[i], X_new[20 + row])

@@ -14,7 +14,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skrobust.factor_mixing.training import FactorNetworks, FactorRecipe, variance_between
-from skrobust.neural import RandomAugmentation
 
 RECIPE = FactorRecipe(
     input_shape=(1, 8, 8),
@@ -35,6 +34,7 @@ RECIPE = FactorRecipe(
     swap_weight=0.0,
     affine_weight=0.0,
     dropout=0.0,
+    affine=False,
     device="cpu",
     seed=0,
 )
@@ -56,7 +56,7 @@ def rows():
 
 @pytest.fixture(scope="module")
 def trained(rows):
-    return FactorNetworks(RECIPE).fit(*rows, None)
+    return FactorNetworks(RECIPE).fit(*rows)
 
 
 def test_the_class_code_tells_the_class_and_both_codes_the_row(rows, trained):
@@ -77,7 +77,7 @@ def test_the_class_code_tells_the_class_and_both_codes_the_row(rows, trained):
 def test_swapping_the_class_code_moves_the_class_half_only(rows):
     X, codes = rows
     recipe = replace(LARGER, class_mean_weight=0.5, swap_weight=0.05, max_epochs=30)
-    networks = FactorNetworks(recipe).fit(X, codes, None)
+    networks = FactorNetworks(recipe).fit(X, codes)
     c, r = networks.encode(X)
     swapped = networks.decode(c[::-1], r)
     level = swapped[:, 0, :, :3].mean((1, 2))
@@ -89,8 +89,8 @@ def test_swapping_the_class_code_moves_the_class_half_only(rows):
 def test_the_second_step_leaves_the_class_encoder_alone(rows):
     X, codes = rows
     recipe = replace(RECIPE, swap_weight=0.1, affine_weight=0.5)
-    short = FactorNetworks(replace(recipe, max_epochs=1)).fit(X, codes, None)
-    long = FactorNetworks(replace(recipe, max_epochs=3)).fit(X, codes, None)
+    short = FactorNetworks(replace(recipe, max_epochs=1)).fit(X, codes)
+    long = FactorNetworks(replace(recipe, max_epochs=3)).fit(X, codes)
     c = short.encode(X)[0]
     assert_array_equal(c, long.encode(X)[0])
     assert_array_equal(short.classify(c), long.classify(c))
@@ -107,7 +107,7 @@ def test_the_adversary_makes_the_residual_code_tell_less():
     X = (X + 0.1 * rng.normal(size=X.shape)).astype(np.float32)
 
     def probed(weight):
-        networks = FactorNetworks(replace(RECIPE, adversarial_weight=weight)).fit(X, codes, None)
+        networks = FactorNetworks(replace(RECIPE, adversarial_weight=weight)).fit(X, codes)
         r = networks.encode(X)[1]
         probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
         return cross_val_score(probe, r, codes, cv=5).mean()
@@ -121,14 +121,13 @@ def test_augmentation_and_dropout_change_training_and_are_fixed_by_the_seed(rows
     recipe = replace(RECIPE, class_epochs=1, max_epochs=1)
     state = torch.get_rng_state()
 
-    def fitted(augment=None, **changes):
-        networks = FactorNetworks(replace(recipe, **changes)).fit(X, codes, augment)
+    def fitted(**changes):
+        networks = FactorNetworks(replace(recipe, **changes)).fit(X, codes)
         return networks.decode(*networks.encode(X))
 
-    affine = RandomAugmentation(rotation=20)
-    assert_array_equal(fitted(affine, dropout=0.5), fitted(affine, dropout=0.5))
+    assert_array_equal(fitted(affine=True, dropout=0.5), fitted(affine=True, dropout=0.5))
     plain = fitted()
-    for other in (fitted(affine), fitted(dropout=0.5), fitted(seed=1)):
+    for other in (fitted(affine=True), fitted(dropout=0.5), fitted(seed=1)):
         assert not np.array_equal(other, plain)
     assert_array_equal(state, torch.get_rng_state())
 
@@ -136,9 +135,9 @@ def test_augmentation_and_dropout_change_training_and_are_fixed_by_the_seed(rows
 def test_rows_are_scaled_by_the_range(rows):
     X, codes = rows
     recipe = replace(RECIPE, class_epochs=1, max_epochs=1)
-    networks = FactorNetworks(recipe).fit(X, codes, None)
+    networks = FactorNetworks(recipe).fit(X, codes)
     scaled = FactorNetworks(replace(recipe, low=0.0, high=1.0, mean=0.5, std=0.325)).fit(
-        (X + 1) / 4, codes, None
+        (X + 1) / 4, codes
     )
     assert_allclose(networks.encode(X)[0], scaled.encode((X + 1) / 4)[0], atol=0.01)
     decoded = networks.decode(*networks.encode(X))
@@ -159,8 +158,8 @@ def test_no_rows_decode_to_no_rows(trained):
 
 
 def test_a_loss_that_is_not_finite_is_an_error(rows):
-    with pytest.raises(ValueError, match="Take a smaller lr or adversarial_weight"):
-        FactorNetworks(replace(RECIPE, lr=1e30, class_epochs=2, max_epochs=2)).fit(*rows, None)
+    with pytest.raises(ValueError, match="Set a smaller lr or adversarial_weight"):
+        FactorNetworks(replace(RECIPE, lr=1e30, class_epochs=2, max_epochs=2)).fit(*rows)
 
 
 def test_the_variance_between_classes_is_that_of_the_f_test():
@@ -179,7 +178,7 @@ def test_class_means_are_drawn_together(rows):
 
     def between(weight):
         recipe = replace(RECIPE, adversarial_weight=0.0, class_mean_weight=weight, max_epochs=30)
-        r = FactorNetworks(recipe).fit(X, codes, None).encode(X)[1]
+        r = FactorNetworks(recipe).fit(X, codes).encode(X)[1]
         return float(variance_between(torch.tensor(r), torch.tensor(codes), 2))
 
     assert between(1.0) < 0.2 * between(0.0)
@@ -191,7 +190,7 @@ def test_the_class_encoder_takes_swapped_rows_for_their_new_class(rows):
     def taken(weight):
         # without an adversary, all of the row can come from the residual code
         recipe = replace(LARGER, adversarial_weight=0.0, swap_weight=weight, max_epochs=30)
-        networks = FactorNetworks(recipe).fit(X, codes, None)
+        networks = FactorNetworks(recipe).fit(X, codes)
         c, r = networks.encode(X)
         again = networks.encode(networks.decode(c[::-1], r))[0]
         return (networks.classify(again).argmax(1) == codes[::-1]).mean()
@@ -222,7 +221,7 @@ def test_decoded_rows_move_with_the_residual_code():
     )
 
     def size_is_kept(weight):
-        networks = FactorNetworks(replace(recipe, affine_weight=weight)).fit(X, codes, None)
+        networks = FactorNetworks(replace(recipe, affine_weight=weight)).fit(X, codes)
         c, r = networks.encode(X)
         size = abs(networks.decode(c[::-1], r)).mean((1, 2, 3))
         return np.corrcoef(size, radius[:, 0, 0])[0, 1]

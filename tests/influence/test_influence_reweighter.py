@@ -195,7 +195,7 @@ def test_warnings_of_poor_validation_rows(data):
         ({}, {"X_val": np.zeros((3, 6))}, "go together"),
         ({}, {"X_val": np.zeros((3, 5)), "y_val": [0, 1, 0]}, "features"),
         ({}, {"X_val": np.zeros((3, 6)), "y_val": [0, 1, 2]}, "not among the classes"),
-        ({}, {"groups": np.zeros(240)}, r"needs at least 5 groups .* give X_val and y_val\.$"),
+        ({}, {"groups": np.zeros(240)}, r"rows of one group only.* give X_val and y_val\.$"),
         ({"alpha": 0.5}, {}, "alpha"),
     ],
 )

@@ -33,7 +33,8 @@ def signals(n=3, channels=None):
 
 def test_maps_are_the_networks_own():
     X = signals(20).astype("float32")
-    clf = NetClassifier(max_epochs=1, module__width=4, random_state=0).fit(X, [0, 1] * 10)
+    clf = NetClassifier(max_epochs=1, module__width=4, input_shape=(1, 32), random_state=0)
+    clf.fit(X, [0, 1] * 10)
     display = ClassActivationDisplay.from_estimator(clf, X[:3])
     np.testing.assert_array_equal(display.labels, clf.predict(X[:3]))
     np.testing.assert_allclose(display.maps, clf.class_activation_map(X[:3]))

@@ -22,7 +22,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from skrobust import MLP, ConvNet, NetClassifier, ResNet1d
-from skrobust.utils import ClassMass
 
 SMALL = {"module": MLP, "module__width": 8, "max_epochs": 3, "random_state": 0}
 
@@ -61,7 +60,7 @@ def test_weight_k_counts_like_k_copies_of_a_row(data):
     assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), atol=1e-5)
 
 
-def test_class_mass_is_soft_labels_times_weights(data):
+def test_soft_labels_is_soft_labels_times_weights(data):
     X, y, _ = data
     weight = np.random.RandomState(1).uniform(0.1, 2, size=len(y))
     mass = np.eye(3)[y] * weight[:, None]
@@ -117,7 +116,7 @@ def test_recorded_loss_is_the_mean_cross_entropy(data):
 def test_learns_signals_images_and_volumes():
     rng = np.random.RandomState(0)
     y = np.tile([0, 1], 40)
-    for shape in [(60,), (1, 12, 12), (1, 6, 7, 8)]:
+    for shape in [(70,), (1, 12, 12), (1, 6, 7, 8)]:
         X = rng.normal(size=(80, *shape)).astype(np.float32)
         X[y == 1, ..., : shape[-1] // 2] += 1.5
         clf = NetClassifier(max_epochs=15, random_state=0).fit(X[:60], y[:60])
@@ -156,14 +155,21 @@ def test_labels_of_any_type(data, labels):
         assert_same_fit(clf, NetClassifier(**SMALL).fit(X, labels[y].astype(object)))
 
 
-def test_columns_of_class_mass_keep_their_names(data):
+def test_columns_of_soft_labels_keep_their_names(data):
     X, y, _ = data
     names = ["healthy", "tumour", "unclear"]
-    for mass in (ClassMass(np.eye(3)[y], names), pd.DataFrame(np.eye(3)[y], columns=names)):
-        clf = NetClassifier(**SMALL).fit(X, mass)
-        assert_array_equal(clf.classes_, names)
-    kept = pickle.loads(pickle.dumps(ClassMass(np.eye(3)[y], names)[:4]))
-    assert_array_equal(kept.classes, names)
+    mass = pd.DataFrame(np.eye(3)[y], columns=names)
+    clf = NetClassifier(**SMALL).fit(X, mass)
+    assert_array_equal(clf.classes_, names)
+    assert_same_fit(clf, NetClassifier(**SMALL).fit(X, mass[names[::-1]]))
+    # in later parts of the data, columns are found by name and may be missing
+    twins = [NetClassifier(**SMALL).partial_fit(X, mass) for _ in range(2)]
+    part = mass[["unclear", "healthy"]]
+    twins[0].partial_fit(X, part)
+    twins[1].partial_fit(X, part.assign(tumour=0.0)[names])
+    assert_same_fit(*twins)
+    with pytest.raises(ValueError, match="columns of y has labels"):
+        twins[0].partial_fit(X, mass.set_axis(["healthy", "tumour", "other"], axis=1))
 
 
 @pytest.mark.parametrize("dtype", ["f8", "f4", "f2", "i8", "u1", "?"])
@@ -227,7 +233,7 @@ def test_two_fits_agree_and_no_global_generator_moves(data):
 
 def test_fits_in_threads_agree_with_a_fit_alone(data):
     X, y, _ = data
-    clf = NetClassifier(max_epochs=2, module__dropout=0.5, random_state=0)
+    clf = NetClassifier(max_epochs=2, module__dropout=0.5, input_shape=(1, 12), random_state=0)
     expected = clone(clf).fit(X, y).predict_proba(X)
     got = joblib.Parallel(3, backend="threading")(
         joblib.delayed(lambda: clone(clf).fit(X, y).predict_proba(X))() for _ in range(6)
@@ -288,19 +294,20 @@ def test_held_out_rows_are_disjoint_in_groups(data):
 
     class Spy(skorch_callbacks.Callback):
         def on_train_begin(self, net, X=None, **kwargs):
-            seen["train"] = X.X
+            seen["train"] = X
 
         def on_epoch_end(self, net, dataset_valid=None, **kwargs):
             seen["valid"] = dataset_valid.X
 
-    clf = NetClassifier(**SMALL, validation_fraction=0.25, callbacks=[Spy()])
+    clf = NetClassifier(**SMALL, early_stopping=True, validation_fraction=0.25, callbacks=[Spy()])
     clf.fit(X, y, groups=groups)
 
     def groups_of(rows):
-        return {int(groups[(row.numpy() == X).all(1)][0]) for row in rows}
+        return {int(groups[(row.numpy() == X).all(1)][0]) for row in rows[: len(rows)][0]}
 
     assert not groups_of(seen["train"]) & groups_of(seen["valid"])
     assert len(seen["train"]) + len(seen["valid"]) == len(X)
+    assert len(seen["valid"]) == pytest.approx(0.25 * len(X), abs=5)
     assert "valid_loss" in clf.history_[-1]
 
 
@@ -308,7 +315,7 @@ def test_groups_matter_only_where_rows_are_held_out(data):
     X, y, groups = data
     NetClassifier(**SMALL).fit(X, y, groups=groups[:5])
     with pytest.raises(ValueError, match="a sampler earlier in the pipeline changed the rows"):
-        NetClassifier(**SMALL, validation_fraction=0.2).fit(X, y, groups=groups[:5])
+        NetClassifier(**SMALL, early_stopping=True).fit(X, y, groups=groups[:5])
 
 
 def test_users_callbacks_work_and_stay_untouched(data):
@@ -376,13 +383,6 @@ def test_an_interrupt_by_the_user_is_raised_and_leaves_no_half_fit(data):
     assert not hasattr(clf, "net_")
 
 
-def test_early_stopping_needs_validation_rows(data):
-    X, y, _ = data
-    clf = NetClassifier(**SMALL, callbacks=[skorch_callbacks.EarlyStopping()])
-    with pytest.raises(ValueError, match="Set validation_fraction"):
-        clf.fit(X, y)
-
-
 def test_progress(data, capsys):
     X, y, _ = data
     NetClassifier(**SMALL).fit(X, y)
@@ -398,13 +398,13 @@ def test_progress(data, capsys):
 # ---- class activation maps
 
 
-@pytest.mark.parametrize("shape", [(48,), (1, 16, 12), (1, 8, 8, 6)])
+@pytest.mark.parametrize("shape", [(1, 48), (1, 16, 12), (1, 8, 8, 6)])
 def test_maps_have_the_shape_of_the_input_and_average_to_the_score(shape):
     rng = np.random.RandomState(0)
     X, y = rng.normal(size=(20, *shape)), np.tile(["no", "yes"], 10)
     clf = NetClassifier(max_epochs=1, random_state=0).fit(X, y)
     maps = clf.class_activation_map(X)
-    assert maps.shape == (20, *(shape[1:] or shape))
+    assert maps.shape == (20, *shape[1:])
     assert_array_equal(maps, clf.class_activation_map(X, target=clf.predict(X)))
     module = clf.net_.module_
     features = module.feature_maps(torch.from_numpy(X).float())
@@ -424,7 +424,7 @@ def test_maps_need_a_network_that_has_them(data):
     clf = NetClassifier(**SMALL).fit(X, y)
     with pytest.raises(ValueError, match="MLP has no class activation maps"):
         clf.class_activation_map(X)
-    clf = NetClassifier(max_epochs=1).fit(X, y)
+    clf = NetClassifier(max_epochs=1, input_shape=(1, 12)).fit(X, y)
     with pytest.raises(ValueError, match="not among the classes"):
         clf.class_activation_map(X[:1], target=[7])
 
@@ -568,11 +568,11 @@ def test_errors_say_what_is_wrong(data, case):
         call(X.astype(float), y)
 
 
-def test_class_mass_has_one_column_per_class(data):
+def test_soft_labels_has_one_column_per_class(data):
     X, y, _ = data
     clf = NetClassifier(**SMALL).partial_fit(X, np.eye(3)[y])
     assert_array_equal(clf.classes_, [0, 1, 2])
-    with pytest.raises(ValueError, match="2 columns of class mass"):
+    with pytest.raises(ValueError, match="2 columns of soft labels"):
         clf.partial_fit(X, np.ones((len(X), 2)))
 
 

@@ -28,9 +28,9 @@ def test_without_groups_the_split_is_stratified():
 
 def test_impossible_splits_say_why():
     labels = np.tile([0, 1], 10)
-    with pytest.raises(ValueError, match="needs at least 5 groups"):
-        validation_split(labels, 0.2, np.repeat([0, 1], 10), 0)
-    with pytest.raises(ValueError, match=r"\(up to 0.5\), or give X_val and y_val"):
+    with pytest.raises(
+        ValueError, match=r"2 groups the nearest share is 0.50. Set .* or give X_val"
+    ):
         validation_split(labels, 0.2, np.repeat([0, 1], 10), 0)
     with pytest.raises(ValueError, match="rows of one group only"):
         validation_split(np.repeat([0, 1], [16, 4]), 0.5, np.repeat(np.arange(5), 4), 0)
@@ -46,8 +46,23 @@ def test_devices():
     with pytest.raises(ValueError, match="not known to torch"):
         resolve_device("quantum")
     if not torch.cuda.is_available():
-        with pytest.raises(ValueError, match="sees no CUDA"):
+        with pytest.raises(ValueError, match="sees no such device"):
             resolve_device("cuda")
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5])
+@pytest.mark.parametrize("keep_rare", [False, True])
+def test_about_the_share_is_held_out_of_every_class(fraction, keep_rare):
+    for seed in range(5):
+        rng = np.random.RandomState(seed)
+        groups = rng.choice(60, size=1200, p=rng.dirichlet(np.full(60, 3)))  # of uneven sizes
+        labels = np.digitize(groups, [30, 45])
+        held = validation_split(labels, fraction, groups, seed, keep_rare=keep_rare)[1]
+        assert len(held) / 1200 == pytest.approx(fraction, abs=0.02)
+        shares = np.bincount(labels[held], minlength=3) / np.bincount(labels)
+        np.testing.assert_allclose(shares, fraction, atol=0.08)
+        again = validation_split(labels, fraction, groups, seed, keep_rare=keep_rare)[1]
+        np.testing.assert_array_equal(held, again)
 
 
 @pytest.mark.parametrize("seed", range(5))
