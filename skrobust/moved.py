@@ -75,7 +75,7 @@ def _find(module_name: str, name: str) -> Any:
                 getattr(found, "__module__", module.__name__) == module.__name__
                 and found is not None
             ):
-                public = name in package.__all__
+                public = name in getattr(package, "__all__", ())
                 home = f"skrobust.{room}" if public else module.__name__
                 warn(f"{module_name}.{name} is in {home} since skrobust 0.2.", FutureWarning)
                 return found

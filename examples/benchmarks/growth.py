@@ -75,7 +75,7 @@ def influence(X, y, groups):
 
 
 def retrieve(X, y, groups):
-    sr.retrieve_neighbors(X[:100], X, y, k=5)
+    sr.retrieve_neighbors(X[:100], X, y, n_neighbors=5)
 
 
 def compare(X, y, groups):
