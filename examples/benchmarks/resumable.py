@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,23 @@ class ResumableTable:
     def __init__(self, path: Path | None, key: list[str], columns: list[str]):
         self.path, self.key, self.columns = path, key, columns
         self.rows: list[dict[str, Any]] = []
-        if path is not None and path.exists():
-            self.rows = pd.read_csv(path).to_dict("records")
-        elif path is not None:
-            with path.open("w", newline="", encoding="utf-8") as file:
-                csv.DictWriter(file, columns).writeheader()
+        if path is not None:
+            self._read(path)
         self._done = {tuple(row[name] for name in key) for row in self.rows}
+
+    def _read(self, path: Path) -> None:
+        """Take the whole lines; a line that a kill or a full disk cut short is dropped."""
+        text = path.read_bytes().decode("utf-8", "ignore") if path.exists() else ""
+        whole = text[: text.rfind("\n") + 1]
+        if not whole:
+            header = io.StringIO(newline="")
+            csv.DictWriter(header, self.columns).writeheader()
+            whole = header.getvalue()
+        if whole != text:
+            beside = path.with_name(path.name + ".part")
+            beside.write_text(whole, encoding="utf-8", newline="")
+            beside.replace(path)
+        self.rows = pd.read_csv(io.StringIO(whole)).to_dict("records")
 
     def has(self, *key: Any) -> bool:
         """Tell whether a run is done."""
