@@ -22,7 +22,7 @@ from public_estimators import (
 )
 from sklearn.base import clone
 from skorch import NeuralNetClassifier
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import Callback, EarlyStopping, EpochTimer
 
 from skrobust import (
     MLP,
@@ -33,6 +33,7 @@ from skrobust import (
 )
 from skrobust.influence import InfluenceWarning
 from skrobust.neural.net import TensorNet
+from skrobust.neural.net_classifier import _BestEpoch
 
 ESTIMATORS = small_estimators()
 N_PLACES = 6
@@ -137,12 +138,38 @@ def test_a_callback_may_stop_the_training():
     assert len(stopped.fit(X, y).history_) < 10
 
 
-def test_an_interrupt_inside_a_callback_is_the_users():
+def test_an_interrupt_inside_a_callback_of_the_user_stops_as_in_skorch():
     X, y, _ = small_table()
-    estimator = net(callbacks=[InterruptInEpoch(2)], random_state=0)
+    estimator = net(callbacks=[InterruptInEpoch(2)], random_state=0).set_params(max_epochs=5)
+    assert len(estimator.fit(X, y).history_) == 2
+
+
+@pytest.mark.parametrize(
+    "handler", [signal.default_int_handler, lambda number, frame: raise_interrupt()]
+)
+@pytest.mark.parametrize("place", ["after_epoch", "own callback", "step", "validation"])
+def test_an_interrupt_anywhere_else_is_the_users(handler, place, monkeypatch):
+    signal.signal(signal.SIGINT, handler)
+    X, y, _ = small_table()
+    where = {
+        "after_epoch": (_BestEpoch, "__call__"),
+        "own callback": (EpochTimer, "on_epoch_end"),
+        "step": (TensorNet, "_quick_step"),
+        "validation": (TensorNet, "_quick_validation"),
+    }[place]
+
+    def interrupted(*args, **kwargs):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(*where, interrupted)
+    estimator = net(early_stopping=True, random_state=0)
     with pytest.raises(KeyboardInterrupt):
         estimator.fit(X, y)
     assert not hasattr(estimator, "net_")
+
+
+def raise_interrupt():
+    raise KeyboardInterrupt
 
 
 def test_interrupted_partial_fit_can_be_gone_on_with(monkeypatch):

@@ -192,6 +192,7 @@ class NetEstimator(VersionedState, BaseEstimator):
             **{f"optimizer__{k}": v for k, v in optimizer_params.items()},
             **recipe,
         }
+        recipe = {k: _python_numbers(v) for k, v in recipe.items()}
         return self._net_from_recipe(recipe, torch.from_numpy(np.array(X[:2], dtype=np.float32)))
 
     def _net_from_recipe(self, recipe: dict[str, Any], probe: torch.Tensor) -> TensorNet:
@@ -250,6 +251,15 @@ class NetEstimator(VersionedState, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _python_numbers(value: Any) -> Any:
+    """Return Python's numbers for those of numpy, which fused optimizers do not all take."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if type(value) in (list, tuple):
+        return type(value)(map(_python_numbers, value))
+    return value
 
 
 def _check_arguments(factory, given: dict[str, Any], prefix: str) -> set[str] | None:

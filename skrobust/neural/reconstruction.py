@@ -12,6 +12,7 @@ from torch import Tensor
 from ..utils.validation import check_finite_rows
 from .batches import Batches, Rows, _take
 from .net import TensorNet, prediction_batch_size
+from .seeding import torch_defaults
 
 
 class ReconstructionRows(Rows):
@@ -103,10 +104,10 @@ def reconstruction_errors(net: TensorNet, rows: ReconstructionRows) -> NDArray:
     errors : ndarray of shape (n_rows,), float64
         In the units of X.
     """
-    net.module_.eval()
     # filled in place: small results left between large batches keep their memory from being reused
     errors, start = np.empty(len(rows)), 0
-    with torch.no_grad():
+    with torch_defaults(), torch.no_grad():
+        net.module_.eval()
         for x, _ in net.get_iterator(rows):
             batch = (net.infer(x) - x).abs_().flatten(1).mean(1)
             errors[start : start + len(x)] = batch.cpu().numpy()
