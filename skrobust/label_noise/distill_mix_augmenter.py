@@ -25,11 +25,11 @@ class DistillMixAugmenter(RowSampler):
 
     By default the rows that :class:`~skrobust.LabelNoiseModel` trusts are kept as they are, nearly
     all where the labels are right. The method of the paper is
-    ``DistillMixAugmenter(**DistillMixAugmenter.paper_params)``: it keeps the rows that a network is
-    certain of in its first epochs, and mixes them. There a new row is ``(1 - alpha) x_j + alpha x_k`` (Eq. 1) with the label of ``x_j``; both come from
-    the kept rows C. The augmented set replaces the training rows and has
-    ``round(factor * len(C))`` rows; every row of C is ``x_j`` equally often, as far as `balance`
-    allows.
+    ``DistillMixAugmenter(**DistillMixAugmenter.paper_params)``: it keeps the rows C that a network
+    is certain of in its first epochs, and mixes them. A new row is ``(1 - alpha) x_j + alpha x_k``
+    (Eq. 1) with the label of ``x_j``; both come from C. The augmented set replaces the training
+    rows and has ``round(factor * len(C))`` rows; every row of C is ``x_j`` equally often, as far as
+    `balance` allows.
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 from sklearn.utils import check_random_state
+from sklearn.utils.metadata_routing import get_routing_for_object
 
 from ..utils.validation import warn
 from .distillers import DistillationWarning
@@ -55,7 +56,10 @@ def partitions(
         If a splitter puts rows of one group into training and test.
     """
     if not isinstance(cv, Integral):
-        splits = list(check_cv(cv).split(X, codes, groups))
+        splitter = check_cv(cv)
+        # a splitter of scikit-learn that does not split by group warns of groups
+        passed = groups if splits_by_group(splitter) else None
+        splits = list(splitter.split(X, codes, passed))
         _check_partition(splits, len(codes), cv)
         if groups is not None:
             _warn_of_shared_groups(splits, groups, cv)
@@ -73,6 +77,13 @@ def partitions(
         list(kind(cv, shuffle=True, random_state=random_state + repeat).split(empty, codes, groups))
         for repeat in range(n_repeats)
     ]
+
+
+def splits_by_group(splitter: Any) -> bool:
+    """Tell whether a splitter uses groups; one that does not know of metadata routing may."""
+    if not hasattr(splitter, "get_metadata_routing"):
+        return hasattr(splitter, "split")
+    return bool(get_routing_for_object(splitter).consumes("split", ["groups"]))
 
 
 def _check_partition(splits, n_samples, cv):

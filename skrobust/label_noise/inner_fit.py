@@ -7,8 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import config_context, get_config
+from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.pipeline import Pipeline
-from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    get_routing_for_object,
+    process_routing,
+)
 from sklearn.utils.validation import has_fit_parameter
 
 from ..base.resampling_classifier import ResamplingClassifier
@@ -16,6 +21,7 @@ from ..neural.net import is_skorch_net, raise_interrupt
 from ..neural.net_classifier import NetClassifier
 from ..utils.sklearn_private import BaseSearchCV, safe_indexing
 from ..utils.targets import soft_labels
+from .folds import splits_by_group
 
 # class shares below this are not worth a row of their own
 _LEAST_SHARE = 1e-3
@@ -162,7 +168,14 @@ def _routed(estimator: Any, wanted: dict) -> set:
     """Return the names that scikit-learn's metadata routing brings into a fit."""
     if not wanted or not get_config()["enable_metadata_routing"]:
         return set()
-    return set(get_routing_for_object(estimator).consumes("fit", list(wanted)))
+    routing = get_routing_for_object(estimator)
+    names = set(routing.consumes("fit", list(wanted)))
+    if names and isinstance(routing, MetadataRouter):
+        try:
+            process_routing(estimator, "fit", **{name: wanted[name] for name in names})
+        except UnsetMetadataPassedError:  # a step is left open: then as without routing
+            return set()
+    return names
 
 
 def _paths(estimator: Any, name: str) -> list[str]:
@@ -172,7 +185,7 @@ def _paths(estimator: Any, name: str) -> list[str]:
         return [f"{step}__{path}" for step, inner in steps for path in _paths(inner, name)]
     if isinstance(estimator, BaseSearchCV):
         if name == "groups":
-            return ["groups"] if _splits_by_group(estimator.cv) else []
+            return ["groups"] if splits_by_group(estimator.cv) else []
         return _paths(estimator.estimator, name)
     if isinstance(estimator, ResamplingClassifier):
         takes = name == "groups" and (
@@ -182,10 +195,3 @@ def _paths(estimator: Any, name: str) -> list[str]:
         return [name] if takes else []
     has_fit = hasattr(estimator, "fit") and has_fit_parameter(estimator, name)
     return [name] if has_fit else []
-
-
-def _splits_by_group(cv: Any) -> bool:
-    """Tell whether a splitter uses groups."""
-    return hasattr(cv, "get_metadata_routing") and bool(
-        get_routing_for_object(cv).consumes("split", ["groups"])
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from numbers import Integral
 from typing import NamedTuple
 
@@ -220,9 +221,7 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         self.veto_ = self._trials(estimator, unfitted, use, distiller, X, labels, weight, groups)
         ones = np.ones(len(labels)) if weight is None else weight
         if self.veto_ is not None and self.veto_.stepped_in:
-            self.estimator_ = fit_inside(
-                estimator, X, labels, sample_weight=weight, groups=groups
-            )
+            self.estimator_ = fit_inside(estimator, X, labels, sample_weight=weight, groups=groups)
             self.sample_weight_ = ones
         else:
             self.estimator_, share = _fit(estimator, distiller, use, X, labels, weight, groups)
@@ -252,8 +251,8 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         has_shares = hasattr(distiller, "row_probabilities_")
         if self.use == "relabel" and not has_shares:
             raise ValueError(
-                f"use='relabel' needs row_probabilities_, which {type(distiller).__name__} does not "
-                "have after fit. Use LabelNoiseModel, or use='weight'."
+                f"use='relabel' needs row_probabilities_, which {type(distiller).__name__} does "
+                "not have after fit. Use LabelNoiseModel, or use='weight'."
             )
         return ("relabel" if has_shares else "weight") if self.use == "auto" else self.use
 
@@ -291,7 +290,7 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         if stepped_in := mean < -error:
             warn(
                 f"in {len(differences)} trials the AUC on the given labels of unseen patients is "
-                f"{mean:+.3f} ± {error:.3f} with the labels' quality: it speaks against it, and the "
+                f"{mean:+.3f} ± {error:.3f} with the labels' quality, which speaks against it: the "
                 "given labels are used (veto_).",
                 DistillationWarning,
             )
@@ -361,8 +360,6 @@ def _differences(estimator, distiller, use, X, y, weight, groups, splits, n_jobs
 
 def _trial(estimator, distiller, use, X, y, weight, groups, train, test) -> float:
     """Return AUC on given labels of the test rows, with the distiller minus without."""
-    import warnings
-
     X_train, y_train = take_rows(X, train), y[train]
     w = None if weight is None else weight[train]
     g = None if groups is None else groups[train]

@@ -175,7 +175,7 @@ def mix(X: NDArray, targets: Targets, partners: NDArray, alpha: NDArray) -> NDAr
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features)
+    X : ndarray of shape (n_samples, n_features) of float
         All rows.
     targets : Targets
         Rows mixed into.
@@ -187,17 +187,14 @@ def mix(X: NDArray, targets: Targets, partners: NDArray, alpha: NDArray) -> NDAr
     Returns
     -------
     X_new : ndarray of shape (n_new, n_features)
-        In the dtype of X; integers are rounded.
+        In the dtype of X.
     """
-    floating = X.dtype if X.dtype.kind == "f" else np.dtype(np.float64)
-    alpha = alpha.astype(floating)[:, None]
-    mixed = X[targets.rows].astype(floating, copy=False)
+    alpha = alpha.astype(X.dtype)[:, None]
+    mixed = X[targets.rows]
     moved = np.flatnonzero(targets.shift)
     if len(moved):
-        shift = targets.shift[moved, None].astype(floating)
+        shift = targets.shift[moved, None].astype(X.dtype)
         mixed[moved] += shift * (X[targets.neighbors[moved]] - mixed[moved])
     mixed *= 1 - alpha
-    partner_rows = X[partners].astype(floating, copy=False)
-    partner_rows *= alpha
-    mixed += partner_rows
-    return mixed if X.dtype.kind == "f" else np.rint(mixed).astype(X.dtype)
+    mixed += alpha * X[partners]
+    return mixed

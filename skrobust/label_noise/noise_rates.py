@@ -7,9 +7,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit, logsumexp, ndtr, softmax
+from scipy.special import expit, ndtr, softmax
 
 _TINY = 1e-12
+
+
+def _logsumexp(values: NDArray) -> NDArray:
+    """Return the logarithm of summed exponentials over the last axis, without SciPy's overhead."""
+    largest = values.max(-1, keepdims=True)
+    return (np.log(np.exp(values - largest).sum(-1, keepdims=True)) + largest)[..., 0]
 
 
 class Part(NamedTuple):
@@ -78,11 +84,11 @@ class NoiseRates:
     def _log_joint(self, S, counts, scale, offset, log_flips, beta):
         """Return log P(labels, z | S) of every unit, (units, K), and the share of each label l."""
         log_z = scale * S + offset
-        log_z = log_z - logsumexp(log_z, axis=1, keepdims=True)
+        log_z = log_z - _logsumexp(log_z)[:, None]
         others = counts.sum(1, keepdims=True) - counts
         given = counts * np.log1p(-beta) + others * np.log(beta / (self.K - 1))
         joint = log_flips[None] + given[:, None, :]
-        total = logsumexp(joint, axis=2)
+        total = _logsumexp(joint)
         return log_z, total, joint
 
     def fit(self, S: NDArray, counts: NDArray) -> NoiseRates:
@@ -104,7 +110,7 @@ class NoiseRates:
                     S, counts, np.exp(v[0]), np.r_[0, v[1:K]], log_flips, beta
                 )
                 log_joint = log_z + given
-                per_unit = logsumexp(log_joint, axis=1)
+                per_unit = _logsumexp(log_joint)
                 value = per_unit.sum() - 0.5 * (v[0] - 1) ** 2 - (v[1:K] ** 2).sum() / 8
                 q = np.exp(log_joint - per_unit[:, None])
                 slope = q - np.exp(log_z)
@@ -137,7 +143,7 @@ class NoiseRates:
             )
             log_weight.append(-found.fun + self.prior * np.log1p(-0.999 * c / self.most))
         self.weight_ = softmax(log_weight)
-        self.log_evidence_ = float(logsumexp(log_weight) - np.log(len(log_weight)))
+        self.log_evidence_ = float(_logsumexp(np.array(log_weight)) - np.log(len(log_weight)))
         return self
 
     def posterior(self, S: NDArray, counts: NDArray) -> NDArray:

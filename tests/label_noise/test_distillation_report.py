@@ -90,8 +90,8 @@ def test_errors():
 
 def test_sampler_with_a_real_distiller():
     X, y, groups = make_mr_spectra(20, random_state=0, return_X_y_groups=True)
-    distiller = OutOfFoldLabelQuality(GaussianNB(), n_iter=1, keep=0.5, random_state=0)
-    sampler = DistillMixAugmenter(distiller, factor=2, random_state=0)
+    distiller = OutOfFoldLabelQuality(GaussianNB(), keep=0.5, random_state=0)
+    sampler = DistillMixAugmenter(distiller, strategy="both", factor=2, random_state=0)
     X_new, _ = sampler.fit_resample(X, y, groups=groups)
     report = distillation_report(sampler, y, groups=groups)
     assert 2 * report.loc["total", "n_kept"] == len(X_new)

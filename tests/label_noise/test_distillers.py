@@ -27,7 +27,6 @@ from skrobust import (
 )
 from skrobust.label_noise import keep_best, quality_weights
 
-
 # in a module, whose contents are no part of the keys of a cache
 COUNTS = types.ModuleType("counts")
 COUNTS.epochs_trained = 0
