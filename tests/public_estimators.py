@@ -104,6 +104,15 @@ def small_table(n_rows=60, n_columns=12, seed=0):
     return X, (X[:, 0] > 0).astype(int), np.arange(n_rows) % 15
 
 
+def takes_groups(estimator):
+    """Tell whether `fit` or `fit_resample` takes groups."""
+    method = getattr(estimator, "fit_resample", estimator.fit)
+    return any(
+        name == "groups" or p.kind is p.VAR_KEYWORD
+        for name, p in inspect.signature(method).parameters.items()
+    )
+
+
 def fit(estimator, X, y, **kwargs):
     """Fit, or for a sampler resample."""
     if hasattr(estimator, "fit_resample"):

@@ -7,20 +7,34 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import normalize
 
 from ..base.state import fit_context
 from ..neural.architectures import ConvNet
-from ..neural.augmentation import AUGMENTATIONS, RandomAugmentation
+from ..neural.augmentation import (
+    AUGMENTATIONS,
+    RandomAugmentation,
+    augment_batches,
+    find_augmentation,
+)
+from ..neural.batches import JoinedRows, Rows
+from ..neural.net import TensorNet
 from ..neural.net_estimator import NetEstimator
 from ..neural.seeding import draw_seed
+from ..neural.splits import validation_split
+from ..utils.groups import check_groups
 from ..utils.sklearn_private import Interval, StrOptions
-from .training import TRIPLET_LOSSES, EmbeddingTrainingMixin, label_codes, split_rows
+from ..utils.targets import check_class_labels, encode_labels
+from ..utils.validation import check_none_missing, warn
+from .training import TRIPLET_LOSSES, BestEpoch, ChangeRare, EmbeddingCriterion, TwoViews
+
+_ROWS_LOOKED_AT = 1000
+_SPREAD = 0.05  # of the margin; embeddings nearer to one point than that have collapsed
 
 
-class TripletEmbedder(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, EmbeddingTrainingMixin, NetEstimator
-):
+class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEstimator):
     """Learn an embedding in which the rows of a class lie together, for classes with few rows.
 
     A network is trained, after an optional contrastive pretraining on rows without labels, by a
@@ -46,8 +60,8 @@ class TripletEmbedder(
         Scale every embedding to length one, in the triplet losses and in ``transform``.
     samples_per_class : int or None, default=4
         Batches hold so many rows of each of ``batch_size // samples_per_class`` classes, drawn
-        anew (:class:`~skrobust.neural.batches.BalancedBatches`). None passes over the rows in shuffled
-        order, in natural proportions, as the paper does.
+        for every batch. None passes over the rows in shuffled order, in natural proportions, as
+        the paper does.
     augment : {"affine", "noise"}, callable or None, default="affine"
         How rows are changed at random, as in :class:`~skrobust.NetClassifier`, for training and
         for the two views of a row in the pretraining. "affine" is meant for signals, images and
@@ -279,6 +293,7 @@ class TripletEmbedder(
         self,
         X: ArrayLike,
         y: ArrayLike | None = None,
+        *,
         groups: ArrayLike | None = None,
         X_unlabeled: ArrayLike | None = None,
     ) -> TripletEmbedder:
@@ -292,9 +307,9 @@ class TripletEmbedder(
             Labels of any type; `unlabeled` marks rows without. None: no row has a label.
         groups : array-like of shape (n_samples,), default=None
             Group (patient) of every row; keeps the held-out rows of `validation_fraction`
-            group-disjoint, and is not looked at otherwise.
+            group-disjoint, ignored otherwise.
         X_unlabeled : array-like of shape (n_unlabeled, ...), default=None
-            More rows for the pretraining, in the layout of X; not looked at without `pretrain`.
+            More rows for the pretraining, in the layout of X; ignored without `pretrain`.
             Inside a cross-validation mark rows of X as `unlabeled` instead: scikit-learn cuts
             an X_unlabeled that has as many rows as X.
 
@@ -311,10 +326,12 @@ class TripletEmbedder(
         """
         self._check_choices()
         X, classes, codes = self._check_labels(X, y)
+        if groups is not None:
+            check_none_missing(groups, "groups", "group")
         if X_unlabeled is not None:
             X_unlabeled = self._check_X(X_unlabeled, reset=False)
         seed = draw_seed(self.random_state)
-        train, valid, others = split_rows(codes, self.validation_fraction, groups, seed)
+        train, valid, others = self._split(codes, groups, y, seed)
         shares = np.bincount(codes[train], minlength=len(classes)) / max(len(train), 1)
         is_rare = shares <= self.rare_threshold
         net, losses, chooser = None, np.empty(0), None
@@ -369,8 +386,15 @@ class TripletEmbedder(
             X = self._check_X(X, reset=True)
             classes, codes = np.empty(0, dtype=int), np.full(len(X), -1, dtype=np.int64)
         else:
+            y = check_class_labels(y)
             X, y = self._check_X(X, y, reset=True)
-            classes, codes = label_codes(y, self.unlabeled)
+            # in Python: numpy does not compare strings with numbers
+            labelled = np.array([label != self.unlabeled for label in y.tolist()])
+            if self.unlabeled is None:
+                labelled[:] = True
+            classes = np.unique(y[labelled])
+            codes = np.full(len(y), -1, dtype=np.int64)
+            codes[labelled] = encode_labels(y[labelled], classes, "y")
         if len(classes) == 0 and self.pretrain is None:
             raise ValueError(
                 "TripletEmbedder requires y to be passed, but the target y is None or unlabeled "
@@ -382,6 +406,122 @@ class TripletEmbedder(
                 f"{classes[0]}."
             )
         return X, classes, codes
+
+    def _split(self, codes, groups, y, seed) -> tuple[NDArray, NDArray, NDArray]:
+        """Return the rows to train on, to validate on, and those without label."""
+        labelled, others = np.flatnonzero(codes >= 0), np.flatnonzero(codes < 0)
+        if self.validation_fraction is None or not len(labelled):
+            return labelled, labelled[:0], others
+        groups = None if groups is None else check_groups(groups, len(codes), y)
+        train, valid = validation_split(
+            codes[labelled],
+            self.validation_fraction,
+            None if groups is None else groups[labelled],
+            seed,
+            keep_rare=True,
+            remedy="set validation_fraction=None",
+        )
+        train, valid = labelled[train], labelled[valid]
+        if groups is not None:  # rows without label of a held-out patient would leak
+            others = others[~np.isin(groups[others], groups[valid])]
+        return train, valid, others
+
+    def _pretrain(self, X, indices: NDArray, X_unlabeled, seed: int) -> TensorNet:
+        """Return a net trained to find the two views of a row together."""
+        stage = clone(self)
+        stage.input_shape_ = self.input_shape_
+        stage.callbacks = None
+        if self.pretrain_optimizer is not None:
+            for name in stage._nested_params("optimizer__"):
+                delattr(stage, f"optimizer__{name}")
+            stage.optimizer = self.pretrain_optimizer
+        stage.lr = self.pretrain_lr or self.lr
+        stage.batch_size = self.pretrain_batch_size or self.batch_size
+        net = stage._start_embedding(X, self.pretrain, 0, seed)
+        net.batch_transform = TwoViews(find_augmentation(self.augment))
+        own = self._rows(net, X).select(indices)
+        rows = own if X_unlabeled is None else JoinedRows([own, self._rows(net, X_unlabeled)])
+        net.run_epochs(rows, self.pretrain_epochs)
+        self._check_spread(net, own, self.pretrain, "pretraining")
+        return net
+
+    def _train(
+        self, X, codes, train, valid, is_rare, seed, start
+    ) -> tuple[TensorNet, BestEpoch | None]:
+        """Return a net trained on the labelled rows, and what chose its epoch."""
+        annealing = None if self.lr_schedule is None else self.max_epochs
+        net = self._start_embedding(
+            X,
+            self.loss,
+            len(is_rare),
+            seed,
+            samples_per_class=self.samples_per_class,
+            annealing_epochs=annealing,
+        )
+        if start is not None:
+            net.module_.load_state_dict(start)
+        indices = train
+        if self.augment is not None and self.augment_rows == "all":
+            net.batch_transform = augment_batches(self.augment)
+        elif self.augment is not None and self.augment_rows == "rare":
+            share = self.n_augment / (self.n_augment + 1)
+            change = find_augmentation(self.augment)
+            net.batch_transform = ChangeRare(change, torch.from_numpy(is_rare), share)
+            indices = np.repeat(train, np.where(is_rare[codes[train]], self.n_augment + 1, 1))
+        rows = self._rows(net, X)
+        seen, held = rows.select(train), rows.select(valid)
+        chooser = None
+        if len(valid):
+            chooser = BestEpoch(seen, codes[train], held, codes[valid], self._embed)
+        net.run_epochs(rows.select(indices, codes[indices]), self.max_epochs, after_epoch=chooser)
+        if chooser is not None:
+            chooser.restore(net)
+        self._check_spread(net, seen, self.loss, "training")
+        return net, chooser
+
+    def _start_embedding(self, X, loss: str, n_classes: int, seed: int, **recipe) -> TensorNet:
+        return self._start_net(
+            X,
+            self.embedding_dim,
+            EmbeddingCriterion,
+            seed,
+            criterion__loss=loss,
+            criterion__margin=float(self.margin),
+            criterion__unit_length=bool(self.normalize),
+            criterion__embedding_dim=int(self.embedding_dim),
+            criterion__n_classes=n_classes,
+            **recipe,
+        )
+
+    def _rows(self, net: TensorNet, X) -> Rows:
+        return Rows(X, None, self.input_shape_, net.device)
+
+    def _scaled(self, embeddings: NDArray) -> NDArray:
+        if not self.normalize:
+            return embeddings
+        # the squares of such numbers overflow; others are left as they are
+        largest = np.abs(embeddings).max(axis=1, keepdims=True)
+        embeddings = embeddings / np.where(largest > 1e18, largest, np.float32(1))
+        return normalize(embeddings, copy=False)
+
+    def _embed(self, net: TensorNet, rows: Rows) -> NDArray:
+        return self._scaled(net.outputs(rows))
+
+    def _check_spread(self, net: TensorNet, rows: Rows, loss: str, stage: str) -> None:
+        """Warn if embeddings lie at one point, seen from the margin of the triplet loss."""
+        if loss not in TRIPLET_LOSSES or len(rows) < 2:
+            return
+        indices = rows.indices.cpu().numpy()
+        some = rows.select(indices[:: -(-len(indices) // _ROWS_LOOKED_AT)])
+        embeddings = self._embed(net, some)
+        spread = np.linalg.norm(embeddings - embeddings.mean(0), axis=1).mean()
+        if spread < _SPREAD * self.margin:
+            warn(
+                f"The embeddings have collapsed after the {stage}: the rows are at a mean distance "
+                f"of {spread:.2g} from one point, with margin={self.margin}. Train longer, use "
+                "'batch_all' instead of 'batch_hard', or a lower lr.",
+                ConvergenceWarning,
+            )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

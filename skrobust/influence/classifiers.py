@@ -112,6 +112,7 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
         self,
         X: ArrayLike,
         y: ArrayLike,
+        *,
         groups: ArrayLike | None = None,
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
@@ -154,7 +155,7 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
             )
         network = fill_random_states(clone(self._given()), self.random_state)
         network.set_params(early_stopping=False)
-        y = check_labels(y)
+        given_y, y = y, check_labels(y)
         if y is not None and is_soft_labels(y):
             raise ValueError(
                 f"{type(self).__name__} takes one label per row, but y has shape {np.shape(y)}."
@@ -165,7 +166,7 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
         y = classes[codes]
         # column names are for the fitted classifier; anything else goes in as an array
         X = X if hasattr(X, "iloc") else checked_X
-        groups = None if groups is None else check_groups(groups, len(y))
+        groups = None if groups is None else check_groups(groups, len(y), given_y)
         epochs = network.max_epochs - self.warmup_epochs
         self._check_before(checked_X, groups, epochs)
         n_samples, train, held = len(y), np.arange(len(y)), np.empty(0, dtype=int)
@@ -672,6 +673,6 @@ def perturb(
     if step is not None:
         largest = np.abs(gradient).reshape(len(gradient), -1).max(1)
         # a row without a gradient would be divided by zero
-        scale = np.divide(step * (high - low), largest, where=largest > 0, out=largest * 0)
+        scale = np.divide(float(step) * (high - low), largest, where=largest > 0, out=largest * 0)
         gradient = gradient * scale.reshape(-1, *[1] * (gradient.ndim - 1))
     return np.clip(X - gradient, low, high).astype(X.dtype)

@@ -210,7 +210,9 @@ class NetworkRows:
         if rows.dtype.kind == "f" and not np.isfinite(rows).all():
             raise ValueError(f"{self.name} contains NaN or infinity.")
         # always copied: torch takes no negative strides, and warns of read-only arrays
-        rows = np.ascontiguousarray(rows).reshape(-1, *self.input_shape)
+        rows = np.ascontiguousarray(rows, rows.dtype.newbyteorder("=")).reshape(
+            -1, *self.input_shape
+        )
         return torch.tensor(rows, dtype=self.dtype, device=self.device)
 
     def find_head(self, estimator: Any) -> tuple[nn.Module, nn.Linear]:

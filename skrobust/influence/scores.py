@@ -11,6 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from ..neural.seeding import torch_defaults
 from .head import (
     HeadHessian,
     NetworkRows,
@@ -260,20 +261,21 @@ def influence_scores(
     >>> scores.shape == y[~held].shape
     True
     """
-    influence = validation_influence(
-        estimator,
-        X,
-        y,
-        X_val,
-        y_val,
-        solver=solver,
-        damping=damping,
-        smoothing=smoothing,
-        sample_weight=sample_weight,
-        aggregate=aggregate,
-        batch_size=batch_size,
-        solver_params=solver_params,
-    )
+    with torch_defaults():
+        influence = validation_influence(
+            estimator,
+            X,
+            y,
+            X_val,
+            y_val,
+            solver=solver,
+            damping=damping,
+            smoothing=smoothing,
+            sample_weight=sample_weight,
+            aggregate=aggregate,
+            batch_size=batch_size,
+            solver_params=solver_params,
+        )
     scores = score_rows(influence)
     return scores[0] if aggregate else scores
 
@@ -350,41 +352,42 @@ def input_influence(
     >>> input_influence(clf, X[~held], y[~held], X[held], y[held], rows=[0, 1]).shape
     (2, 288)
     """
-    influence = validation_influence(
-        estimator,
-        X,
-        y,
-        X_val,
-        y_val,
-        solver=solver,
-        damping=damping,
-        smoothing=smoothing,
-        sample_weight=sample_weight,
-        batch_size=batch_size,
-        solver_params=solver_params,
-    )
-    X, target, weight = np.asarray(X), influence.target, influence.weight
-    if rows is not None:
-        rows = np.asarray(rows)
-        rows = rows if len(rows) else rows.astype(int)
-        X, target, weight = X[rows], target[rows], weight[rows]
-    if len(X) == 0:
-        return np.empty(X.shape, dtype=np.float32)
-    batches = NetworkRows(estimator, X, batch_size)
-    module, head = batches.find_head(estimator)
-    like = {"dtype": head.weight.dtype, "device": head.weight.device}
-    matrix = torch.tensor(influence.solution[0], **like)
-    shift = torch.as_tensor(influence.shift, **like)
-    gradients = []
-    # gradients of the rows only: the parameters' are neither computed nor touched
-    with capture_features(module, head) as run, torch.enable_grad():
-        for part, batch in batches:
-            parts = torch.tensor(target[part], **like), torch.tensor(weight[part], **like)
-            # a copy goes in, since a network may begin with an operation in place
-            rows_in = batch.requires_grad_().clone()
-            total = _total_influence(run, rows_in, *parts, matrix, influence.temperature, shift)
-            gradients.append(torch.autograd.grad(total, batch)[0].cpu())
-    return torch.cat(gradients).numpy().reshape(X.shape)
+    with torch_defaults():
+        influence = validation_influence(
+            estimator,
+            X,
+            y,
+            X_val,
+            y_val,
+            solver=solver,
+            damping=damping,
+            smoothing=smoothing,
+            sample_weight=sample_weight,
+            batch_size=batch_size,
+            solver_params=solver_params,
+        )
+        X, target, weight = np.asarray(X), influence.target, influence.weight
+        if rows is not None:
+            rows = np.asarray(rows)
+            rows = rows if len(rows) else rows.astype(int)
+            X, target, weight = X[rows], target[rows], weight[rows]
+        if len(X) == 0:
+            return np.empty(X.shape, dtype=np.float32)
+        batches = NetworkRows(estimator, X, batch_size)
+        module, head = batches.find_head(estimator)
+        like = {"dtype": head.weight.dtype, "device": head.weight.device}
+        matrix = torch.tensor(influence.solution[0], **like)
+        shift = torch.as_tensor(influence.shift, **like)
+        gradients = []
+        # gradients of the rows only: the parameters' are neither computed nor touched
+        with capture_features(module, head) as run, torch.enable_grad():
+            for part, batch in batches:
+                parts = torch.tensor(target[part], **like), torch.tensor(weight[part], **like)
+                # a copy goes in, since a network may begin with an operation in place
+                rows_in = batch.requires_grad_().clone()
+                total = _total_influence(run, rows_in, *parts, matrix, influence.temperature, shift)
+                gradients.append(torch.autograd.grad(total, batch)[0].cpu())
+        return torch.cat(gradients).numpy().reshape(X.shape)
 
 
 def _total_influence(

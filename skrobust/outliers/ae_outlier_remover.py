@@ -19,7 +19,7 @@ from ..base.state import fit_context
 from ..neural.net import TensorNet
 from ..neural.net_estimator import NetEstimator
 from ..neural.reconstruction import ReconstructionRows, reconstruction_errors
-from ..utils.groups import check_groups, require_groups
+from ..utils.groups import RowOrigin, check_groups, require_groups, with_origin
 from ..utils.sklearn_private import Interval, StrOptions, safe_indexing
 from ..utils.validation import check_finite_rows
 from .autoencoders import ConvAutoencoder, auto_autoencoder
@@ -332,7 +332,7 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X: ArrayLike, y: ArrayLike | None = None, groups: ArrayLike | None = None
+        self, X: ArrayLike, y: ArrayLike | None = None, *, groups: ArrayLike | None = None
     ) -> AEOutlierRemover:
         """Train the autoencoder and remove rows on the way.
 
@@ -343,8 +343,7 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
         y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
             Class labels, or class mass (the class is its largest share), for `per_class`.
         groups : array-like of shape (n_samples,), default=None
-            Group (patient) of every row; needed for ``level="group"`` and not looked at
-            otherwise.
+            Group (patient) of every row; needed for ``level="group"``, ignored otherwise.
 
         Returns
         -------
@@ -412,7 +411,7 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
         removal.warn("groups" if self.level == "group" else "rows")
 
     def fit_resample(
-        self, X: ArrayLike, y: ArrayLike | None = None, groups: ArrayLike | None = None
+        self, X: ArrayLike, y: ArrayLike | None = None, *, groups: ArrayLike | None = None
     ):
         """Fit, and return the rows that stay.
 
@@ -440,8 +439,12 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
         return self._fit_resample(X, y, groups)
 
     def _fit_resample(self, X, y, groups):
-        rows = self.fit(X, y, groups).sample_indices_
-        return safe_indexing(X, rows), None if y is None else safe_indexing(y, rows)
+        rows = self.fit(X, y, groups=groups).sample_indices_
+        X_new = safe_indexing(X, rows)
+        if y is None:
+            return X_new, None
+        groups = None if groups is None else check_groups(groups, len(self.scores_), y)
+        return X_new, with_origin(safe_indexing(y, rows), RowOrigin(groups, rows))
 
     def _check_all(self, X, y, groups):
         """Return X, the classes, and codes of classes and (for level="group") groups."""
@@ -456,7 +459,7 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
             X = self._check_X(X, reset=True)
             if y is not None:
                 check_consistent_length(X, y)
-            groups = None if groups is None else check_groups(groups, len(X))
+            groups = None if groups is None else check_groups(groups, len(X), y)
             classes, class_codes = np.zeros(1, dtype=int), np.zeros(len(X), dtype=int)
         if self.level == "row":
             return X, classes, class_codes, None

@@ -350,7 +350,7 @@ class CountedEmbedder(TripletEmbedder):
     def fit(self, X, y=None, groups=None, X_unlabeled=None):
         with open(CountedEmbedder.log, "a") as file:
             file.write("fit\n")
-        return super().fit(X, y, groups, X_unlabeled)
+        return super().fit(X, y, groups=groups, X_unlabeled=X_unlabeled)
 
 
 def test_neighbours_cost_no_refit(data, tmp_path):
