@@ -49,7 +49,7 @@ def compare_estimators(
 
     Every estimator is cloned and fitted on the same training rows and scored on the same test
     rows, so that scores can be compared split by split
-    (:func:`~skrobust.evaluation.comparison`).
+    (:func:`~skrobust.summarize_comparison`).
 
     `groups` reach the splitter, the scorers that request them and the ``fit`` of the estimators
     that request them, at whatever depth: a step of a pipeline, the splitter or scorer of a
@@ -294,7 +294,7 @@ def summarize_comparison(results: pd.DataFrame, *, baseline: str | None = None) 
     Parameters
     ----------
     results : DataFrame
-        Table from :func:`~skrobust.evaluation.comparison`, or any with its columns
+        Table from :func:`~skrobust.compare_estimators`, or any with its columns
         estimator, split, metric, score, n_train and n_test.
     baseline : str, default=None
         Name of the estimator to compare with. By default nothing is compared.
