@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import sklearn
-from imblearn.over_sampling import SMOTE
+from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.pipeline import Pipeline, make_pipeline
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import is_classifier
@@ -94,7 +94,7 @@ def test_groups_reach_sampler_and_inner_split_sliced_to_the_fold(spectra):
         pipe, X, y, cv=StratifiedGroupKFold(3), scoring="roc_auc", params={"groups": patient}
     )
     assert np.isfinite(scores).all()
-    clf = NetClassifier(MLP, max_epochs=1, validation_fraction=0.25, random_state=0)
+    clf = NetClassifier(MLP, max_epochs=1, early_stopping=True, random_state=0)
     scores = cross_val_score(
         make_pipeline(StandardScaler(), clf),
         X,
@@ -106,14 +106,17 @@ def test_groups_reach_sampler_and_inner_split_sliced_to_the_fold(spectra):
 
 
 @pytest.mark.usefixtures("routing")
-def test_groups_after_a_sampler_are_refused_where_they_are_needed(spectra):
+def test_groups_after_a_sampler_follow_its_rows_or_are_refused(spectra):
     X, y, patient = spectra
     clf = NetClassifier(MLP, max_epochs=1, random_state=0)
-    pipe = make_pipeline(GaussianNoiseAugmenter(factor=2, random_state=0), clf)
-    pipe.fit(X, y, groups=patient)
-    pipe.set_params(netclassifier__validation_fraction=0.2)
+    stopping = NetClassifier(MLP, max_epochs=1, early_stopping=True, random_state=0)
+    of_one_patient = GaussianNoiseAugmenter(factor=2, random_state=0)
+    for last in (clf, stopping):
+        make_pipeline(of_one_patient, last).fit(X, y, groups=patient)
+    lengthens = RandomOverSampler(sampling_strategy={0: 100, 1: 100}, random_state=0)
+    make_pipeline(lengthens, clf).fit(X, y, groups=patient)
     with pytest.raises(ValueError, match="a sampler earlier in the pipeline changed the rows"):
-        pipe.fit(X, y, groups=patient)
+        make_pipeline(lengthens, stopping).fit(X, y, groups=patient)
 
 
 @pytest.mark.usefixtures("routing")
@@ -164,7 +167,7 @@ def test_smote_before_a_network_in_a_grouped_comparison(spectra):
 def test_resampling_classifier_errors(spectra):
     X, y, patient = spectra
     uneven = np.r_[np.flatnonzero(y == 0), np.flatnonzero(y == 1)[:20]]
-    net = NetClassifier(MLP, max_epochs=1, validation_fraction=0.5)
+    net = NetClassifier(MLP, max_epochs=1, early_stopping=True, validation_fraction=0.5)
     with pytest.raises(ValueError, match="does not say in sample_indices_"):
         ResamplingClassifier(SMOTE(), net).fit(X[uneven], y[uneven], groups=patient[uneven])
     clf = ResamplingClassifier(SMOTE(), SVC())
@@ -214,7 +217,7 @@ def test_last_step_of_a_pipeline_with_labels_of_any_kind(spectra, last, labels):
 
 def test_network_weights_follow_label_quality(spectra):
     X, y, patient = spectra
-    net = NetClassifier(MLP, max_epochs=2, validation_fraction=0.2)
+    net = NetClassifier(MLP, max_epochs=2, early_stopping=True, validation_fraction=0.2)
     clf = LabelQualityReweighter(net, cheap(), random_state=0)
     first = clf.fit(X, y, groups=patient).predict_proba(X)
     assert_array_equal(first, clf.fit(X, y, groups=patient).predict_proba(X))

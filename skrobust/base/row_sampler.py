@@ -102,7 +102,7 @@ class RowSampler(VersionedState, BaseSampler):
                 y, one_hot_classes = mass.argmax(1), classes
             else:
                 y = soft_labels(mass, classes)
-        else:
+        elif y is not None:
             y = check_class_labels(y)
         if not isinstance(y, pd.DataFrame):  # before X, whose column names this forgets
             y = validate_data(self, X="no_validation", y=y)

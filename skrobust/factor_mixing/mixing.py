@@ -15,22 +15,7 @@ from .training import FactorNetworks
 
 
 def nearest_of_other_classes(codes: NDArray, y: NDArray, n_neighbors: int) -> NDArray:
-    """Return for every row the rows of other classes with the nearest codes.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n_samples, n_codes)
-        Class codes.
-    y : ndarray of shape (n_samples,)
-        Class of every row; at least two classes.
-    n_neighbors : int
-        Rows to return; fewer if the other classes have fewer.
-
-    Returns
-    -------
-    neighbors : ndarray of shape (n_samples, n_neighbors), int
-        Positions of the rows, the nearest (Euclidean) first; -1 fills up.
-    """
+    """Return for every row the rows of other classes with the nearest codes."""
     neighbors = np.full((len(codes), n_neighbors), -1)
     for label in np.unique(y):
         own, others = np.flatnonzero(y == label), np.flatnonzero(y != label)
@@ -73,20 +58,7 @@ def draw_shares(
 
 
 def draw_classes(mixture: NDArray, rng: RandomState) -> NDArray:
-    """Draw a class for every row, each with the probability that is its proportion.
-
-    Parameters
-    ----------
-    mixture : ndarray of shape (n_new, n_classes)
-        Proportions; rows sum to 1.
-    rng : RandomState
-        Source of the draws.
-
-    Returns
-    -------
-    drawn : ndarray of shape (n_new,), int
-        Positions of the classes.
-    """
+    """Draw a class for every row, each with the probability that is its proportion."""
     passed = mixture.cumsum(1) > rng.uniform(size=(len(mixture), 1))
     # rounding may leave the last sum below the draw: then the last class that has a share
     last = mixture.shape[1] - 1 - (mixture[:, ::-1] > 0).argmax(1)
@@ -101,26 +73,7 @@ def diagnose(
     r: NDArray,
     groups: NDArray | None,
 ) -> dict[str, float]:
-    """Return how well rows are reconstructed and whether their codes are disentangled.
-
-    Parameters
-    ----------
-    networks : FactorNetworks
-        The trained networks.
-    X : ndarray of shape (n_samples, ...)
-        Rows.
-    codes : ndarray of shape (n_samples,), int
-        Class of every row, from 0.
-    c, r : ndarray of shape (n_samples, n_codes)
-        Class codes and residual codes of the rows.
-    groups : ndarray of shape (n_samples,) or None
-        Group of every row, kept together in the folds of the probe.
-
-    Returns
-    -------
-    diagnostics : dict
-        See ``FactorMixSampler.diagnostics_``.
-    """
+    """Return how well rows are reconstructed and whether their codes are disentangled."""
     error = np.mean((networks.decode(c, r).reshape(X.shape) - X) ** 2)
     variance = np.var(X, dtype=np.float64)
     sizes = np.bincount(codes)

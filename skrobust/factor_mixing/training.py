@@ -56,19 +56,7 @@ class FactorRecipe:
 
 
 class FactorNetworks:
-    """The trained encoders, decoder and classifiers.
-
-    Parameters
-    ----------
-    recipe : FactorRecipe
-        Sizes and settings.
-
-    Attributes
-    ----------
-    history : list of dict
-        Per epoch of the first step ``class_loss``; of the second ``reconstruction_loss``, the
-        mean squared error in units of the rows' variance, and ``adversary_loss``.
-    """
+    """The trained encoders, decoder and classifiers."""
 
     def __init__(self, recipe: FactorRecipe):
         self.recipe = recipe
@@ -256,22 +244,7 @@ class FactorNetworks:
 
 
 def variance_between(r: Tensor, y: Tensor, n_classes: int) -> Tensor:
-    """Return the share of the codes' variance that lies between the classes, mean over the codes.
-
-    Parameters
-    ----------
-    r : Tensor of shape (n_samples, n_codes)
-        Codes.
-    y : Tensor of shape (n_samples,), int
-        Classes.
-    n_classes : int
-        Number of classes.
-
-    Returns
-    -------
-    share : Tensor, scalar
-        The correlation ratio, 0 to 1.
-    """
+    """Return the share of variance between the classes (correlation ratio), mean of the codes."""
     centred = r - r.mean(0)
     sums = centred.new_zeros(n_classes, r.shape[1]).index_add(0, y, centred)
     sizes = torch.bincount(y, minlength=n_classes).clamp(min=1)

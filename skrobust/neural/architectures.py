@@ -18,25 +18,7 @@ POOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
 
 
 def channels_first_shape(input_shape: Sequence[int], n_spatial: int) -> tuple[int, ...]:
-    """Return ``(channels, *spatial)``; a plain row of features is a one-channel signal.
-
-    Parameters
-    ----------
-    input_shape : sequence of int
-        Shape of one row.
-    n_spatial : int
-        Number of spatial axes that the network convolves over.
-
-    Returns
-    -------
-    shape : tuple of int
-        Channels and spatial sizes.
-
-    Raises
-    ------
-    ValueError
-        If the number of axes does not fit.
-    """
+    """Return ``(channels, *spatial)``; a plain row of features is a one-channel signal."""
     shape = tuple(int(size) for size in input_shape)
     if n_spatial not in CONV:
         raise ValueError(

@@ -36,13 +36,7 @@ def as_tensor(array: NDArray) -> Tensor | BatchwiseArray:
 
 
 class BatchwiseArray:
-    """Rows in a file whose numbers torch does not know; read as tensors, one batch at a time.
-
-    Parameters
-    ----------
-    array : ndarray of shape (n_samples, ...)
-        The rows.
-    """
+    """Rows in a file whose numbers torch does not know; read as tensors, one batch at a time."""
 
     device = torch.device("cpu")
 
@@ -112,20 +106,7 @@ class Rows(Dataset):
         )
 
     def select(self, indices: NDArray | None, y: NDArray | None = None) -> Rows:
-        """Return a dataset of some of the rows, which shares them.
-
-        Parameters
-        ----------
-        indices : ndarray of int or None
-            Rows of X, in order; they may repeat. None is all of them.
-        y : ndarray or None, default=None
-            One entry for each of `indices`, or nothing.
-
-        Returns
-        -------
-        rows : Rows
-            The dataset.
-        """
+        """Return a dataset of some of the rows, which shares them."""
         rows = copy.copy(self)
         rows.indices = None if indices is None else torch.from_numpy(indices).to(self.X.device)
         rows.y = None if y is None else torch.from_numpy(y).to(self.X.device)
@@ -145,13 +126,7 @@ class Rows(Dataset):
 
 
 class JoinedRows(Dataset):
-    """The rows of several datasets, one after the other, without a copy of them all.
-
-    Parameters
-    ----------
-    parts : sequence of Rows
-        Datasets of one `input_shape` and device, without targets.
-    """
+    """The rows of several datasets, one after the other, without a copy of them all."""
 
     def __init__(self, parts: Sequence[Rows]):
         self.parts = list(parts)
@@ -189,7 +164,7 @@ class Batches:
         Rows per batch. A last batch of a single row joins the one before it when shuffling:
         batch norm cannot train on one row.
     generator : torch.Generator, default=None
-        Shuffles the rows anew at each pass. In order when None.
+        Shuffles the rows at each pass. In order when None.
     """
 
     def __init__(self, rows: Rows, batch_size: int, generator: torch.Generator | None = None):
@@ -218,7 +193,7 @@ class BalancedBatches:
     """Iterate over batches in which all classes are equally likely.
 
     A batch holds `samples_per_class` rows of each of ``batch_size // samples_per_class`` classes,
-    drawn anew for every batch; of all classes, some of them more than once, where there are fewer.
+    drawn for every batch; of all classes, some of them more than once, where there are fewer.
     The rows of a class come in shuffled order, and come again when all have been seen. A class
     with fewer rows than `samples_per_class` repeats them within a batch. One pass has as many
     batches as one over the rows in natural proportions.

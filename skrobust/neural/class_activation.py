@@ -20,24 +20,7 @@ def has_activation_maps(module: nn.Module) -> bool:
 def class_activation(
     module: nn.Module, x: Tensor, codes: Tensor | None, size: Sequence[int]
 ) -> Tensor:
-    """Return the activation map of one class for every row of a batch.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        With ``feature_maps`` and a :class:`PooledHead` as ``head``.
-    x : Tensor of shape (batch, *input_shape)
-        Rows.
-    codes : Tensor of shape (batch,) or None
-        Class to explain, from 0; the predicted one when None.
-    size : sequence of int
-        Spatial size of the result; the maps are interpolated linearly to it.
-
-    Returns
-    -------
-    maps : Tensor of shape (batch, *size)
-        The maps.
-    """
+    """Return the activation map of one class for every row of a batch."""
     features = module.feature_maps(x)
     if codes is None:
         codes = module.head(features).argmax(1)

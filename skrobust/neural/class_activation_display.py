@@ -25,32 +25,7 @@ def draw_signal_map(
     color: str,
     title: str,
 ) -> tuple[list[Any], Any]:
-    """Draw one signal as solid lines and its map as a dashed line below.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Where to draw.
-    axis : ndarray of shape (length,)
-        Positions; a decreasing axis is drawn from high to low.
-    signal : ndarray of shape (channels, length)
-        The signal.
-    activation : ndarray of shape (length,)
-        The map.
-    limits : tuple of (float, float)
-        Values of the map at the lower and upper edge of its strip; 0 lies between them.
-    color : str
-        Hexadecimal colour of the class.
-    title : str
-        Title, written inside the axes.
-
-    Returns
-    -------
-    lines : list of matplotlib.lines.Line2D
-        One per channel.
-    map_line : matplotlib.lines.Line2D
-        The map.
-    """
+    """Draw one signal as solid lines and its map as a dashed line below."""
     low, span = signal.min(), max(float(np.ptp(signal)), np.finfo(float).tiny)
     floor, height = low - 0.55 * span, 0.45 * span
     width = limits[1] - limits[0]
@@ -77,24 +52,7 @@ def draw_signal_map(
 def mark_peaks(
     ax: Axes, peaks: Mapping[str, float], axis: NDArray, *, named: bool = True
 ) -> list[Any]:
-    """Draw a thin line at every peak, and its name over the axes.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Where to draw.
-    peaks : dict of str to float
-        Positions.
-    axis : ndarray of shape (length,)
-        Positions of the points.
-    named : bool, default=True
-        Write the names; close ones are moved apart.
-
-    Returns
-    -------
-    texts : list of matplotlib.text.Annotation
-        The names, if written.
-    """
+    """Draw a thin line at every peak, and its name over the axes."""
     for position in peaks.values():
         ax.axvline(position, color="0.75", lw=0.7, zorder=0)
     if not named:
@@ -112,26 +70,7 @@ def mark_peaks(
 
 
 def spread(positions: list[float], gap: float) -> NDArray:
-    """Move sorted positions apart to a least distance, with the least sum of squared moves.
-
-    Parameters
-    ----------
-    positions : list of float
-        Increasing positions.
-    gap : float
-        Least distance.
-
-    Returns
-    -------
-    places : ndarray of shape (n_positions,)
-        Increasing places.
-
-    Examples
-    --------
-    >>> from skrobust.neural.class_activation_display import spread
-    >>> spread([1.0, 1.0, 5.0], 0.5)
-    array([0.75, 1.25, 5.  ])
-    """
+    """Move sorted positions apart to a least distance, with the least sum of squared moves."""
     steps = gap * np.arange(len(positions))
     return isotonic_regression(np.array(positions) - steps) + steps
 
@@ -139,27 +78,7 @@ def spread(positions: list[float], gap: float) -> NDArray:
 def check_axis(
     axis: ArrayLike | None, length: int, peaks: Mapping[str, float] | None
 ) -> NDArray | None:
-    """Check positions and peaks of a signal.
-
-    Parameters
-    ----------
-    axis : array-like of shape (length,) or None
-        Position of every point; None counts them.
-    length : int
-        Number of points.
-    peaks : dict of str to float or None
-        Positions that must lie on the axis.
-
-    Returns
-    -------
-    axis : ndarray of shape (length,) or None
-        The axis as an array.
-
-    Raises
-    ------
-    ValueError
-        If the axis does not fit or a peak lies outside.
-    """
+    """Check positions and peaks of a signal."""
     if axis is None:
         positions = np.arange(length)
     else:
@@ -187,26 +106,7 @@ def draw_image_map(
     limits: tuple[float, float],
     titles: tuple[str, str],
 ) -> Any:
-    """Draw the image alone, and with its map.
-
-    Parameters
-    ----------
-    plain, over : matplotlib.axes.Axes
-        Where to draw the image, and the image with its map.
-    image : ndarray of shape (height, width)
-        The image.
-    activation : ndarray of shape (height, width)
-        The map.
-    limits : tuple of (float, float)
-        Values of the map at the ends of the colour scale.
-    titles : tuple of (str, str)
-        Titles of the two.
-
-    Returns
-    -------
-    overlay : matplotlib.image.AxesImage
-        The map.
-    """
+    """Draw the image alone, and with its map."""
     plain.imshow(image, cmap="gray")
     # a paler image below leaves the colours of the map readable
     over.imshow(image, cmap="gray", alpha=0.5)

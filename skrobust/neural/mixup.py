@@ -19,7 +19,7 @@ class BatchMixup:
     """Transform of training batches: rows and targets become those of two rows, mixed.
 
     One share is drawn from Beta(alpha, alpha) for a batch, and a partner for every row: another
-    row of the batch, by a random permutation. Class mass is mixed as it is, weights included.
+    row of the batch, by a random permutation. Soft labels are mixed as they are, weights included.
 
     Parameters
     ----------
@@ -47,8 +47,8 @@ class BatchMixup:
         if self.augment is not None:
             x, y = self.augment(net, x, y)
         share, partners = self.law.sample().item(), torch.randperm(len(x), device=x.device)
-        mass = one_hot(y, net.n_outputs).to(x.dtype) if y.ndim == 1 else y
-        mixed = mass.lerp(mass[partners], share)
+        soft = one_hot(y, net.n_outputs).to(x.dtype) if y.ndim == 1 else y
+        mixed = soft.lerp(soft[partners], share)
         if self.where == "input":
             return x.lerp(x[partners], share), mixed
         place = self.places[int(torch.randint(len(self.places), ()))]
@@ -57,17 +57,7 @@ class BatchMixup:
 
 
 class MixedInput:
-    """Inside this context, the rows that go into a module are mixed with each other.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        Its first argument is mixed, along the first axis.
-    partners : Tensor of shape (n_rows,), int
-        With which row each row is mixed.
-    share : float
-        Share of the partner.
-    """
+    """Inside this context, the rows that go into a module are mixed with each other."""
 
     def __init__(self, module: nn.Module, partners: Tensor, share: float):
         self.module = module
@@ -129,7 +119,7 @@ def mixing_places(net: TensorNet) -> list[str]:
         raise ValueError(
             f"mixup='manifold' mixes what goes into one of the network's parts, but "
             f"{type(net.module_).__name__} has no top-level part behind its input that all goes "
-            "through, once, row by row. Take mixup='input', or another network."
+            "through, once, row by row. Use mixup='input', or another network."
         )
     return places
 

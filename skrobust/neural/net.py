@@ -25,30 +25,7 @@ from .seeding import OwnRandomness, device_exists, may_draw, replace_dropout, to
 
 
 def resolve_device(device: str) -> str:
-    """Return a torch device name that exists here.
-
-    Parameters
-    ----------
-    device : str
-        ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"`` ..., or ``"auto"``: CUDA where there is
-        a GPU, otherwise the CPU.
-
-    Returns
-    -------
-    device : str
-        The device to use.
-
-    Raises
-    ------
-    ValueError
-        If the device is not here, or torch does not know the name.
-
-    Examples
-    --------
-    >>> from skrobust.neural.net import resolve_device
-    >>> resolve_device("cpu")
-    'cpu'
-    """
+    """Return a torch device name that exists here."""
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -66,15 +43,7 @@ def resolve_device(device: str) -> str:
 
 
 class CosineAnnealing(Callback):
-    """Lower the learning rate to zero over the epochs, along half a cosine.
-
-    skorch's ``LRScheduler`` does the same, but asks to see every batch, which slows training.
-
-    Parameters
-    ----------
-    n_epochs : int
-        Epochs after which it would be zero.
-    """
+    """Lower the learning rate to zero over the epochs, along half a cosine."""
 
     def __init__(self, n_epochs: int):
         self.n_epochs = n_epochs
@@ -115,15 +84,7 @@ class Stopped(KeyboardInterrupt):
 
 
 class ShownRows(Dataset):
-    """Rows as callbacks see them: their targets are what scorers can take.
-
-    Parameters
-    ----------
-    rows : Rows
-        The rows.
-    net : TensorNet
-        The net that trains on them.
-    """
+    """Rows as callbacks see them: their targets are what scorers can take."""
 
     def __init__(self, rows: Rows, net: TensorNet):
         self.rows, self.net = rows, net
@@ -558,13 +519,7 @@ def _tensors(state: dict) -> list[Tensor]:
 
 
 def validation_scores(callbacks) -> set[str]:
-    """Return the names under which validation rows are scored, by the net and by its callbacks.
-
-    Parameters
-    ----------
-    callbacks : list of (str, Callback), or of what skorch takes as callbacks
-        The callbacks.
-    """
+    """Return the names under which validation rows are scored, by the net and by its callbacks."""
     names = {"valid_loss"} | {
         getattr(callback, "name", None) or callback.scoring
         for callback in map(_callback, callbacks or ())

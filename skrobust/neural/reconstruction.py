@@ -90,20 +90,7 @@ class ReconstructionRows(Rows):
 
 
 def reconstruction_errors(net: TensorNet, rows: ReconstructionRows) -> NDArray:
-    """Return the mean absolute error of every row, in evaluation mode.
-
-    Parameters
-    ----------
-    net : TensorNet
-        A net that returns the shape of its input.
-    rows : ReconstructionRows
-        The rows.
-
-    Returns
-    -------
-    errors : ndarray of shape (n_rows,), float64
-        In the units of X.
-    """
+    """Return the mean absolute error of every row, in evaluation mode."""
     # filled in place: small results left between large batches keep their memory from being reused
     errors, start = np.empty(len(rows)), 0
     with torch_defaults(), torch.no_grad():

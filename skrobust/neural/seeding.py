@@ -141,15 +141,7 @@ def _device_of(args, kwargs) -> torch.device | str:
 
 
 class OwnDropout(nn.Dropout):
-    """Dropout that draws from a given :class:`OwnRandomness`, without its context's cost.
-
-    Parameters
-    ----------
-    p : float
-        Share of the activations that are set to zero.
-    randomness : OwnRandomness
-        Where the draws come from.
-    """
+    """Dropout that draws from a given :class:`OwnRandomness`, without its context's cost."""
 
     def __init__(self, p: float, randomness: OwnRandomness):
         super().__init__(p)
@@ -193,19 +185,7 @@ def may_draw(module: nn.Module) -> bool:
 
 
 def draw_seed(random_state) -> int:
-    """Return a seed for :class:`OwnRandomness` from scikit-learn's ``random_state``.
-
-    Parameters
-    ----------
-    random_state : int, RandomState instance or None
-        An int gives the same seed each time. None draws from numpy's global generator, as
-        everywhere in scikit-learn.
-
-    Returns
-    -------
-    seed : int
-        A number between 0 and 2**31 - 1.
-    """
+    """Return a seed for :class:`OwnRandomness` from scikit-learn's ``random_state``."""
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
