@@ -31,18 +31,7 @@ def check_labels(y: ArrayLike) -> ArrayLike:
 
 
 def check_takes_weights(estimator) -> None:
-    """Raise if a classifier cannot be weighted.
-
-    Parameters
-    ----------
-    estimator : classifier
-        Its ``fit`` must take ``sample_weight``.
-
-    Raises
-    ------
-    ValueError
-        If it does not.
-    """
+    """Raise if a classifier cannot be weighted."""
     if not has_fit_parameter(estimator, "sample_weight"):
         raise ValueError(
             f"{type(estimator).__name__}.fit takes no sample_weight, so that it cannot be "
@@ -52,24 +41,7 @@ def check_takes_weights(estimator) -> None:
 
 
 def fit_weighted(estimator, X: ArrayLike, y: ArrayLike, weight: NDArray, groups):
-    """Fit a classifier with weights, and with groups if there are any and it takes them.
-
-    Parameters
-    ----------
-    estimator : classifier
-        Fitted in place.
-    X, y : array-like
-        Training rows and labels.
-    weight : ndarray of shape (n_samples,)
-        Weights of the rows.
-    groups : array-like of shape (n_samples,) or None
-        Groups of the rows.
-
-    Returns
-    -------
-    estimator : classifier
-        The same object.
-    """
+    """Fit a classifier with weights, and with groups if there are any and it takes them."""
     passed = {}
     if groups is not None and has_fit_parameter(estimator, "groups"):
         passed["groups"] = groups
@@ -99,52 +71,19 @@ class FittedInsideMixin(VersionedState, MetaEstimatorMixin, ClassifierMixin):
         return getattr(self, "estimator_", self.estimator)
 
     def predict(self, X: ArrayLike) -> NDArray:
-        """Return the predicted class of every row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, ...)
-            Rows.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            Predictions of ``estimator_``.
-        """
+        """Return the predicted class of every row."""
         check_is_fitted(self)
         return self.estimator_.predict(X)
 
     @available_if(_estimator_has("predict_proba"))
     def predict_proba(self, X: ArrayLike) -> NDArray:
-        """Return class probabilities.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, ...)
-            Rows.
-
-        Returns
-        -------
-        proba : ndarray of shape (n_samples, n_classes)
-            Class probabilities by ``estimator_``.
-        """
+        """Return class probabilities."""
         check_is_fitted(self)
         return self.estimator_.predict_proba(X)
 
     @available_if(_estimator_has("decision_function"))
     def decision_function(self, X: ArrayLike) -> NDArray:
-        """Return decision scores.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, ...)
-            Rows.
-
-        Returns
-        -------
-        decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Scores by ``estimator_``.
-        """
+        """Return decision scores."""
         check_is_fitted(self)
         return self.estimator_.decision_function(X)
 

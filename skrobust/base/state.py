@@ -77,38 +77,7 @@ class VersionedState:
 
 
 def fit_context(*, prefer_skip_nested_validation: bool) -> Callable:
-    """Decorate ``fit``: parameters are validated before, and a fit that fails is undone.
-
-    An estimator whose fit raises, or is interrupted by the user, has the attributes that it had
-    before: an unfitted one stays unfitted, a fitted one predicts as before.
-
-    Parameters
-    ----------
-    prefer_skip_nested_validation : bool
-        Whether estimators that are fitted inside need not validate their parameters.
-
-    Returns
-    -------
-    decorate : callable
-        The decorator.
-
-    Examples
-    --------
-    >>> from sklearn.base import BaseEstimator
-    >>> from skrobust.base.state import fit_context
-    >>> class Failing(BaseEstimator):
-    ...     _parameter_constraints = {}
-    ...     @fit_context(prefer_skip_nested_validation=True)
-    ...     def fit(self, X):
-    ...         self.fitted_ = X
-    ...         raise KeyboardInterrupt
-    >>> estimator = Failing()
-    >>> try:
-    ...     estimator.fit([1])
-    ... except KeyboardInterrupt:
-    ...     vars(estimator)
-    {}
-    """
+    """Decorate ``fit``: parameters are validated before, and a fit that fails is undone."""
     validating = sklearn_fit_context(prefer_skip_nested_validation=prefer_skip_nested_validation)
 
     def decorate(fit: Callable) -> Callable:
@@ -131,27 +100,7 @@ def fit_context(*, prefer_skip_nested_validation: bool) -> Callable:
 
 
 def fill_random_states(estimator: BaseEstimator, random_state) -> BaseEstimator:
-    """Give an int to every nested ``random_state`` that is None; leave those that were set.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Changed in place.
-    random_state : int, RandomState instance or None
-        Source of the seeds. None leaves all as it is.
-
-    Returns
-    -------
-    estimator : estimator
-        The same object.
-
-    Examples
-    --------
-    >>> from sklearn.linear_model import SGDClassifier
-    >>> from skrobust.base.state import fill_random_states
-    >>> fill_random_states(SGDClassifier(random_state=5), 0).random_state
-    5
-    """
+    """Give an int to every nested ``random_state`` that is None; leave those that were set."""
     if random_state is None:
         return estimator
     rng = check_random_state(random_state)

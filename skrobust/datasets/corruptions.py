@@ -15,33 +15,7 @@ from ..utils.groups import check_groups, group_labels
 
 
 def check_noise_input(X: ArrayLike, scale: float) -> NDArray:
-    """Check data and noise scale, and bring the data to a floating type.
-
-    Parameters
-    ----------
-    X : array-like of any shape
-        Real numbers. Integers and booleans become float32, floating types are kept.
-    scale : float
-        Scale of the noise, at least 0.
-
-    Returns
-    -------
-    X : ndarray of the same shape
-        The data, not copied where the type was floating.
-
-    Raises
-    ------
-    TypeError
-        If `X` is not of real numbers or `scale` is not a number.
-    ValueError
-        If `scale` is negative or not finite.
-
-    Examples
-    --------
-    >>> from skrobust.datasets.corruptions import check_noise_input
-    >>> check_noise_input([1, 2], 0.5).dtype
-    dtype('float32')
-    """
+    """Check data and noise scale, and bring the data to a floating type."""
     if not isinstance(scale, Real) or isinstance(scale, bool):
         raise TypeError(f"scale is {scale!r}, expected a number.")
     if not 0 <= scale < np.inf:

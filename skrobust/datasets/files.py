@@ -25,19 +25,7 @@ from ..utils.groups import check_groups
 
 
 def get_data_home(data_home: str | os.PathLike[str] | None = None) -> Path:
-    """Return the folder of downloaded data, made if it is missing.
-
-    Parameters
-    ----------
-    data_home : str or path-like, default=None
-        The folder. None takes the environment variable SKROBUST_DATA or, without it,
-        ``~/skrobust_data``.
-
-    Returns
-    -------
-    data_home : Path
-        The folder.
-    """
+    """Return the folder of downloaded data, made if it is missing."""
     if data_home is None:
         data_home = os.environ.get("SKROBUST_DATA", "~/skrobust_data")
     folder = Path(data_home).expanduser()
@@ -46,28 +34,7 @@ def get_data_home(data_home: str | os.PathLike[str] | None = None) -> Path:
 
 
 def download(url: str, path: Path, sha256: str, *, n_retries: int = 3, timeout: float = 60) -> None:
-    """Download a file, unless it is there.
-
-    What has come so far is kept in ``<path>.part``, where the next try or the next call goes on.
-
-    Parameters
-    ----------
-    url : str
-        Its address.
-    path : Path
-        Where to put it.
-    sha256 : str
-        Checksum that it must have.
-    n_retries : int, default=3
-        Tries after the first one that failed.
-    timeout : float, default=60
-        Seconds without an answer that count as a failure.
-
-    Raises
-    ------
-    OSError
-        If the last try fails, or the checksum is another; then nothing is left behind.
-    """
+    """Download a file, unless it is there."""
     if path.exists():
         return
     part = path.with_name(path.name + ".part")

@@ -19,18 +19,7 @@ _HALF_AXES = np.array([0.8, 0.88, 0.8])  # of the brain, as shares of half the v
 
 
 def draw_anatomy(rng: RandomState) -> dict:
-    """Draw what is a subject's own, but for the age.
-
-    Parameters
-    ----------
-    rng : RandomState
-        Source of the draw.
-
-    Returns
-    -------
-    anatomy : dict
-        For :func:`render_brain`.
-    """
+    """Draw what is a subject's own, but for the age."""
     return {
         "half_axes": _HALF_AXES * np.exp(0.02 * rng.normal(size=3)),
         "shift": 0.015 * rng.normal(size=3),
@@ -45,22 +34,7 @@ def draw_anatomy(rng: RandomState) -> dict:
 
 
 def draw_lesion(anatomy: dict, contrast: float, rng: RandomState) -> dict:
-    """Draw a lesion that lies inside the brain.
-
-    Parameters
-    ----------
-    anatomy : dict
-        From :func:`draw_anatomy`.
-    contrast : float
-        Strength of the lesion.
-    rng : RandomState
-        Source of the draw.
-
-    Returns
-    -------
-    lesion : dict
-        For :func:`render_lesion`.
-    """
+    """Draw a lesion that lies inside the brain."""
     direction = rng.normal(size=3)
     place = direction / np.linalg.norm(direction) * rng.uniform(0.25, 0.65)
     return {
@@ -73,22 +47,7 @@ def draw_lesion(anatomy: dict, contrast: float, rng: RandomState) -> dict:
 
 
 def render_brain(anatomy: dict, age: float, shape: Sequence[int]) -> NDArray:
-    """Return the volume of a healthy brain, without scanner and noise.
-
-    Parameters
-    ----------
-    anatomy : dict
-        From :func:`draw_anatomy`.
-    age : float
-        Years.
-    shape : sequence of 3 int
-        Voxels.
-
-    Returns
-    -------
-    brain : ndarray of the given shape, float32
-        Intensities from 0 (outside) to about 0.85 (white matter).
-    """
+    """Return the volume of a healthy brain, without scanner and noise."""
     p = _brain_coordinates(anatomy, shape)
     # tissues fade into each other over about a voxel
     width = 1.0 / min(shape)
@@ -118,24 +77,7 @@ def render_brain(anatomy: dict, age: float, shape: Sequence[int]) -> NDArray:
 
 
 def render_lesion(brain: NDArray, lesion: dict, anatomy: dict) -> tuple[NDArray, NDArray]:
-    """Put a lesion into a brain.
-
-    Parameters
-    ----------
-    brain : ndarray of shape (n_x, n_y, n_z)
-        From :func:`render_brain`; not changed.
-    lesion : dict
-        From :func:`draw_lesion`.
-    anatomy : dict
-        From :func:`draw_anatomy`.
-
-    Returns
-    -------
-    brain : ndarray of the same shape
-        With the lesion.
-    mask : ndarray of the same shape, bool
-        Core, rim and surrounding, as far as they lie inside the brain.
-    """
+    """Put a lesion into a brain."""
     grid = _grid(brain.shape) - anatomy["shift"][:, None, None, None]
     offsets = grid - lesion["centre"][:, None, None, None]
     distance = np.sqrt(((offsets / lesion["half_axes"][:, None, None, None]) ** 2).sum(0))

@@ -136,10 +136,7 @@ def euclidean_distances(embeddings: Tensor) -> Tensor:
 
 
 def argsort_rows(values: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
-    """Return, per row, the order of non-negative numbers, positives first among equal ones.
-
-    Also whether a positive stands at each place of that order.
-    """
+    """Return, per row, the order of non-negative numbers, positives first among equal ones."""
     if values.dtype != torch.float32 or values.device.type != "cpu":
         groups = positive.logical_not().byte().argsort(dim=1, stable=True)
         order = groups.gather(1, values.gather(1, groups).argsort(dim=1, stable=True))
@@ -158,24 +155,7 @@ def argsort_rows(values: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
 def count_active_triplets(
     distances: Tensor, labels: Tensor, margin: float
 ) -> tuple[Tensor, Tensor]:
-    """Return the signed count of active triplets per pair and their total.
-
-    A triplet (a, p, n) is active if ``D_ap + margin > D_an``. An entry (a, p) is the number of
-    active triplets with this anchor and positive, an entry (a, n) minus the number of those with
-    this anchor and negative: the derivatives of the summed hinges by the distances.
-
-    Parameters
-    ----------
-    distances : Tensor of shape (n_rows, n_rows)
-    labels : Tensor of shape (n_rows,)
-    margin : float
-        Not negative.
-
-    Returns
-    -------
-    counts : Tensor of shape (n_rows, n_rows)
-    n_active : Tensor, a float64 scalar
-    """
+    """Return the signed count of active triplets per pair and their total."""
     same = labels[:, None] == labels
     values = torch.add(distances, same, alpha=margin)
     # the anchor counts as a positive before all negatives, hence in no active triplet

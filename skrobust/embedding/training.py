@@ -158,20 +158,7 @@ class BestEpoch:
 def centroid_recall(
     train: NDArray, train_codes: NDArray, valid: NDArray, valid_codes: NDArray
 ) -> float:
-    """Return the macro recall of the nearest class centroid.
-
-    Parameters
-    ----------
-    train, valid : ndarray of shape (n_rows, n_dims)
-        Embeddings.
-    train_codes, valid_codes : ndarray of shape (n_rows,), int
-        Classes; every class among the validation rows has a training row.
-
-    Returns
-    -------
-    recall : float
-        Mean over the classes of the validation rows.
-    """
+    """Return the macro recall of the nearest class centroid."""
     # NearestCentroid refuses embeddings that are all equal
     codes = np.unique(train_codes)
     centroids = np.stack([train[train_codes == code].mean(0) for code in codes])

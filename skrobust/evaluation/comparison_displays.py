@@ -236,30 +236,7 @@ _GRID = np.linspace(0, 1, 201)
 def mean_roc_curve(
     positive: NDArray, score: NDArray, folds: NDArray, groups: NDArray | None
 ) -> dict[str, NDArray]:
-    """Average the ROC curves of the folds at equal false positive rates.
-
-    Parameters
-    ----------
-    positive : ndarray of shape (n_samples,), bool
-        Rows of the positive class.
-    score : ndarray of shape (n_samples,)
-        Larger for rows that look positive.
-    folds : ndarray of shape (n_samples,)
-        Test fold of every row.
-    groups : ndarray of shape (n_samples,) or None
-        Groups to average the scores over first, within each fold.
-
-    Returns
-    -------
-    curve : dict of str to ndarray
-        ``"fpr"``, ``"tpr"``, ``"tpr_std"`` and, for every fold, ``"auc"``. One fold keeps the
-        corners of its curve; several are interpolated to 201 equally spaced rates.
-
-    Raises
-    ------
-    ValueError
-        If a fold has one class only, or a group has both.
-    """
+    """Average the ROC curves of the folds at equal false positive rates."""
     rates, areas = [], []
     for fold in np.unique(folds):
         rows = folds == fold

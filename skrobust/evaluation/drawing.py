@@ -23,96 +23,28 @@ LINES = ("-", "--", "-.", ":")
 
 
 def color_of(index: int) -> str:
-    """Return the colour of the class or method at a position.
-
-    Parameters
-    ----------
-    index : int
-        Position, from 0; colours repeat after 7.
-
-    Returns
-    -------
-    color : str
-        Hexadecimal colour.
-    """
+    """Return the colour of the class or method at a position."""
     return COLORS[index % len(COLORS)]
 
 
 def marker_of(index: int) -> str:
-    """Return the marker at a position; markers repeat after 7.
-
-    Parameters
-    ----------
-    index : int
-        Position, from 0.
-
-    Returns
-    -------
-    marker : str
-        Matplotlib's name of the marker.
-    """
+    """Return the marker at a position; markers repeat after 7."""
     return MARKERS[index % len(MARKERS)]
 
 
 def line_of(index: int) -> str:
-    """Return the line style at a position.
-
-    Parameters
-    ----------
-    index : int
-        Position, from 0.
-
-    Returns
-    -------
-    linestyle : str
-        Another one after every 7, so that with :func:`color_of` 28 lines differ.
-    """
+    """Return the line style at a position."""
     return LINES[index // len(COLORS) % len(LINES)]
 
 
 def lighten(color: str, share: float) -> tuple[float, ...]:
-    """Mix a colour with white.
-
-    Parameters
-    ----------
-    color : str
-        Hexadecimal colour, such as ``"#0072B2"``.
-    share : float in [0, 1]
-        Share of white.
-
-    Returns
-    -------
-    color : tuple of float
-        Red, green and blue between 0 and 1.
-
-    Examples
-    --------
-    >>> from skrobust.evaluation.drawing import lighten
-    >>> lighten("#000000", 0.5)
-    (0.5, 0.5, 0.5)
-    """
+    """Mix a colour with white."""
     rgb = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     return tuple(share + (1 - share) * part for part in rgb)
 
 
 def load_pyplot(caller: str) -> Any:
-    """Import and return ``matplotlib.pyplot``.
-
-    Parameters
-    ----------
-    caller : str
-        Name for the error message.
-
-    Returns
-    -------
-    pyplot : module
-        The module.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed.
-    """
+    """Import and return ``matplotlib.pyplot``."""
     check_matplotlib_support(caller)
     import matplotlib.pyplot as plt
 
@@ -120,25 +52,7 @@ def load_pyplot(caller: str) -> Any:
 
 
 def given_axes(ax: Any, panels: Sequence[str]) -> list[Any]:
-    """Check the axes that a user gave to ``plot``.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes or array-like of Axes
-        What the user gave.
-    panels : sequence of str
-        What each of the axes will show.
-
-    Returns
-    -------
-    axes : list of matplotlib.axes.Axes
-        One per panel.
-
-    Raises
-    ------
-    ValueError
-        If their number is wrong.
-    """
+    """Check the axes that a user gave to ``plot``."""
     axes = np.array(ax, dtype=object).ravel().tolist()
     if len(axes) != len(panels):
         raise ValueError(
@@ -149,27 +63,7 @@ def given_axes(ax: Any, panels: Sequence[str]) -> list[Any]:
 
 
 def check_names(names: Iterable[Any], n_names: int, what: str) -> list[str]:
-    """Return names as a list of strings.
-
-    Parameters
-    ----------
-    names : iterable
-        The names.
-    n_names : int
-        How many there must be.
-    what : str
-        What they name, in the plural, for the error message.
-
-    Returns
-    -------
-    names : list of str
-        The names.
-
-    Raises
-    ------
-    ValueError
-        If their number is wrong.
-    """
+    """Return names as a list of strings."""
     names = [str(name) for name in names]
     if len(names) != n_names:
         raise ValueError(f"{len(names)} names were given, {names}, but there are {n_names} {what}.")
@@ -177,24 +71,7 @@ def check_names(names: Iterable[Any], n_names: int, what: str) -> list[str]:
 
 
 def as_picture(row: NDArray) -> NDArray:
-    """Return what is drawn of a row.
-
-    Parameters
-    ----------
-    row : ndarray of shape (length,), or (channels, *spatial) with 1 to 3 spatial axes
-        The row.
-
-    Returns
-    -------
-    picture : ndarray of shape (n_curves, length) or (height, width)
-        All channels of a signal; the first channel of an image, and of the middle slice of a
-        volume.
-
-    Raises
-    ------
-    ValueError
-        If the row has more axes.
-    """
+    """Return what is drawn of a row."""
     if row.ndim <= 2:
         return np.atleast_2d(row)
     if row.ndim == 3:
@@ -205,22 +82,7 @@ def as_picture(row: NDArray) -> NDArray:
 
 
 def draw_row(ax: Axes, row: NDArray, **style: Any) -> Any:
-    """Draw one row, without ticks for pictures.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Where to draw.
-    row : ndarray of shape (length,), or (channels, *spatial)
-        The row.
-    **style : dict
-        Arguments for ``plot`` (signals) or ``imshow`` (pictures).
-
-    Returns
-    -------
-    drawn : list of matplotlib.lines.Line2D, or matplotlib.image.AxesImage
-        What was drawn.
-    """
+    """Draw one row, without ticks for pictures."""
     picture = as_picture(row)
     if row.ndim <= 2:
         return ax.plot(picture.T, **style)
@@ -229,22 +91,7 @@ def draw_row(ax: Axes, row: NDArray, **style: Any) -> Any:
 
 
 def draw_scaled_row(ax: Axes, row: NDArray, low: float, high: float) -> Any:
-    """Draw one row on a given scale, without ticks.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Where to draw.
-    row : ndarray of shape (length,), or (channels, *spatial)
-        The row.
-    low, high : float
-        Ends of the scale.
-
-    Returns
-    -------
-    drawn : list of matplotlib.lines.Line2D, or matplotlib.image.AxesImage
-        What was drawn.
-    """
+    """Draw one row on a given scale, without ticks."""
     if row.ndim <= 2:
         ax.set(ylim=(low, high), xticks=[], yticks=[])
         return draw_row(ax, row)
@@ -254,30 +101,7 @@ def draw_scaled_row(ax: Axes, row: NDArray, low: float, high: float) -> Any:
 def draw_histograms(
     ax: Axes, every: NDArray, kept: NDArray, edges: NDArray, color: str, density: bool
 ) -> tuple[list[Any], list[Any]]:
-    """Draw all values light, the kept ones dark, and their medians as broken lines.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Where to draw.
-    every : ndarray of shape (n_values,)
-        All values.
-    kept : ndarray of shape (n_kept,)
-        The kept ones, perhaps none.
-    edges : ndarray of shape (n_bins + 1,)
-        Edges of the bins.
-    color : str
-        Hexadecimal colour.
-    density : bool
-        Draw densities instead of counts.
-
-    Returns
-    -------
-    bars : list of matplotlib.container.BarContainer
-        Of all values, and of the kept ones.
-    lines : list of matplotlib.lines.Line2D
-        Their medians; of no values there is none.
-    """
+    """Draw all values light, the kept ones dark, and their medians as broken lines."""
     bars, lines = [], []
     for values, shade, style, name in (
         (every, lighten(color, 0.65), ":", "all"),
@@ -296,29 +120,7 @@ def draw_histograms(
 
 
 def project_rows(X: NDArray, projection: Any, random_state: Any) -> tuple[NDArray, str]:
-    """Project rows to two dimensions.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Rows.
-    projection : "pca", transformer or None
-        None is "pca", the first two principal components. A transformer is cloned.
-    random_state : int, RandomState instance or None
-        Seed of the projection, if it has a parameter of this name; None leaves its own.
-
-    Returns
-    -------
-    projected : ndarray of shape (n_samples, 2)
-        The projected rows.
-    name : str
-        Name of the projection.
-
-    Raises
-    ------
-    ValueError
-        If the projection is none, or does not lead to two dimensions.
-    """
+    """Project rows to two dimensions."""
     if projection is None or (isinstance(projection, str) and projection == "pca"):
         if min(X.shape) < 2:
             raise ValueError(

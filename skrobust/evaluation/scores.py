@@ -17,38 +17,7 @@ from ..utils.validation import warn
 def check_class_scores(
     y_true: ArrayLike, y_score: ArrayLike, labels: ArrayLike | None
 ) -> tuple[NDArray, NDArray, NDArray]:
-    """Check labels, scores and the class that each score column belongs to.
-
-    Parameters
-    ----------
-    y_true : array-like of shape (n_samples,)
-        True label of every row.
-    y_score : array-like of shape (n_samples, n_classes)
-        Score of every class for every row.
-    labels : array-like of shape (n_classes,) or None
-        Class of each column; None for the sorted labels of `y_true`.
-
-    Returns
-    -------
-    y_true : ndarray of shape (n_samples,)
-        The checked labels.
-    y_score : ndarray of shape (n_samples, n_classes)
-        The checked scores.
-    labels : ndarray of shape (n_classes,)
-        Class of each column.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ, if `y_score` is not a finite 2-d array, if its columns do not match
-        the labels, or if `labels` has duplicates or misses a true label.
-
-    Examples
-    --------
-    >>> from skrobust.evaluation.scores import check_class_scores
-    >>> check_class_scores(["b", "a"], [[0.2, 0.8], [0.6, 0.4]], None)[2]
-    array(['a', 'b'], dtype='<U1')
-    """
+    """Check labels, scores and the class that each score column belongs to."""
     y_true = column_or_1d(y_true)
     if np.ndim(y_score) != 2:
         raise ValueError(
@@ -78,37 +47,7 @@ def check_class_scores(
 
 
 def check_pos_label(labels: NDArray, pos_label: Any = None) -> Any:
-    """Return the positive class; warn which it is if only the alphabet says so.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (n_classes,)
-        The classes, sorted.
-    pos_label : object, default=None
-        The positive class. None takes the last.
-
-    Returns
-    -------
-    pos_label : object
-        One of `labels`.
-
-    Raises
-    ------
-    ValueError
-        If `pos_label` is not among the labels.
-
-    Warns
-    -----
-    UserWarning
-        If `pos_label` is None and the labels are not 0 and 1, -1 and 1, or False and True.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skrobust.evaluation.scores import check_pos_label
-    >>> check_pos_label(np.array(["control", "ill"]), "ill")
-    'ill'
-    """
+    """Return the positive class; warn which it is if only the alphabet says so."""
     names = labels.tolist()
     if pos_label is None:
         pos_label = names[-1]
@@ -123,34 +62,7 @@ def check_pos_label(labels: NDArray, pos_label: Any = None) -> Any:
 
 
 def macro_roc_auc(y_true: NDArray, y_score: NDArray, labels: NDArray) -> float:
-    """Compute the binary, or the mean one-vs-rest, area under the ROC curve.
-
-    Unlike :func:`sklearn.metrics.roc_auc_score` it takes scores that do not sum to one, and a
-    class that is in `labels` but absent from `y_true` is left out of the mean.
-
-    Parameters
-    ----------
-    y_true : ndarray of shape (n_samples,)
-        True labels.
-    y_score : ndarray of shape (n_samples, n_classes)
-        Scores, one column per class. With two classes only the second column is used.
-    labels : ndarray of shape (n_classes,)
-        Class of each column.
-
-    Returns
-    -------
-    score : float
-        AUC between 0 and 1. NaN, with an ``UndefinedMetricWarning``, when `y_true` holds a
-        single class.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skrobust.evaluation.scores import macro_roc_auc
-    >>> scores = np.array([[0.9, 0.1], [0.4, 0.6], [0.6, 0.4], [0.1, 0.9]])
-    >>> macro_roc_auc(np.array([0, 0, 1, 1]), scores, np.array([0, 1]))
-    0.75
-    """
+    """Compute the binary, or the mean one-vs-rest, area under the ROC curve."""
     present = np.isin(labels, y_true)
     if present.sum() < 2:
         warn(

@@ -117,34 +117,7 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
     ):
-        """Warm up, score the training rows, and go on training.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
-            Training rows.
-        y : array-like of shape (n_samples,)
-            Labels.
-        groups : array-like of shape (n_samples,), default=None
-            Group (patient) of every row. Rows held out for validation share no group with those
-            that train.
-        X_val, y_val : array-like, default=None
-            Validation rows and labels, instead of `validation_fraction`; best with clean labels
-            and of at least 10 patients. Inside a cross-validation prefer `validation_fraction`:
-            scikit-learn cuts an X_val that has as many rows as X.
-
-        Returns
-        -------
-        self : object
-            The fitted classifier.
-
-        Raises
-        ------
-        ValueError
-            If the input is malformed, `estimator` is no NetClassifier, `warmup_epochs` leaves no
-            epoch to go on with, the network does not end in a linear layer, or its Hessian is
-            singular without damping.
-        """
+        """Warm up, score the training rows, and go on training."""
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together, but only one of them was given.")
         if not isinstance(self._given(), NetClassifier):
@@ -438,24 +411,7 @@ class InfluenceReweighter(InfluenceClassifier):
 
 
 def influence_weights(influence: NDArray, alpha: float, emphasis: str, scaling: str) -> NDArray:
-    """Return weights whose largest is `alpha` times the smallest.
-
-    Parameters
-    ----------
-    influence : ndarray of shape (n_samples,)
-        The influences; negative is helpful.
-    alpha : float
-        Largest over smallest weight.
-    emphasis : {"harmful", "helpful"}
-        Which rows get the large weights.
-    scaling : {"minmax", "rank"}
-        Linear, or by rank with a mean of 1.
-
-    Returns
-    -------
-    weight : ndarray of shape (n_samples,)
-        The weights; all 1 when the influences are all equal.
-    """
+    """Return weights whose largest is `alpha` times the smallest."""
     harm = influence if emphasis == "harmful" else -influence
     values = rankdata(harm) if scaling == "rank" else harm
     low, high = values.min(), values.max()
@@ -651,24 +607,7 @@ class InfluencePerturber(InfluenceClassifier):
 def perturb(
     X: NDArray, gradient: NDArray, step: float | None, clip: tuple[float, float]
 ) -> NDArray:
-    """Return rows moved against a gradient and clipped.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, ...)
-        The rows.
-    gradient : ndarray of shape (n_samples, ...)
-        A row of zeros leaves its row where it is.
-    step : float or None
-        Largest change within a row as a share of the range; None subtracts the gradient as it is.
-    clip : tuple of float
-        Smallest and largest value.
-
-    Returns
-    -------
-    moved : ndarray of shape (n_samples, ...)
-        The changed rows, in the dtype of X.
-    """
+    """Return rows moved against a gradient and clipped."""
     low, high = clip
     if step is not None:
         largest = np.abs(gradient).reshape(len(gradient), -1).max(1)

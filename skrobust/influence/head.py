@@ -21,24 +21,7 @@ from ..utils.targets import check_soft_labels, encode_labels, is_soft_labels, on
 
 
 def find_module(estimator: Any) -> nn.Module:
-    """Return the torch module of a fitted estimator, of a fitted skorch net, or itself.
-
-    Parameters
-    ----------
-    estimator : object
-        Has ``net_.module_`` (:class:`~skrobust.NetClassifier`) or ``module_`` (skorch), or is a
-        :class:`torch.nn.Module`.
-
-    Returns
-    -------
-    module : torch.nn.Module
-        The network.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
+    """Return the torch module of a fitted estimator, of a fitted skorch net, or itself."""
     module = estimator
     if not isinstance(module, nn.Module):
         module = getattr(getattr(estimator, "net_", estimator), "module_", None)
@@ -51,25 +34,7 @@ def find_module(estimator: Any) -> nn.Module:
 
 
 def find_head(module: nn.Module, rows: Tensor) -> nn.Linear:
-    """Return the linear layer whose output is the network's output.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The network, in evaluation mode.
-    rows : Tensor of shape (n_rows, *input_shape)
-        A few rows to run through it.
-
-    Returns
-    -------
-    head : torch.nn.Linear
-        The layer.
-
-    Raises
-    ------
-    ValueError
-        If the network does not end in a linear layer that is used once per row.
-    """
+    """Return the linear layer whose output is the network's output."""
     calls: list[tuple[nn.Linear, Tensor, Tensor]] = []
     layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
     hooks = [
@@ -102,21 +67,7 @@ def find_head(module: nn.Module, rows: Tensor) -> nn.Linear:
 
 @contextmanager
 def capture_features(module: nn.Module, head: nn.Linear):
-    """Yield a function from rows to the head's inputs and outputs, in evaluation mode.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The network. The training mode of all its layers is restored afterwards.
-    head : torch.nn.Linear
-        Its final layer.
-
-    Yields
-    ------
-    run : callable
-        Takes a Tensor of shape ``(n_rows, *input_shape)``, returns the features
-        ``(n_rows, n_features)`` and scores ``(n_rows, n_outputs)``.
-    """
+    """Yield a function from rows to the head's inputs and outputs, in evaluation mode."""
     calls: list[tuple[Tensor, Tensor]] = []
 
     def run(rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -270,17 +221,7 @@ def head_features(
 def head_outputs(
     estimator: Any, X: ArrayLike, *, batch_size: int | None = None, name: str = "X"
 ) -> tuple[NDArray, NDArray]:
-    """Return the inputs and the outputs of the final linear layer.
-
-    See :func:`head_features` for the parameters and errors.
-
-    Returns
-    -------
-    features : ndarray of shape (n_samples, n_features), float64
-        The inputs, with a column of 1 at the end if the layer has a bias.
-    scores : ndarray of shape (n_samples, n_outputs), float64
-        The outputs, computed from the features in float64.
-    """
+    """Return the inputs and the outputs of the final linear layer."""
     rows = NetworkRows(estimator, X, batch_size, name)
     module, head = rows.find_head(estimator)
     weight = _as_float64(head.weight)
@@ -295,18 +236,7 @@ def head_outputs(
 
 
 def probabilities(scores: NDArray) -> NDArray:
-    """Return the softmax of scores, or the sigmoid if there is one per row.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_samples, n_outputs)
-        The head's outputs.
-
-    Returns
-    -------
-    proba : ndarray of shape (n_samples, n_outputs)
-        Probabilities.
-    """
+    """Return the softmax of scores, or the sigmoid if there is one per row."""
     return expit(scores) if scores.shape[1] == 1 else softmax(scores, axis=1)
 
 
@@ -323,37 +253,7 @@ def head_targets(
     sample_weight: ArrayLike | None = None,
     name: str = "y",
 ) -> tuple[NDArray, NDArray]:
-    """Return targets for a head's outputs, and the weights of the rows, with a mean of 1.
-
-    Training rows (named "y") get the weights of classes that the estimator was trained with.
-
-    Parameters
-    ----------
-    estimator : object
-        Has ``classes_``; if not, the classes are ``0 .. n_classes - 1``.
-    y : array-like of shape (n_samples,) or (n_samples, n_classes)
-        Labels of any type, or soft labels.
-    n_samples : int
-        Rows that there must be.
-    n_outputs : int
-        Outputs of the head; 1 means the sigmoid for the second of two classes.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the rows, not negative.
-    name : str, default="y"
-        What to call the labels in an error.
-
-    Returns
-    -------
-    target : ndarray of shape (n_samples, n_outputs), float64
-        Mass per output; rows sum to `weight` if there are several.
-    weight : ndarray of shape (n_samples,), float64
-        Row mass, divided by its mean.
-
-    Raises
-    ------
-    ValueError
-        If labels are unknown, or shapes, classes or weights do not fit.
-    """
+    """Return targets for a head's outputs, and the weights of the rows, with a mean of 1."""
     n_classes = max(n_outputs, 2)
     classes = getattr(estimator, "classes_", None)
     classes = np.arange(n_classes) if classes is None else np.asarray(classes)
@@ -395,23 +295,7 @@ def head_targets(
 
 
 def check_trained_loss(estimator: Any) -> NDArray | float:
-    """Return what the trained loss adds to the head's outputs, or raise if it is another loss.
-
-    Parameters
-    ----------
-    estimator : object
-        A fitted :class:`~skrobust.NetClassifier`, an initialised skorch net, or a torch module.
-
-    Returns
-    -------
-    shift : float or ndarray of shape (n_outputs,)
-        The logit adjustment, 0 without.
-
-    Raises
-    ------
-    ValueError
-        If the network was not trained by cross entropy over its rows.
-    """
+    """Return what the trained loss adds to the head's outputs, or raise if it is another loss."""
     other = None
     for name in ("mixup", "epsilon"):  # epsilon: of adversarial rows
         if getattr(estimator, name, None):
@@ -465,22 +349,7 @@ def head_residuals(proba: NDArray, target: NDArray, weight: NDArray) -> NDArray:
 
 
 def calibrating_temperature(scores: NDArray, target: NDArray, weight: NDArray) -> float:
-    """Return the divisor of the scores that minimises the cross entropy.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_samples, n_outputs)
-        Outputs of the head; a single one is the sigmoid of the second class.
-    target : ndarray of shape (n_samples, n_outputs)
-        Mass per output.
-    weight : ndarray of shape (n_samples,)
-        Row mass.
-
-    Returns
-    -------
-    temperature : float
-        Between 0.001 and 1000; above 1 where the head is more certain than right.
-    """
+    """Return the divisor of the scores that minimises the cross entropy."""
 
     def loss(log_temperature: float) -> float:
         scaled = scores / np.exp(log_temperature)

@@ -78,15 +78,7 @@ def validation_influence(
     batch_size: int | None = None,
     solver_params: dict[str, Any] | None = None,
 ) -> ValidationInfluence:
-    """Compute all that the influence of a training row depends on.
-
-    See :func:`influence_scores` for the parameters and errors.
-
-    Returns
-    -------
-    influence : ValidationInfluence
-        The solution, and the features, residuals, targets and weights of the training rows.
-    """
+    """Compute all that the influence of a training row depends on."""
     if solver not in {"auto", *_SOLVERS}:
         raise ValueError(f"solver must be 'auto', 'exact', 'cg' or 'lissa', got {solver!r}.")
     if smoothing is not None and not 0 < smoothing < np.inf:
@@ -128,18 +120,7 @@ def validation_influence(
 
 
 def score_rows(influence: ValidationInfluence) -> NDArray:
-    """Return the influence of every training row, without a gradient per row in memory.
-
-    Parameters
-    ----------
-    influence : ValidationInfluence
-        Result of :func:`validation_influence`.
-
-    Returns
-    -------
-    scores : ndarray of shape (n_vectors, n_samples)
-        Minus the products of the solutions and the rows' gradients.
-    """
+    """Return the influence of every training row, without a gradient per row in memory."""
     features, residuals, solution = influence.features, influence.residuals, influence.solution
     n_vectors, n_outputs, n_features = solution.shape
     flat = solution.reshape(-1, n_features).T

@@ -33,78 +33,23 @@ class ReconstructionDetector(OutlierMixin, NetEstimator):
     """
 
     def score_samples(self, X: ArrayLike) -> NDArray:
-        """Return minus the reconstruction error; the lower, the more of an outlier.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
-            Rows.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,), float64
-            Minus the mean absolute difference to the reconstruction, in the units of X.
-        """
+        """Return minus the reconstruction error; the lower, the more of an outlier."""
         return -reconstruction_errors(*self._net_and_rows(X))
 
     def decision_function(self, X: ArrayLike) -> NDArray:
-        """Return ``score_samples(X) - offset_``, negative for outliers.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
-            Rows.
-
-        Returns
-        -------
-        decision : ndarray of shape (n_samples,), float64
-            Distance to the threshold, in the units of X.
-        """
+        """Return ``score_samples(X) - offset_``, negative for outliers."""
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: ArrayLike) -> NDArray:
-        """Return +1 for inliers and -1 for outliers.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
-            Rows.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,), int
-            -1 where `decision_function` is negative.
-        """
+        """Return +1 for inliers and -1 for outliers."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def reconstruct(self, X: ArrayLike) -> NDArray:
-        """Return the autoencoder's reconstructions.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
-            Rows.
-
-        Returns
-        -------
-        reconstruction : ndarray of the shape of X, float32 or float64
-            In the units of X; float64 where X is.
-        """
+        """Return the autoencoder's reconstructions."""
         return self._reconstruct(X)[1]
 
     def error_map(self, X: ArrayLike) -> NDArray:
-        """Return the absolute difference between every number and its reconstruction.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
-            Rows.
-
-        Returns
-        -------
-        errors : ndarray of the shape of X, float32 or float64
-            In the units of X; the mean over a row is minus its score.
-        """
+        """Return the absolute difference between every number and its reconstruction."""
         X, reconstruction = self._reconstruct(X)
         return np.abs(X - reconstruction)
 

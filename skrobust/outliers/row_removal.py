@@ -16,30 +16,7 @@ class OutlierRemovalWarning(UserWarning):
 
 
 def removal_threshold(errors: NDArray, gamma: float | str) -> float:
-    """Return the error above which rows are removed.
-
-    Parameters
-    ----------
-    errors : ndarray of shape (n_rows,)
-        Reconstruction errors of the rows still in.
-    gamma : float or "auto"
-        A number: `gamma` times the mean error (Eq. 2 of the paper). "auto": the smaller of 1.5
-        times the mean and the median + 2.5 robust standard deviations (1.4826 times the median
-        absolute deviation).
-
-    Returns
-    -------
-    threshold : float
-        In the units of the errors.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skrobust.outliers.row_removal import removal_threshold
-    >>> errors = np.array([1.0, 1.0, 2.0, 2.0, 9.0])
-    >>> removal_threshold(errors, 2), removal_threshold(errors, "auto")
-    (6.0, 4.5)
-    """
+    """Return the error above which rows are removed."""
     mean = float(errors.mean())
     if gamma != "auto":
         return gamma * mean
@@ -108,22 +85,7 @@ class RowRemoval:
         return self.removed_epoch < 0
 
     def remove(self, errors: NDArray, scale: float, epoch: int) -> list[float]:
-        """Remove the rows above the threshold of their class.
-
-        Parameters
-        ----------
-        errors : ndarray of shape (n_kept,)
-            Errors of the rows still in, in order.
-        scale : float
-            What is 1 in the units of the errors, to tell differences from rounding.
-        epoch : int
-            Epoch that has just ended, from 1.
-
-        Returns
-        -------
-        thresholds : list of float
-            Of every class.
-        """
+        """Remove the rows above the threshold of their class."""
         self.n_judged += 1
         units = self.units[self.kept]
         sums = np.bincount(units, errors, len(self.unit_kept))
@@ -145,13 +107,7 @@ class RowRemoval:
         return thresholds
 
     def warn(self, what: str) -> None:
-        """Warn if more was removed, or would have been, than outliers can be.
-
-        Parameters
-        ----------
-        what : str
-            What a unit is, in the plural.
-        """
+        """Warn if more was removed, or would have been, than outliers can be."""
         n_removed, n_rows = int((~self.kept).sum()), len(self.kept)
         message = None
         if self.n_skipped and not self.n_judged and self.max_removed_fraction > 0:

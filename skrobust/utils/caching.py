@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import inspect
 import sys
 import sysconfig
 import types
@@ -21,32 +20,7 @@ _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "
 
 
 def cached(memory: Any, function: Callable, *, ignore: Iterable[str] = ()) -> Callable:
-    """Return a function that looks its results up in a memory, if there is one.
-
-    The key holds the version of this library, and of every argument its value and the code of the
-    classes and functions in it: a network class edited under the same name, or a helper that it
-    calls, gives a new result. Without a memory nothing is hashed.
-
-    Parameters
-    ----------
-    memory : None, str or object with the joblib.Memory interface
-        Where results are kept.
-    function : callable
-        Defined at the top of a module. All its arguments are passed by keyword.
-    ignore : iterable of str, default=()
-        Arguments that do not change the result.
-
-    Returns
-    -------
-    function : callable
-        The function, or one that looks up first.
-
-    Examples
-    --------
-    >>> from skrobust.utils.caching import cached
-    >>> cached(None, sorted) is sorted
-    True
-    """
+    """Return a function that looks its results up in a memory, if there is one."""
     if memory is None:
         return function
     ignored = frozenset(ignore)
@@ -66,28 +40,7 @@ def _call(function, arguments, key):
 
 
 def fingerprint(value: Any) -> str:
-    """Return a hash of a value, and of the code of the classes and functions that it consists of.
-
-    Code of installed packages counts by its name and version only. Of all other code (scripts,
-    notebooks, the user's modules) the instructions, constants, defaults and closures count, and
-    those of whatever it names, its base classes among them.
-
-    Parameters
-    ----------
-    value : object
-        Anything: arrays, tables, estimators, classes, functions, and containers of them.
-
-    Returns
-    -------
-    fingerprint : str
-        Hexadecimal digest.
-
-    Examples
-    --------
-    >>> from skrobust.utils.caching import fingerprint
-    >>> fingerprint([1, "a"]) == fingerprint([1, "a"]) != fingerprint([1.0, "a"])
-    True
-    """
+    """Return a hash of a value, and of the code of the classes and functions that it consists of."""
     reader = _Reader()
     reader.read(value)
     return reader.digest.hexdigest()

@@ -12,38 +12,7 @@ _MISSING_AS_STRING = ("nan", "NaN", "<NA>", "NaT")
 
 
 def check_groups(groups: ArrayLike, n_samples: int, y: ArrayLike | None = None) -> NDArray:
-    """Return ``groups`` as a 1-d array with one entry per row.
-
-    Parameters
-    ----------
-    groups : array-like of shape (n_samples,)
-        Group (patient) of every row; integers or strings.
-    n_samples : int
-        Number of rows that the groups must match.
-    y : array-like, default=None
-        Labels as they were given. Labels out of a sampler of this library know the groups of the
-        new rows: groups of the rows before the sampler, which a pipeline passes on, are replaced
-        by those.
-
-    Returns
-    -------
-    groups : ndarray of shape (n_samples,)
-        The checked groups.
-
-    Raises
-    ------
-    ValueError
-        If the lengths differ; if a group is missing (None, NaN, NA, NaT, masked); or if the rows
-        come from a sampler that was not given groups, or that mixed rows of several groups.
-    TypeError
-        If strings and numbers are mixed.
-
-    Examples
-    --------
-    >>> from skrobust.utils.groups import check_groups
-    >>> check_groups(["p1", "p1", "p2"], 3)
-    array(['p1', 'p1', 'p2'], dtype='<U2')
-    """
+    """Return groups as an array with one per row; `y` out of a sampler corrects or refuses them."""
     groups = column_or_1d(check_none_missing(groups, "groups", "group"))
     if groups.dtype.kind in "OU" and np.isin(groups.astype(str), _MISSING_AS_STRING).any():
         raise ValueError(
@@ -142,23 +111,7 @@ def with_origin(y: ArrayLike, origin: RowOrigin | None) -> ArrayLike:
 
 
 def require_groups(groups: NDArray | None) -> None:
-    """Raise an error that says how to pass groups, if there are none for ``level="group"``.
-
-    Parameters
-    ----------
-    groups : ndarray or None
-        Groups, or None if the user gave none.
-
-    Raises
-    ------
-    ValueError
-        If `groups` is None.
-
-    Examples
-    --------
-    >>> from skrobust.utils.groups import require_groups
-    >>> require_groups(["p1", "p2"])
-    """
+    """Raise an error that says how to pass groups, if there are none for ``level="group"``."""
     if groups is None:
         raise ValueError(
             "level='group' needs groups, the patient of every row. Pass groups to fit or "
@@ -168,33 +121,7 @@ def require_groups(groups: NDArray | None) -> None:
 
 
 def group_means(values: NDArray, groups: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-    """Average rows of ``values`` over each group.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_samples, n_columns)
-        What to average.
-    groups : ndarray of shape (n_samples,)
-        Group of every row.
-
-    Returns
-    -------
-    unique_groups : ndarray of shape (n_groups,)
-        The groups, sorted.
-    means : ndarray of shape (n_groups, n_columns), float64
-        Mean of the rows of each group.
-    codes : ndarray of shape (n_samples,)
-        Position of every row's group in `unique_groups`, so that ``means[codes]`` spreads
-        the means back over the rows.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skrobust.utils.groups import group_means
-    >>> _, means, codes = group_means(np.array([[0.0], [1.0], [4.0]]), np.array(["a", "a", "b"]))
-    >>> means[codes].ravel()
-    array([0.5, 0.5, 4. ])
-    """
+    """Average rows of ``values`` over each group."""
     unique_groups, codes, counts = np.unique(groups, return_inverse=True, return_counts=True)
     sums = np.zeros((len(unique_groups), values.shape[1]))
     np.add.at(sums, codes, values)
@@ -202,36 +129,7 @@ def group_means(values: NDArray, groups: NDArray) -> tuple[NDArray, NDArray, NDA
 
 
 def group_labels(y: NDArray, groups: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-    """Return the one label that all rows of each group carry.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_samples,)
-        Label of every row, of any type.
-    groups : ndarray of shape (n_samples,)
-        Group of every row, as returned by :func:`~skrobust.utils.groups.check_groups`.
-
-    Returns
-    -------
-    unique_groups : ndarray of shape (n_groups,)
-        The groups, sorted.
-    labels : ndarray of shape (n_groups,)
-        Label of each group, with the type of `y`.
-    codes : ndarray of shape (n_samples,)
-        Position of every row's group in `unique_groups`.
-
-    Raises
-    ------
-    ValueError
-        If the rows of one group carry several labels; the message names the group.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skrobust.utils.groups import group_labels
-    >>> group_labels(np.array([1, 1, 0]), np.array(["b", "b", "a"]))[1]
-    array([0, 1])
-    """
+    """Return the one label that all rows of each group carry."""
     unique_groups, first, codes = np.unique(groups, return_index=True, return_inverse=True)
     labels = y[first]
     wrong = np.flatnonzero(y != labels[codes])

@@ -15,43 +15,7 @@ _PAIRS = (
 
 
 def class_scores(estimator: Any, X: ArrayLike, classes: ArrayLike) -> NDArray:
-    """Return class probabilities of rows, one column for each of `classes`.
-
-    They are those of ``predict_proba``, or else the softmax of ``decision_function``. Scores of
-    pairs of classes, which an SVC gives with ``decision_function_shape="ovo"``, are turned into
-    scores of classes as scikit-learn itself does for "ovr": by votes, ties broken by confidence.
-
-    Parameters
-    ----------
-    estimator : classifier
-        Fitted, with ``predict_proba`` or ``decision_function``.
-    X : array-like of shape (n_samples, ...)
-        Rows, passed on as they are.
-    classes : array-like of shape (n_classes,)
-        The classes to return, of which the estimator may know some only.
-
-    Returns
-    -------
-    probabilities : ndarray of shape (n_samples, n_classes)
-        Columns in the order of `classes`; 0 for a class that the estimator was not fitted on.
-
-    Raises
-    ------
-    ValueError
-        If the scores are not one column per class or per pair, are NaN, or the estimator knows
-        classes that are not among `classes`.
-    TypeError
-        If the estimator has neither method.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.svm import SVC
-    >>> from skrobust.utils.scores import class_scores
-    >>> X, y = np.array([[0.0], [1.0], [4.0], [5.0]]), ["a", "a", "c", "c"]
-    >>> class_scores(SVC().fit(X, y), X, ["a", "b", "c"]).argmax(1)
-    array([0, 0, 2, 2])
-    """
+    """Return class probabilities of rows, one column for each of `classes`."""
     classes = np.asarray(classes)
     known = np.asarray(getattr(estimator, "classes_", classes))
     place = {label: column for column, label in enumerate(classes.tolist())}
@@ -87,7 +51,7 @@ def _probabilities(estimator: Any, X: ArrayLike, known: NDArray) -> NDArray:
     if not hasattr(estimator, "decision_function"):
         raise TypeError(f"{name} has neither predict_proba nor decision_function.")
     scores = _one_array(estimator.decision_function(X), f"{name}.decision_function")
-    if scores.ndim == 1 or scores.shape[1] == 1 and n_known == 2:
+    if scores.ndim == 1 or (scores.shape[1] == 1 and n_known == 2):
         scores = scores.reshape(len(scores), -1)
         scores = np.hstack([np.zeros_like(scores), scores])
     elif n_known > 2 and scores.shape[1] == n_known * (n_known - 1) // 2:
@@ -144,11 +108,7 @@ def _shape_setting(estimator: Any) -> str | None:
 
 
 def _votes(scores: NDArray, n_classes: int) -> NDArray:
-    """Return scores of classes from scores of their pairs (0, 1), (0, 2), ..., above 0: the first.
-
-    The number of votes, plus the sum of confidences squeezed into (-1/3, 1/3), which only breaks
-    ties: the rule by which scikit-learn turns one-vs-one into one-vs-rest.
-    """
+    """Return scores of classes from scores of their pairs (0, 1), (0, 2), ..., above 0: the first."""
     votes, confidence = np.zeros((2, len(scores), n_classes))
     for column, (i, j) in enumerate(zip(*np.triu_indices(n_classes, 1), strict=True)):
         first = scores[:, column] > 0

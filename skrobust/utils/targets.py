@@ -13,32 +13,7 @@ from .validation import check_none_missing
 
 
 def check_class_labels(y: ArrayLike) -> NDArray:
-    """Return labels as an array; raise if they are not classes, or if some are missing.
-
-    Parameters
-    ----------
-    y : array-like
-        Labels, in any container.
-
-    Returns
-    -------
-    y : ndarray
-        The labels.
-
-    Raises
-    ------
-    ValueError
-        If they are continuous, of several outputs, infinite, or missing (None, NaN, NA, NaT,
-        masked).
-    TypeError
-        If they cannot be sorted, since strings and numbers are mixed.
-
-    Examples
-    --------
-    >>> from skrobust.utils.targets import check_class_labels
-    >>> check_class_labels(["a", "b", "a"])
-    array(['a', 'b', 'a'], dtype='<U1')
-    """
+    """Return labels as an array; raise if they are not classes, or if some are missing."""
     y = check_none_missing(y, "y", "label")
     if y.dtype.kind == "f":
         assert_all_finite(y, input_name="y")
@@ -59,42 +34,7 @@ def is_soft_labels(y) -> bool:
 
 
 def check_soft_labels(y: ArrayLike, n_samples: int | None = None) -> tuple[NDArray, NDArray]:
-    """Check soft labels, one column per class, and find the classes.
-
-    Entry ``[i, c]`` is the weight with which row i belongs to class c; the sum of a row is its
-    sample weight.
-
-    Parameters
-    ----------
-    y : DataFrame or array-like of shape (n_samples, n_classes)
-        Soft labels. The classes are the columns of a DataFrame, otherwise
-        ``0 .. n_classes - 1``. Integer columns must be one-hot.
-    n_samples : int, default=None
-        Rows that there must be; not checked when None.
-
-    Returns
-    -------
-    mass : ndarray of shape (n_samples, n_classes), float64
-        The checked soft labels, columns in the order of `classes`.
-    classes : ndarray of shape (n_classes,)
-        Label of every column, sorted.
-
-    Raises
-    ------
-    ValueError
-        If entries are negative or not finite, all are zero, the length is wrong, a column name is
-        missing or occurs twice, or integer columns are not one-hot (multilabel targets).
-    TypeError
-        If the column names cannot be sorted.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from skrobust.utils.targets import check_soft_labels
-    >>> mass, classes = check_soft_labels(pd.DataFrame({"tumour": [0.9], "healthy": [0.1]}))
-    >>> classes.tolist(), mass.tolist()
-    (['healthy', 'tumour'], [[0.1, 0.9]])
-    """
+    """Check soft labels, one column per class, and find the classes."""
     columns = getattr(y, "columns", None)
     if columns is not None:
         classes = check_class_labels(np.asarray(columns))
@@ -144,27 +84,7 @@ def one_hot(codes: NDArray, n_classes: int, weight: NDArray | None = None) -> ND
 
 
 def encode_labels(labels: NDArray, classes: NDArray, name: str) -> NDArray:
-    """Return the position of every label among the sorted classes.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (n_samples,)
-        Hard labels.
-    classes : ndarray of shape (n_classes,)
-        Known classes, sorted.
-    name : str
-        What to call the labels in an error.
-
-    Returns
-    -------
-    codes : ndarray of shape (n_samples,), int64
-        Positions.
-
-    Raises
-    ------
-    ValueError
-        If a label is not among the classes.
-    """
+    """Return the position of every label among the sorted classes."""
     unknown = np.setdiff1d(labels, classes)
     if len(unknown):
         raise ValueError(f"{name} has labels {unknown} that are not among the classes {classes}.")
@@ -174,24 +94,7 @@ def encode_labels(labels: NDArray, classes: NDArray, name: str) -> NDArray:
 def weigh(
     target: NDArray, classes: NDArray, sample_weight: NDArray | None, class_weight
 ) -> NDArray:
-    """Return the target times its weights: as it is without weights, otherwise soft labels.
-
-    Parameters
-    ----------
-    target : ndarray of shape (n_samples,) or (n_samples, n_classes)
-        Class codes, or soft labels.
-    classes : ndarray of shape (n_classes,)
-        Labels of the columns.
-    sample_weight : ndarray of shape (n_samples,) or None
-        Weights of the rows.
-    class_weight : dict, "balanced" or None
-        As in scikit-learn; "balanced" is total weight / (n_classes * weight of the class).
-
-    Returns
-    -------
-    target : ndarray
-        Class codes, or soft labels.
-    """
+    """Return the target times its weights: as it is without weights, otherwise soft labels."""
     if sample_weight is None and class_weight is None:
         return target
     mass = one_hot(target, len(classes)) if target.ndim == 1 else target

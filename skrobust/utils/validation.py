@@ -14,35 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def check_none_missing(values: ArrayLike, name: str, what: str) -> NDArray:
-    """Return labels or groups as an array, or raise if some are missing.
-
-    Parameters
-    ----------
-    values : array-like of shape (n_samples,)
-        Labels or groups in any container: list, array, masked array, pandas or polars Series.
-    name : str
-        The argument that they were given as.
-    what : str
-        What one of them is, for the error.
-
-    Returns
-    -------
-    values : ndarray
-        The same values.
-
-    Raises
-    ------
-    ValueError
-        If some are missing: None, NaN, NA, NaT, null or masked.
-
-    Examples
-    --------
-    >>> from skrobust.utils.validation import check_none_missing
-    >>> check_none_missing(["p1", None], "groups", "group")
-    Traceback (most recent call last):
-        ...
-    ValueError: groups contains missing values: 1 of 2, first of row 1. Every row needs a group...
-    """
+    """Return labels or groups as an array, or raise if some are missing."""
     if isinstance(values, np.ma.MaskedArray):
         missing, array = np.ma.getmaskarray(values), np.asarray(values)
     else:
@@ -60,34 +32,7 @@ def check_none_missing(values: ArrayLike, name: str, what: str) -> NDArray:
 
 
 def check_finite_rows(values: NDArray, what: str) -> NDArray:
-    """Return results for rows, or raise if some of them are infinite or NaN.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_rows, ...)
-        The results.
-    what : str
-        What they are, for the error.
-
-    Returns
-    -------
-    values : ndarray of shape (n_rows, ...)
-        The same array.
-
-    Raises
-    ------
-    ValueError
-        If a result is infinite or NaN.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skrobust.utils.validation import check_finite_rows
-    >>> check_finite_rows(np.array([[1.0], [np.inf]]), "the scores")
-    Traceback (most recent call last):
-        ...
-    ValueError: the scores of 1 of 2 rows, first of row 1, are infinite or NaN: ...
-    """
+    """Return results for rows, or raise if some of them are infinite or NaN."""
     if not np.isfinite(values).all():
         finite = np.isfinite(values.reshape(len(values), -1)).all(1)
         raise ValueError(
@@ -99,37 +44,7 @@ def check_finite_rows(values: NDArray, what: str) -> NDArray:
 
 
 def layout_of_rows(X: NDArray, input_shape: Sequence[int] | None) -> tuple[int, ...]:
-    """Return the shape ``(channels, *spatial)`` or ``(n_features,)`` in which a network sees rows.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, ...)
-        The rows.
-    input_shape : sequence of int or None
-        What the user says, which settles it. None reads the axes: ``(n, H, W)`` and
-        ``(n, D, H, W)`` are images and volumes of one channel, ``(n, 1, length)`` signals,
-        ``(n, channels, H, W)`` images of up to 4 channels, ``(n, channels, D, H, W)`` volumes.
-
-    Returns
-    -------
-    shape : tuple of int
-        The shape.
-
-    Raises
-    ------
-    ValueError
-        If `input_shape` does not fit the rows, or their axes can be read in several ways; the
-        message shows them all.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skrobust.utils.validation import layout_of_rows
-    >>> layout_of_rows(np.zeros((5, 28, 28)), None)
-    (1, 28, 28)
-    >>> layout_of_rows(np.zeros((5, 12, 1000)), (12, 1000))
-    (12, 1000)
-    """
+    """Return the shape ``(channels, *spatial)`` or ``(n_features,)`` in which a network sees rows."""
     row_shape = X.shape[1:]
     shape = row_shape if input_shape is None else tuple(input_shape)
     if not all(isinstance(size, Integral) and size > 0 for size in shape):
