@@ -7,7 +7,7 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
-from sklearn.utils import check_random_state, get_tags
+from sklearn.utils import check_random_state
 
 from ..base.row_sampler import RowSampler
 from ..base.state import fill_random_states
@@ -229,8 +229,6 @@ class DistillMixAugmenter(RowSampler):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        if self.strategy is None:
-            distiller = LabelNoiseModel() if self.distiller is None else self.distiller
-            if hasattr(distiller, "__sklearn_tags__"):
-                tags.input_tags.allow_nan = get_tags(distiller).input_tags.allow_nan
+        # rows that are not mixed are the distiller's business only
+        tags.input_tags.allow_nan = self.strategy is None
         return tags

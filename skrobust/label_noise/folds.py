@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from numbers import Integral
 from typing import Any
 
@@ -60,9 +61,10 @@ def partitions(
         # a splitter of scikit-learn that does not split by group warns of groups
         passed = groups if splits_by_group(splitter) else None
         splits = list(splitter.split(X, codes, passed))
-        _check_partition(splits, len(codes), cv)
+        name = repr(cv) if hasattr(cv, "split") else "the iterable of splits"
+        _check_partition(splits, len(codes), f"cv={name}")
         if groups is not None:
-            _warn_of_shared_groups(splits, groups, cv)
+            _warn_of_shared_groups(splits, groups, f"cv={name}")
         return [splits]
     if groups is not None and len(np.unique(groups)) < cv:
         raise ValueError(
@@ -73,10 +75,14 @@ def partitions(
     if not isinstance(random_state, Integral):
         random_state = check_random_state(random_state).randint(np.iinfo(np.int32).max // 2)
     empty = np.empty((len(codes), 0))  # the folds do not depend on X, which may be anything
-    return [
-        list(kind(cv, shuffle=True, random_state=random_state + repeat).split(empty, codes, groups))
-        for repeat in range(n_repeats)
-    ]
+    passed = () if groups is None else (groups,)
+    with warnings.catch_warnings():
+        # rows of rare classes that cannot be judged are warned of where it is known which
+        warnings.filterwarnings("ignore", message="The least populated class")
+        return [
+            list(kind(cv, shuffle=True, random_state=random_state + r).split(empty, codes, *passed))
+            for r in range(n_repeats)
+        ]
 
 
 def splits_by_group(splitter: Any) -> bool:
@@ -93,7 +99,7 @@ def _check_partition(splits, n_samples, cv):
         np.add.at(times, test, 1)
     if (times != 1).any():
         raise ValueError(
-            f"cv={cv} is no partition: {(times == 0).sum()} of {n_samples} rows are in no test "
+            f"{cv} is no partition: {(times == 0).sum()} of {n_samples} rows are in no test "
             f"fold, {(times > 1).sum()} in several. Every row must be tested exactly once, as by "
             "KFold, StratifiedKFold, GroupKFold or StratifiedGroupKFold; repeats are made by "
             "n_repeats."
@@ -107,7 +113,7 @@ def _warn_of_shared_groups(splits, groups, cv):
         shared |= set(np.intersect1d(groups[train], groups[test]).tolist())
     if shared:
         warn(
-            f"cv={cv} puts rows of {len(shared)} groups into training and test folds: labels are "
+            f"{cv} puts rows of {len(shared)} groups into training and test folds: labels are "
             "judged by classifiers that have seen the patient. Use a splitter that keeps groups "
             "together, such as StratifiedGroupKFold.",
             DistillationWarning,
