@@ -485,6 +485,7 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         classes = self.classes_
         X, _, target = self._check_targets(X, y, sample_weight, classes, reset=first)
         net = self._start_classifier(X, target, classes) if first else self.net_
+        net.class_factors_ = self._factors(target, classes)  # parameters may have changed
         self.net_ = net.run_epochs(self._rows(net, X, self._weigh(net, target, classes)), 1)
         return self
 
@@ -529,16 +530,24 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         """Build the net, with the loss and the batches that the parameters ask for."""
         n_classes = len(classes)
         recipe = {"samples_per_class": 1 if self.balanced_batches else None}
-        mass = one_hot(target, n_classes) if target.ndim == 1 else target
-        factors = class_factors(mass, classes, self.class_weight)
+        factors = self._factors(target, classes)
         loss = nn.CrossEntropyLoss
         if self.logit_adjustment:
-            loss, shares = LogitAdjustedLoss, (mass * factors).sum(0)
+            mass = one_hot(target, n_classes) if target.ndim == 1 else target
+            shares = (mass if factors is None else mass * factors).sum(0)
+            loss = LogitAdjustedLoss
             recipe["criterion__shares"] = (shares / shares.sum()).tolist()
             recipe["criterion__tau"] = self.logit_adjustment
         net = self._start_net(X, n_classes, loss, seed, **recipe)
-        net.class_factors_ = None if self.class_weight is None else factors
+        net.class_factors_ = factors
         return net
+
+    def _factors(self, target: NDArray, classes: NDArray) -> NDArray | None:
+        """Return the weights of the classes on these rows, if there are any."""
+        if self.class_weight is None:
+            return None
+        mass = one_hot(target, len(classes)) if target.ndim == 1 else target
+        return class_factors(mass, classes, self.class_weight)
 
     def _weigh(self, net: TensorNet, target: NDArray, classes: NDArray) -> NDArray:
         """Return targets times the factors of the classes."""

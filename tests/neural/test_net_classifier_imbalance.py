@@ -137,6 +137,20 @@ def test_balanced_batches_with_soft_labels_and_epoch_by_epoch(data):
     assert_array_equal(fitted.predict_proba(X), stepped.predict_proba(X))
 
 
+def test_weights_of_classes_hold_after_loading(data):
+    X, y = data
+    clf = NetClassifier(**SMALL, class_weight={0: 1.0, 1: 2.0, 2: 9.0})
+    for start in (
+        clone(clf).fit(X, y),
+        clone(clf).partial_fit(X, y, classes=[0, 1, 2]),
+    ):
+        copy = pickle.loads(pickle.dumps(start))
+        plain = pickle.loads(pickle.dumps(start)).set_params(class_weight=None)
+        expected = start.partial_fit(X, y).predict_proba(X)
+        assert_array_equal(copy.partial_fit(X, y).predict_proba(X), expected)
+        assert np.abs(plain.partial_fit(X, y).predict_proba(X) - expected).max() > 1e-4
+
+
 def test_remedies_find_the_rare_class(data):
     X, y = data
     rng = np.random.RandomState(1)
