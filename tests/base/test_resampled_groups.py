@@ -45,7 +45,13 @@ class Foreign(ClassifierMixin, BaseEstimator):
 
 def ours():
     """Return a classifier of this library that looks at groups."""
-    return LabelQualityReweighter(LogisticRegression(), OutOfFoldLabelQuality(LogisticRegression()))
+    return LabelQualityReweighter(
+        LogisticRegression(),
+        OutOfFoldLabelQuality(LogisticRegression()),
+        use="weight",
+        veto=False,
+        random_state=0,
+    )
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "routing"])
@@ -83,7 +89,7 @@ def test_a_classifier_gets_the_groups_and_weights_of_the_rows_it_gets(name):
 
 MIXING = {
     "other patients": DistillMixAugmenter(QUALITY, strategy="both", factor=2, random_state=0),
-    "factors": FactorMixSampler(max_epochs=1, class_epochs=1, random_state=0),
+    "factors": FactorMixSampler(targets="hard", max_epochs=1, class_epochs=1, random_state=0),
 }
 
 
@@ -152,6 +158,6 @@ def test_a_cached_pipeline_knows_the_groups_too(tmp_path, cached):
     )
     with sklearn.config_context(enable_metadata_routing=True):
         for _ in range(2):
-            pipe = make_pipeline(sampler, ours(), memory=tmp_path if cached else None)
+            pipe = make_pipeline(sampler, ours(), memory=str(tmp_path) if cached else None)
             with pytest.raises(ValueError, match="were mixed from rows of several groups"):
                 pipe.fit(X, Y, groups=PATIENT)

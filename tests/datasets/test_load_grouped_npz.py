@@ -61,7 +61,7 @@ def test_not_an_npz_file(tmp_path, kind):
         ({"y": None, "X": None}, r"no array named X or y"),
         ({"y": np.array([0, 1])}, r"X has shape \(3, 2\) and y has shape \(2,\)"),
         ({"groups": np.array([0, 1])}, "groups has 2 entries"),
-        ({"groups": np.array([0, 1, np.nan])}, "groups contains NaN"),
+        ({"groups": np.array([0, 1, np.nan])}, "groups contains missing values"),
         ({"groups": np.array(["a", None, "b"], dtype=object)}, "Pickled objects are refused"),
         ({"filename": np.array([1])}, r"\['filename'\]"),
     ],
