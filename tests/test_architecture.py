@@ -1,6 +1,7 @@
 """Imports run one way, other libraries come in at one place, and public names are documented."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -75,3 +76,16 @@ def test_public_names_are_there_and_documented():
     assert len(set(skrobust.__all__)) == len(skrobust.__all__)
     for name in skrobust.__all__:
         assert getattr(skrobust, name).__doc__
+
+
+def test_the_table_of_the_papers_leads_to_functions_that_are_there():
+    page = (ROOT.parent / "docs/architecture.md").read_text()
+    rows = re.findall(r"^\| \w+ \| [^|]+ \| `([\w/]+\.py)` \| `(\w+)` \|$", page, re.MULTILINE)
+    assert len(rows) >= 20
+    for file, name in rows:
+        defined = {
+            node.name
+            for node in ast.parse((ROOT / file).read_text()).body
+            if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        }
+        assert name in defined, f"{file} has no {name}"
