@@ -19,6 +19,7 @@ from skrobust import (
     GaussianNoiseAugmenter,
     InfluencePerturber,
     InfluenceReweighter,
+    LabelNoiseModel,
     LabelQualityReweighter,
     NetClassifier,
     Noise2VoidDenoiser,
@@ -46,9 +47,12 @@ def small_estimators():
         AEOutlierRemover(restarts=(2,), max_epochs=2, removal_interval=1, random_state=0),
         CertainSamples(net(), max_epochs=2, threshold=0.6, random_state=0),
         ClassWeightedKNeighborsClassifier(3),
-        DistillMixAugmenter(OutOfFoldLabelQuality(linear(), cv=2), factor=2, random_state=0),
         DistillMixAugmenter(
-            EarlyLabelQuality(net(), max_epochs=2), targets="soft", balance=None, random_state=0
+            OutOfFoldLabelQuality(linear(), cv=2), strategy="both", factor=2, random_state=0
+        ),
+        DistillMixAugmenter(
+            EarlyLabelQuality(net(), max_epochs=2), strategy="other", targets="soft", balance=None,
+            random_state=0,
         ),
         EarlyLabelQuality(net(), max_epochs=2, random_state=0),
         FactorMixSampler(
@@ -63,7 +67,13 @@ def small_estimators():
         InfluenceReweighter(
             net(), warmup_epochs=1, final_estimator=LogisticRegression(), random_state=0
         ),
-        LabelQualityReweighter(net(), OutOfFoldLabelQuality(linear(), cv=2), random_state=0),
+        LabelNoiseModel(cv=3, n_repeats=1, random_state=0),
+        LabelQualityReweighter(
+            net(), OutOfFoldLabelQuality(linear(), cv=2), veto=linear(), random_state=0
+        ),
+        LabelQualityReweighter(
+            LogisticRegression(), LabelNoiseModel(cv=3, n_repeats=1), veto=False, random_state=0
+        ),
         net(random_state=0),
         NetClassifier(max_epochs=1, module__width=2, random_state=0),
         net(mixup="manifold", logit_adjustment=1.0, early_stopping=True, random_state=0),

@@ -20,6 +20,7 @@ from skrobust import (
     GaussianNoiseAugmenter,
     InfluencePerturber,
     InfluenceReweighter,
+    LabelNoiseModel,
     LabelQualityReweighter,
     NetClassifier,
     Noise2VoidDenoiser,
@@ -36,7 +37,10 @@ def linear():
 
 SAMPLERS = [
     AEOutlierRemover(restarts=(5,), max_epochs=20, random_state=0),
-    DistillMixAugmenter(OutOfFoldLabelQuality(linear(), cv=2), random_state=0),
+    DistillMixAugmenter(random_state=0),
+    DistillMixAugmenter(
+        OutOfFoldLabelQuality(linear(), cv=2), strategy="both", balance="random", random_state=0
+    ),
     FactorMixSampler(targets="sampled", class_epochs=2, max_epochs=2, random_state=0),
     FactorMixSampler(targets="soft", class_epochs=2, max_epochs=2, random_state=0),
     GaussianNoiseAugmenter(factor=2, random_state=0),
@@ -50,11 +54,15 @@ CLASSIFIERS = [
     InfluencePerturber(NetClassifier(MLP, max_epochs=8), warmup_epochs=4, random_state=0),
     InfluenceReweighter(NetClassifier(MLP, max_epochs=8), warmup_epochs=4, random_state=0),
     ResamplingClassifier(GaussianNoiseAugmenter(scale=0.01, random_state=0), LogisticRegression()),
-    LabelQualityReweighter(LogisticRegression(), OutOfFoldLabelQuality(linear(), cv=2)),
+    LabelQualityReweighter(LogisticRegression(), random_state=0),
+    LabelQualityReweighter(
+        LogisticRegression(), OutOfFoldLabelQuality(linear(), cv=2), veto=False, random_state=0
+    ),
 ]
 DISTILLERS = [
     CertainSamples(linear()),
     EarlyLabelQuality(linear()),
+    LabelNoiseModel(cv=3, n_repeats=1, random_state=0),
     OutOfFoldLabelQuality(linear(), cv=2),
 ]
 
@@ -96,6 +104,14 @@ EXPECTED_FAILURES = {
     "FactorMixSampler": DENSE_ONLY,
     "FactorMixSampler, soft": {**DENSE_ONLY, **SOFT_TARGETS},
     "GaussianNoiseAugmenter": DENSE_ONLY,
+    "LabelQualityReweighter": {
+        "check_sample_weight_equivalence_on_dense_data": (
+            "labels are judged in folds of rows, whatever their weight"
+        ),
+        "check_sample_weight_equivalence_on_sparse_data": (
+            "labels are judged in folds of rows, whatever their weight"
+        ),
+    },
 }
 
 

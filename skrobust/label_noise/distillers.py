@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_consistent_length, column_or_1d, get_tags
 from sklearn.utils.validation import has_fit_parameter, validate_data
@@ -188,7 +189,7 @@ class LabelDistiller(VersionedState, BaseEstimator):
     def _check_rows(self, X, y, groups):
         """Return X as it came, class codes and groups; set ``classes_``."""
         labels = check_rows(self, X, y)
-        X = X if hasattr(X, "shape") else np.asarray(X)
+        X = indexable_rows(X)
         self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
@@ -256,12 +257,19 @@ def check_rows(estimator: BaseEstimator, X: Any, y: Any) -> NDArray:
     labels = column_or_1d(check_class_labels(y), warn=True)
     if hasattr(X, "columns"):
         validate_data(estimator, X, skip_check_array=True)
-    elif np.ndim(X) != 1 or not hasattr(X, "shape"):  # one axis: texts, or the estimator's error
+    elif len(getattr(X, "shape", (0, 0))) != 1:  # one axis: texts, or the estimator's error
         validate_data(
             estimator, X, allow_nd=True, dtype=None, accept_sparse=True, ensure_all_finite=False
         )
     check_consistent_length(X, labels)
     return labels
+
+
+def indexable_rows(X: Any) -> Any:
+    """Return X in a container whose rows can be chosen; the same object wherever it is one."""
+    if issparse(X):
+        return X.tocsr()
+    return X if hasattr(X, "shape") else np.asarray(X)
 
 
 def _doubtful(probabilities, codes, usual, known):

@@ -13,12 +13,10 @@ from scipy.optimize import brentq
 from scipy.sparse import issparse
 from scipy.special import logsumexp, softmax
 from sklearn.base import clone
-from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -246,15 +244,13 @@ class LabelNoiseModel(LabelDistiller):
             weight = check_sample_weight(sample_weight, np.empty((n, 1)), ensure_non_negative=True)
             weight = weight * n / weight.sum()
         names, unit = np.unique(np.arange(n) if groups is None else groups, return_inverse=True)
-        cv = self.cv
+        cv, repeats = self.cv, []
         if isinstance(cv, Integral):
-            cv = min(cv, len(names))
-        if len(names) < 2:
-            repeats = []
-        else:
-            repeats = partitions(
-                cv, self.n_repeats, X, codes, None if groups is None else unit, self.random_state
-            )
+            of_unit = codes[np.unique(unit, return_index=True)[1]]
+            cv = min(cv, int(np.bincount(of_unit).max()))
+        if not isinstance(cv, Integral) or cv > 1:
+            given = None if groups is None else unit
+            repeats = partitions(cv, self.n_repeats, X, codes, given, self.random_state)
         folds = [_fold_of_units(splits, unit) for splits in repeats]
         estimator = None if self.estimator is None else self._seeded_estimator()
         found = self._cached(_explain, ignore=["n_jobs"])(
@@ -274,6 +270,11 @@ class LabelNoiseModel(LabelDistiller):
 
     def _score(self, X, codes, groups):
         raise NotImplementedError  # fit does it
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan |= self.estimator is None
+        return tags
 
     def _known_classes(self, name, labels):
         """Return labels that a parameter names, or raise if they are no classes of y."""
@@ -428,6 +429,8 @@ class _Explanation:
         P = sum(kind.weight * kind.posterior[kind.unit] for kind in kinds)
         if self.impurity.any():
             P = self.with_impurity(P)
+        P = P.clip(0)
+        P /= P.sum(1, keepdims=True)  # rounding
         fixed = self.clean[self.codes]
         P[fixed] = self.given[fixed]
         auc, error = self.auc(kinds)
@@ -716,6 +719,16 @@ def intraclass_correlation(L: NDArray, Q: NDArray, unit: NDArray) -> float:
     return float(np.mean(shares))
 
 
+def _refuse_mixed(X: pd.DataFrame) -> None:
+    """Raise if a column of objects holds something else than texts and the like."""
+    for name in X.columns[[dtype == object for dtype in X.dtypes]]:
+        if pd.api.types.infer_dtype(X[name], skipna=True).startswith("mixed"):
+            raise TypeError(
+                f"column {name!r} holds objects of several kinds or of none that the default "
+                "judges know: every argument must be a string or a number."
+            )
+
+
 def _features(X: Any, *, needed: bool) -> NDArray | None:
     """Return rows as numbers for the own judges, or None if X is none of their business.
 
@@ -724,34 +737,34 @@ def _features(X: Any, *, needed: bool) -> NDArray | None:
     """
     if type(X).__module__.split(".")[0] == "polars":
         X = X.to_pandas()
-    if isinstance(X, pd.DataFrame):
-        numeric = [
-            pd.api.types.is_numeric_dtype(d) or pd.api.types.is_bool_dtype(d) for d in X.dtypes
-        ]
-        names = np.arange(X.shape[1])
-        X = X.set_axis(names, axis=1)
-        numbers, others = names[numeric], names[~np.array(numeric)]
-        X = X.astype(dict.fromkeys(numbers, float) | dict.fromkeys(others, str))
-        scale = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
-        encode = OneHotEncoder(min_frequency=10, max_categories=20, sparse_output=False)
-        features = make_column_transformer((scale, numbers), (encode, others)).fit_transform(X)
-    elif issparse(X) or not isinstance(X, np.ndarray) or X.ndim < 2:
+    if issparse(X) or not isinstance(X, (np.ndarray, pd.DataFrame)) or X.ndim < 2:
         if needed:
+            what = "sparse" if issparse(X) else type(X).__name__
             raise ValueError(
-                f"X is {type(X).__name__}, which the default judges cannot read: give dense "
-                "numbers or a table, or an estimator that reads X."
+                f"X is {what}, which the default judges cannot read: give dense numbers or a "
+                "table, or an estimator that reads X."
             )
         return None
-    else:
-        try:
-            features = X.reshape(len(X), -1).astype(float)
-        except (TypeError, ValueError):
-            if needed:
-                raise
-            return None
-        if np.isnan(features).any():
-            features = SimpleImputer(keep_empty_features=True).fit_transform(features)
-        features = StandardScaler().fit_transform(features)
+    if isinstance(X, np.ndarray) and X.dtype.kind in "OUS":
+        X = pd.DataFrame(X).infer_objects()
+    parts = []
+    if isinstance(X, pd.DataFrame):
+        numeric = np.array([pd.api.types.is_numeric_dtype(dtype) for dtype in X.dtypes])
+        if not numeric.all():
+            _refuse_mixed(X.loc[:, ~numeric])
+            encode = OneHotEncoder(min_frequency=10, max_categories=20, sparse_output=False)
+            parts.append(encode.fit_transform(X.loc[:, ~numeric].astype(str)))
+        X = X.loc[:, numeric].to_numpy(dtype=float, na_value=np.nan)
+    numbers = X.reshape(len(X), -1).astype(float)
+    if np.isinf(numbers).any():
+        if needed:
+            raise ValueError("X contains infinity, which the default judges cannot read.")
+        return None
+    if np.isnan(numbers).any():
+        numbers = SimpleImputer(keep_empty_features=True).fit_transform(numbers)
+    if numbers.shape[1]:
+        parts.append(StandardScaler().fit_transform(numbers))
+    features = np.hstack(parts)
     if features.shape[1] > min(_MOST_COLUMNS, len(features)):
         n_components = min(_N_COMPONENTS, *features.shape)
         features = PCA(n_components, random_state=0).fit_transform(features)

@@ -21,7 +21,14 @@ from ..utils.scores import class_scores
 from ..utils.sklearn_private import HasMethods, StrOptions, check_sample_weight
 from ..utils.targets import check_class_labels
 from ..utils.validation import warn
-from .distillers import DistillationWarning, check_kept, fit_distiller, quality_weights, verdict
+from .distillers import (
+    DistillationWarning,
+    check_kept,
+    fit_distiller,
+    indexable_rows,
+    quality_weights,
+    verdict,
+)
 from .folds import partitions
 from .inner_fit import check_takes_weights, fit_inside, fit_soft, take_rows
 from .label_noise_model import LabelNoiseModel
@@ -236,7 +243,7 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
             )
         labels = column_or_1d(check_class_labels(y), warn=True)
-        X = X if hasattr(X, "shape") else np.asarray(X)
+        X = indexable_rows(X)
         check_consistent_length(X, labels)
         if sample_weight is not None:
             sample_weight = check_sample_weight(
