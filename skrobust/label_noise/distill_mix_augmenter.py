@@ -17,7 +17,7 @@ from ..utils.targets import one_hot, soft_labels, take
 from .distillers import check_kept, fit_distiller, quality_weights, verdict
 from .early_training import CertainSamples
 from .label_noise_model import LabelNoiseModel
-from .mixing import draw_partners, draw_targets, mix
+from .mixing import check_numbers_to_change, draw_partners, draw_targets, mix
 
 
 class DistillMixAugmenter(RowSampler):
@@ -179,11 +179,10 @@ class DistillMixAugmenter(RowSampler):
         if self.targets != "weighted":
             check_kept(self.distiller_, said.kept, labels)
             pool = np.flatnonzero(said.kept)
-        X = columns.numbers
         if self.strategy is None:
-            X_new = self._select(X, pool)
+            X_new = self._select(columns, pool)
         else:
-            X_new = self._mix(X, codes, pool, groups)
+            X_new = self._mix(columns, codes, pool, groups)
         rows = self.sample_indices_
         if self.targets == "hard":
             return X_new, take(y, rows)
@@ -194,12 +193,16 @@ class DistillMixAugmenter(RowSampler):
         mixed = (1 - share) * mass[rows] + share * mass[self.partner_indices_]
         return X_new, soft_labels(mixed, classes)
 
-    def _select(self, X, pool):
+    def _select(self, columns, pool):
+        """Return the rows to keep as they are."""
         self.sample_indices_, self.partner_indices_ = pool, pool
         self.alpha_ = np.zeros(len(pool))
-        return X[pool]
+        return columns.numbers[pool]
 
-    def _mix(self, X, codes, pool, groups):
+    def _mix(self, columns, codes, pool, groups):
+        """Return mixed rows (Eq. 1)."""
+        check_numbers_to_change(columns, "DistillMixAugmenter with a strategy")
+        X = columns.numbers
         rng = check_random_state(self.random_state)
         n_new = max(1, round(self.factor * len(pool)))
         flat = X.reshape(len(X), -1)
@@ -213,12 +216,13 @@ class DistillMixAugmenter(RowSampler):
         return mix(flat, targets, partners, self.alpha_).reshape(n_new, *X.shape[1:])
 
     def _check_choices(self, groups):
+        """Raise if parameters do not fit each other."""
         if isinstance(self.alpha, tuple) and not (
             len(self.alpha) == 2 and all(isinstance(a, Real) and a > 0 for a in self.alpha)
         ):
             raise ValueError(
-                f"alpha={self.alpha!r} is no Beta law: give two positive numbers (a, b), or one "
-                "number between 0 and 1."
+                f"alpha={self.alpha!r} does not give a Beta law: give two positive numbers (a, b), "
+                "or one number between 0 and 1."
             )
         if self.balance == "group" and self.strategy is not None and groups is None:
             raise ValueError(

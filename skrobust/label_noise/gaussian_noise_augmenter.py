@@ -11,7 +11,7 @@ from ..base.row_sampler import RowSampler
 from ..datasets.corruptions import add_gaussian_noise
 from ..utils.sklearn_private import Interval
 from ..utils.targets import take
-from .mixing import repeat_evenly
+from .mixing import check_numbers_to_change, repeat_evenly
 
 
 class GaussianNoiseAugmenter(RowSampler):
@@ -79,6 +79,7 @@ class GaussianNoiseAugmenter(RowSampler):
                 f"GaussianNoiseAugmenter needs rows of at least 2 classes, but y has one class: "
                 f"{y[0]}."
             )
+        check_numbers_to_change(columns, type(self).__name__)
         rng = check_random_state(self.random_state)
         n_copies = round(self.factor * len(X)) - len(X)
         copied = repeat_evenly(np.arange(len(X)), n_copies, rng)

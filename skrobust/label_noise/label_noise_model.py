@@ -721,7 +721,7 @@ def intraclass_correlation(L: NDArray, Q: NDArray, unit: NDArray) -> float:
 
 def _refuse_mixed(X: pd.DataFrame) -> None:
     """Raise if a column of objects holds something else than texts and the like."""
-    for name in X.columns[[dtype == object for dtype in X.dtypes]]:
+    for name in X.select_dtypes(object).columns:
         if pd.api.types.infer_dtype(X[name], skipna=True).startswith("mixed"):
             raise TypeError(
                 f"column {name!r} holds objects of several kinds or of none that the default "

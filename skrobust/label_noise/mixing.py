@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,28 +19,17 @@ class Targets(NamedTuple):
     shift: NDArray
 
 
+def check_numbers_to_change(columns: Any, name: str) -> None:
+    """Raise if rows have no column of numbers: nothing would change."""
+    if columns.numbers.shape[1:] == (0,):
+        raise ValueError(
+            f"{name} changes numbers, but X has no column of them. Encode its columns as numbers "
+            "first."
+        )
+
+
 def share_out(total: int, weights: NDArray) -> NDArray:
-    """Return integers that add up to `total`, in proportion to `weights`.
-
-    Parameters
-    ----------
-    total : int
-        What to share out.
-    weights : ndarray of shape (n,)
-        Not negative, not all zero.
-
-    Returns
-    -------
-    shares : ndarray of shape (n,), int
-        Largest-remainder shares.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skrobust.label_noise.mixing import share_out
-    >>> share_out(10, np.array([1, 1, 1]))
-    array([4, 3, 3])
-    """
+    """Return integers that add up to `total`, in proportion to `weights`: largest remainders."""
     exact = total * np.asarray(weights, dtype=float) / np.sum(weights)
     shares = np.floor(exact + 1e-9).astype(int)
     order = np.argsort(-(exact - shares), kind="stable")
@@ -63,32 +52,12 @@ def draw_targets(
     groups: NDArray | None,
     rng: np.random.RandomState,
 ) -> Targets:
-    """Draw the rows that are mixed into, balanced as asked.
+    """Draw the rows of the pool that are mixed into.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        All rows; only "smote" looks at them.
-    codes : ndarray of shape (n_samples,)
-        Class of every row.
-    pool : ndarray of int
-        Rows to draw from.
-    n_new : int
-        Number of targets.
-    balance : {"smote", "random", "group"} or None
-        None keeps the class shares of the pool. The others give every class the same number of
-        targets: "random" by repeating rows, "smote" by moving the repeats a random part of
-        the way to one of the 5 nearest rows of the class, "group" by repeating rows such that
-        every group of a class gets the same number.
-    groups : ndarray of shape (n_samples,) or None
-        Group of every row.
-    rng : RandomState
-        Source of randomness.
-
-    Returns
-    -------
-    targets : Targets
-        Rows, neighbours and how far to move towards them.
+    `balance` None keeps the class shares of the pool. The others give every class the same number:
+    "random" by repeating rows, "smote" by moving the repeats a random part of the way to one of the
+    5 nearest rows of the class, "group" by repeating rows such that every group of a class gets the
+    same number.
     """
     present, counts = np.unique(codes[pool], return_counts=True)
     quotas = share_out(n_new, counts if balance is None else np.ones(len(counts)))
@@ -130,26 +99,7 @@ def _towards_neighbors(X, own, chosen, n_kept, rng):
 def draw_partners(
     rows: NDArray, codes: NDArray, pool: NDArray, strategy: str, rng: np.random.RandomState
 ) -> NDArray:
-    """Draw for every target row the row that is mixed in.
-
-    Parameters
-    ----------
-    rows : ndarray of int
-        Target rows.
-    codes : ndarray of shape (n_samples,)
-        Class of every row.
-    pool : ndarray of int
-        Rows to draw from, sorted.
-    strategy : {"same", "other", "both"}
-        From the target's class, from the other classes, or from all.
-    rng : RandomState
-        Source of randomness.
-
-    Returns
-    -------
-    partners : ndarray of int
-        A row other than the target, unless the class has no other.
-    """
+    """Draw for every target another row of the pool to mix in; itself if its class has no other."""
     partners = np.empty(len(rows), dtype=int)
     cells = [np.arange(len(rows))]
     if strategy != "both":
@@ -171,24 +121,7 @@ def draw_partners(
 
 
 def mix(X: NDArray, targets: Targets, partners: NDArray, alpha: NDArray) -> NDArray:
-    """Return ``(1 - alpha) x_j + alpha x_k`` for every target j and partner k (Eq. 1).
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features) of float
-        All rows.
-    targets : Targets
-        Rows mixed into.
-    partners : ndarray of int
-        Rows mixed in.
-    alpha : ndarray of shape (n_new,)
-        Share of the partner.
-
-    Returns
-    -------
-    X_new : ndarray of shape (n_new, n_features)
-        In the dtype of X.
-    """
+    """Return ``(1 - alpha) x_j + alpha x_k`` for every target j and partner k (Eq. 1)."""
     alpha = alpha.astype(X.dtype)[:, None]
     mixed = X[targets.rows]
     moved = np.flatnonzero(targets.shift)

@@ -13,6 +13,7 @@ from skrobust import (
     CertainSamples,
     DistillationWarning,
     DistillMixAugmenter,
+    GaussianNoiseAugmenter,
     LabelNoiseModel,
     NetClassifier,
     OutOfFoldLabelQuality,
@@ -315,7 +316,7 @@ def test_errors(data):
     X, y, groups = data
     with pytest.raises(ValueError, match="one class"):
         sampler().fit_resample(X, np.zeros(60, int))
-    with pytest.raises(ValueError, match="no Beta law"):
+    with pytest.raises(ValueError, match="does not give a Beta law"):
         sampler(alpha=(1.0, -1.0)).fit_resample(X, y)
     with pytest.raises(ValueError, match="groups has 5 entries"):
         sampler().fit_resample(X, y, groups=groups[:5])
@@ -333,3 +334,22 @@ def test_shares_add_up_and_are_within_one_of_exact(total):
     shares = share_out(total, weights)
     assert shares.sum() == total
     assert np.abs(shares - total * weights / weights.sum()).max() < 1
+
+
+class All(BaseEstimator):
+    """Trusts everything."""
+
+    def fit(self, X, y):
+        self.quality_ = np.ones(len(y))
+        return self
+
+
+@pytest.mark.parametrize(
+    "s",
+    [GaussianNoiseAugmenter(), *(DistillMixAugmenter(All(), strategy=t) for t in ("both", "same"))],
+    ids=["noise", "both", "same"],
+)
+def test_rows_without_numbers_cannot_be_changed(s):
+    frame = pd.DataFrame({"sex": ["m", "f"] * 10, "kind": list("abcd") * 5})
+    with pytest.raises(ValueError, match="no column of them"):
+        s.fit_resample(frame, np.tile([0, 1], 10))
