@@ -128,7 +128,9 @@ arms = {
     ),
     "influence, helpful": reweighter,
     "perturbed": perturber,
-    "label quality": LabelQualityReweighter(network, EarlyLabelQuality(network), random_state=0),
+    "label quality": LabelQualityReweighter(
+        network, EarlyLabelQuality(network), veto=False, random_state=0
+    ),
 }
 accuracy = {}
 for name, estimator in arms.items():

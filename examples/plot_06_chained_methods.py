@@ -108,7 +108,7 @@ by_patient = OutOfFoldLabelQuality(
 )
 outliers = AEOutlierRemover(per_class=False, restarts=(10,), max_epochs=20, random_state=0)
 distill = DistillMixAugmenter(by_patient, strategy=None, random_state=0)
-reweighted = LabelQualityReweighter(linear, by_patient)
+reweighted = LabelQualityReweighter(linear, by_patient, veto=False)
 embedded = make_pipeline(
     TripletEmbedder(MLP, module__width=32, augment_rows=None, max_epochs=20, random_state=0),
     NearestCentroid(),

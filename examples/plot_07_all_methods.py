@@ -112,13 +112,18 @@ estimators = {
 }
 methods = {
     "DistillMix (certain rows)": ResamplingClassifier(
-        DistillMixAugmenter(CertainSamples(net()), factor=3, random_state=0), net(epochs // 2)
-    ),
-    "DistillMix (out of fold)": ResamplingClassifier(
-        DistillMixAugmenter(OutOfFoldLabelQuality(linear), alpha=0.2, factor=3, random_state=0),
+        DistillMixAugmenter(CertainSamples(net()), strategy="both", factor=3, random_state=0),
         net(epochs // 2),
     ),
-    "quality weights": LabelQualityReweighter(net(), OutOfFoldLabelQuality(linear, random_state=0)),
+    "DistillMix (out of fold)": ResamplingClassifier(
+        DistillMixAugmenter(
+            OutOfFoldLabelQuality(linear), strategy="both", alpha=0.2, factor=3, random_state=0
+        ),
+        net(epochs // 2),
+    ),
+    "quality weights": LabelQualityReweighter(
+        net(), OutOfFoldLabelQuality(linear, random_state=0), veto=False
+    ),
     "influence weights (ISR)": InfluenceReweighter(
         net(), warmup_epochs=epochs // 2, emphasis="helpful", smoothing=3, random_state=0
     ),

@@ -9,7 +9,6 @@ from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.pipeline import Pipeline, make_pipeline
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import is_classifier
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_val_score
 from sklearn.pipeline import Pipeline as PlainPipeline
@@ -57,10 +56,11 @@ def cheap(**params):
 @pytest.mark.usefixtures("routing")
 def test_the_main_search_runs_and_repeats_bit_for_bit(spectra):
     X, y, patient = spectra
+    certain = CertainSamples(NetClassifier())
     pipe = Pipeline(
         [
             ("scale", StandardScaler()),
-            ("augment", DistillMixAugmenter(CertainSamples(NetClassifier()), random_state=0)),
+            ("augment", DistillMixAugmenter(certain, strategy="both", random_state=0)),
             ("clf", NetClassifier(max_epochs=2, random_state=0)),
         ]
     )
@@ -88,7 +88,10 @@ def test_the_main_search_runs_and_repeats_bit_for_bit(spectra):
 def test_groups_reach_sampler_and_inner_split_sliced_to_the_fold(spectra):
     X, y, patient = spectra
     pipe = make_pipeline(
-        DistillMixAugmenter(cheap(level="group"), balance="group", factor=1, random_state=0), SVC()
+        DistillMixAugmenter(
+            cheap(level="group"), strategy="both", balance="group", factor=1, random_state=0
+        ),
+        SVC(),
     )
     scores = cross_val_score(
         pipe, X, y, cv=StratifiedGroupKFold(3), scoring="roc_auc", params={"groups": patient}
@@ -137,7 +140,9 @@ def test_class_mass_trains_the_network_through_a_pipeline(spectra, targets):
     labels = np.array(["healthy", "tumour"])[y]
     pipe = make_pipeline(
         StandardScaler(),
-        DistillMixAugmenter(cheap(), targets=targets, factor=2, random_state=0),
+        DistillMixAugmenter(
+            cheap(), strategy="both", targets=targets, factor=2, random_state=0
+        ),
         NetClassifier(MLP, max_epochs=10, random_state=0),
     ).fit(X, labels)
     assert_array_equal(pipe.classes_, ["healthy", "tumour"])
@@ -148,7 +153,8 @@ def test_sklearns_own_pipeline_takes_a_sampler_inside_a_classifier(spectra):
     X, y, _ = spectra
     with pytest.raises(TypeError, match="intermediate steps"):
         make_plain_pipeline(StandardScaler(), SMOTE(), SVC()).fit(X, y)
-    for sampler in (SMOTE(random_state=0), DistillMixAugmenter(cheap(), random_state=0)):
+    mixing = DistillMixAugmenter(cheap(), strategy="both", random_state=0)
+    for sampler in (SMOTE(random_state=0), mixing):
         inside = ResamplingClassifier(sampler, SVC())
         pipe = make_plain_pipeline(StandardScaler(), inside).fit(X, y)
         scaled = StandardScaler().fit_transform(X)

@@ -54,7 +54,10 @@ def make_search(n_jobs, memory=None, epochs=10, grid=GRID):
     net = small_net(epochs)
     distiller = EarlyLabelQuality(net, memory=memory, random_state=0)
     pipe = Pipeline(
-        [("augment", DistillMixAugmenter(distiller, factor=2, random_state=0)), ("clf", net)]
+        [
+            ("augment", DistillMixAugmenter(distiller, strategy="both", factor=2, random_state=0)),
+            ("clf", net),
+        ]
     )
     return GridSearchCV(
         pipe,

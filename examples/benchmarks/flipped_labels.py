@@ -91,7 +91,7 @@ def arms(args: argparse.Namespace, seed: int) -> dict[str, Callable[[], BaseEsti
             LogisticRegression(C=0.1, max_iter=2000),
         )
         distiller = OutOfFoldLabelQuality(cheap, level=level, random_state=seed)
-        return LabelQualityReweighter(net, distiller)
+        return LabelQualityReweighter(net, distiller, veto=False)
 
     stopping = EarlyStopping(patience=args.epochs, load_best=True, sink=lambda text: None)
     return {
@@ -108,7 +108,7 @@ def arms(args: argparse.Namespace, seed: int) -> dict[str, Callable[[], BaseEsti
         "ISR, smoothed, anew": lambda: anew("row"),
         "ISR, smoothed, anew, patient": lambda: anew("group"),
         "quality, early epochs": lambda: LabelQualityReweighter(
-            net, EarlyLabelQuality(clone(net), max_epochs=3)
+            net, EarlyLabelQuality(clone(net), max_epochs=3), veto=False
         ),
         "quality, row": lambda: out_of_fold("row"),
         "quality, patient": lambda: out_of_fold("group"),

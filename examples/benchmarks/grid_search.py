@@ -50,7 +50,7 @@ def run_grid(distiller, grid, memory, X, y, patient):
     pipe = Pipeline(
         [
             ("scale", StandardScaler()),
-            ("augment", DistillMixAugmenter(distiller, factor=2, random_state=0)),
+            ("augment", DistillMixAugmenter(distiller, strategy="both", factor=2, random_state=0)),
             ("clf", SVC()),
         ]
     )

@@ -173,8 +173,8 @@ def arms(base: BaseEstimator, seed: int, memory: str) -> dict[str, BaseEstimator
         "group .7": select(out_of_fold("group")),
         "group .5": select(out_of_fold("group", 0.5)),
         "group .5, mix .2": select(out_of_fold("group", 0.5), strategy="both", alpha=0.2, factor=3),
-        "weights row": LabelQualityReweighter(base, out_of_fold("row")),
-        "weights group": LabelQualityReweighter(base, out_of_fold("group")),
+        "weights row": LabelQualityReweighter(base, out_of_fold("row"), veto=False),
+        "weights group": LabelQualityReweighter(base, out_of_fold("group"), veto=False),
     }
     try:
         import cleanlab  # noqa: F401

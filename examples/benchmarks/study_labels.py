@@ -128,13 +128,15 @@ def arms(name: str, seed: int, memory: str) -> dict[str, tuple[BaseEstimator, di
     )
     inside = {
         "SMOTE": ResamplingClassifier(SMOTE(random_state=seed), base),
-        "DistillMix, certain rows": sample(CertainSamples(mlp(5, seed), memory=memory)),
+        "DistillMix, certain rows": sample(
+            CertainSamples(mlp(5, seed), memory=memory), strategy="both"
+        ),
         "DistillMix, by patient": sample(
             by("group", keep=0.5), strategy="both", alpha=0.2, factor=3
         ),
         "selection by patient": sample(by("group", keep=0.5), strategy=None),
-        "quality weights by row": LabelQualityReweighter(base, by("row")),
-        "quality weights by patient": LabelQualityReweighter(base, by("group")),
+        "quality weights by row": LabelQualityReweighter(base, by("row"), veto=False),
+        "quality weights by patient": LabelQualityReweighter(base, by("group"), veto=False),
     }
     if hasattr(base, "predict_proba"):  # CleanLearning refuses all others, such as SVC
         inside["CleanLearning"] = CleanLearningClassifier(base, cheap, seed)
