@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
@@ -11,22 +12,19 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from ..evaluation.drawing import (
+    Display,
     check_names,
     color_of,
     draw_row,
-    given_axes,
     lighten,
-    load_pyplot,
     marker_of,
     project_rows,
 )
 from .neighbors import retrieve_neighbors
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
-
-class EmbeddingDisplay:
+@dataclass(eq=False, repr=False)
+class EmbeddingDisplay(Display):
     """Rows of an embedding in two dimensions: rare classes dark and large, the others light.
 
     Parameters
@@ -44,10 +42,6 @@ class EmbeddingDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib.axes.Axes
-        The axes.
-    figure_ : matplotlib.figure.Figure
-        The figure.
     scatters_ : list of matplotlib.collections.PathCollection
         One per class, the common ones first.
 
@@ -72,20 +66,12 @@ class EmbeddingDisplay:
     3
     """
 
-    def __init__(
-        self,
-        projected: NDArray,
-        codes: NDArray,
-        is_rare: NDArray,
-        class_names: list[str],
-        *,
-        projection_name: str = "projection",
-    ):
-        self.projected = projected
-        self.codes = codes
-        self.is_rare = is_rare
-        self.class_names = class_names
-        self.projection_name = projection_name
+    projected: NDArray
+    codes: NDArray
+    is_rare: NDArray
+    class_names: list[str]
+    _: KW_ONLY
+    projection_name: str = "projection"
 
     @classmethod
     def from_estimator(
@@ -108,7 +94,7 @@ class EmbeddingDisplay:
         Returns
         -------
         display : EmbeddingDisplay
-            The computed display; ``plot`` draws it.
+            What ``plot`` draws.
         """
         return cls.from_embedding(estimator.transform(X), y, **kwargs)
 
@@ -147,47 +133,21 @@ class EmbeddingDisplay:
         Returns
         -------
         display : EmbeddingDisplay
-            The computed display; ``plot`` draws it.
-
-        Raises
-        ------
-        ValueError
-            If the lengths differ, or the projection does not lead to two dimensions.
+            What ``plot`` draws.
         """
         embedding = check_array(embedding, input_name="embedding")
         y = column_or_1d(y)
         check_consistent_length(embedding, y)
         classes, codes = np.unique(y, return_inverse=True)
-        names = check_names(
-            classes if class_names is None else class_names, len(classes), "classes"
-        )
+        names = check_names(class_names, classes, "classes")
         projected, name = project_rows(embedding, projection, random_state)
         is_rare = np.isin(classes, np.asarray(rare_classes))
         return cls(projected, codes, is_rare, names, projection_name=name)
 
-    def plot(self, ax: Axes | None = None) -> EmbeddingDisplay:
-        """Draw the map.
+    def _layout(self) -> tuple[Any, dict[str, Any]]:
+        return "map", {"figsize": (7.5, 5)}
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw into. None makes a figure.
-
-        Returns
-        -------
-        self : EmbeddingDisplay
-            With the attributes that hold what was drawn.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
-        plt = load_pyplot(f"{type(self).__name__}.plot")
-        if ax is None:
-            _, ax = plt.subplots(figsize=(7.5, 5), layout="constrained")
-        (self.ax_,) = given_axes(ax, ["map"])
-        self.figure_ = self.ax_.figure
+    def _draw(self) -> None:
         self.scatters_ = []
         common, rare = np.flatnonzero(~self.is_rare), np.flatnonzero(self.is_rare)
         small = np.clip(6000 / len(self.codes), 8, 30)
@@ -206,7 +166,6 @@ class EmbeddingDisplay:
             )  # fmt: skip
         self.ax_.set(xlabel=f"{self.projection_name} 1", ylabel=f"{self.projection_name} 2")
         self.ax_.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
-        return self
 
     def _label(self, code: int) -> str:
         return f"{self.class_names[code]} ({np.count_nonzero(self.codes == code)})"
@@ -216,7 +175,8 @@ class EmbeddingDisplay:
         self.scatters_.append(self.ax_.scatter(*rows.T, label=label, **style))
 
 
-class RetrievalDisplay:
+@dataclass(eq=False, repr=False)
+class RetrievalDisplay(Display):
     """Each query in a line with its nearest labelled rows, their labels and distances.
 
     Images are shown as they are, volumes by their middle slice along the first spatial axis,
@@ -235,13 +195,15 @@ class RetrievalDisplay:
         Their distances.
     y_query : ndarray of shape (n_queries,) or None, default=None
         Labels of the queries, if they are known.
+    query_names : ndarray of shape (n_queries,), default=None
+        Names of the queries.
+    neighbor_names : ndarray of shape (n_queries, n_neighbors), default=None
+        Names of the rows found.
 
     Attributes
     ----------
     ax_ : ndarray of shape (n_queries, 1 + n_neighbors) of matplotlib.axes.Axes
         The axes.
-    figure_ : matplotlib.figure.Figure
-        The figure.
 
     See Also
     --------
@@ -262,20 +224,14 @@ class RetrievalDisplay:
     (2, 6)
     """
 
-    def __init__(
-        self,
-        queries: NDArray,
-        neighbors: NDArray,
-        labels: NDArray,
-        distances: NDArray,
-        *,
-        y_query: NDArray | None = None,
-    ):
-        self.queries = queries
-        self.neighbors = neighbors
-        self.labels = labels
-        self.distances = distances
-        self.y_query = y_query
+    queries: NDArray
+    neighbors: NDArray
+    labels: NDArray
+    distances: NDArray
+    _: KW_ONLY
+    y_query: NDArray | None = None
+    query_names: NDArray | None = None
+    neighbor_names: NDArray | None = None
 
     @classmethod
     def from_estimator(
@@ -289,6 +245,8 @@ class RetrievalDisplay:
         y_query: ArrayLike | None = None,
         input_shape: Sequence[int] | None = None,
         names: Mapping[Any, str] | None = None,
+        groups_query: ArrayLike | None = None,
+        groups_labelled: ArrayLike | None = None,
     ) -> RetrievalDisplay:
         """Embed queries and rows, and find the nearest.
 
@@ -312,21 +270,25 @@ class RetrievalDisplay:
             ``input_shape_``, where it has one, else the rows as they are.
         names : dict of label to str, default=None
             Names of the labels; by default the labels.
+        groups_query, groups_labelled : array-like of shape (n_queries,) and (n_labelled,), \
+default=None
+            Groups (patients) of queries and rows. Rows of the query's own patient are not shown,
+            and the titles name the patients beside the rows.
 
         Returns
         -------
         display : RetrievalDisplay
-            The computed display; ``plot`` draws it.
-
-        Raises
-        ------
-        ValueError
-            If the shapes do not fit, or there are fewer than n_neighbors rows.
+            What ``plot`` draws.
         """
         X_query = check_array(X_query, allow_nd=True, input_name="X_query")
         X_labelled = check_array(X_labelled, allow_nd=True, input_name="X_labelled")
         found = retrieve_neighbors(
-            estimator.transform(X_query), estimator.transform(X_labelled), y_labelled, n_neighbors
+            estimator.transform(X_query),
+            estimator.transform(X_labelled),
+            y_labelled,
+            n_neighbors,
+            groups_query=groups_query,
+            groups_labelled=groups_labelled,
         )
         shape = getattr(estimator, "input_shape_", None) if input_shape is None else input_shape
         shape = X_query.shape[1:] if shape is None else tuple(shape)
@@ -345,52 +307,43 @@ class RetrievalDisplay:
             labels,
             found.distances,
             y_query=y_query,
+            query_names=_row_names(len(X_query), groups_query),
+            neighbor_names=_row_names(len(X_labelled), groups_labelled)[found.indices],
         )
 
-    def plot(self, ax: Sequence[Axes] | None = None) -> RetrievalDisplay:
-        """Draw the queries and what was found.
-
-        Parameters
-        ----------
-        ax : array-like of matplotlib.axes.Axes, default=None
-            ``n_queries * (1 + n_neighbors)`` axes to draw into, query by query. None makes a
-            figure.
-
-        Returns
-        -------
-        self : RetrievalDisplay
-            With the attributes that hold what was drawn.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        ValueError
-            If `ax` has the wrong number of axes.
-        """
-        plt = load_pyplot(f"{type(self).__name__}.plot")
+    def _layout(self) -> tuple[Any, dict[str, Any]]:
         n_queries, n_columns = len(self.queries), 1 + self.labels.shape[1]
-        if ax is None:
-            size = (1.5 * n_columns, 1.8 * n_queries)
-            _, ax = plt.subplots(n_queries, n_columns, figsize=size, layout="constrained")
-        panels = [f"{i}, {j}" for i in range(n_queries) for j in range(n_columns)]
-        self.ax_ = np.array(given_axes(ax, panels), dtype=object).reshape(n_queries, n_columns)
-        self.figure_ = self.ax_[0, 0].figure
+        panels = [[f"{i}, {j}" for j in range(n_columns)] for i in range(n_queries)]
+        return panels, {"figsize": (1.6 * n_columns, 2.3 * n_queries)}
+
+    def _draw(self) -> None:
         for i, (axes, query) in enumerate(zip(self.ax_, self.queries, strict=True)):
             known = None if self.y_query is None else self.y_query[i]
-            _draw(axes[0], query, "query" if known is None else f"query: {known}", "black")
-            for j, one in enumerate(axes[1:]):
+            title = ["query"] if known is None else ["query", str(known)]
+            title += [] if self.query_names is None else [self.query_names[i]]
+            _draw_framed(axes[0], query, title, "black")
+            for j, ax in enumerate(axes[1:]):
                 label, distance = self.labels[i, j], self.distances[i, j]
                 color, sign = "0.6", ""
                 if known is not None:
                     color, sign = (color_of(0), "= ") if label == known else (color_of(1), "≠ ")
-                _draw(one, self.neighbors[i, j], f"{sign}{label}\nat {distance:.2f}", color)
-        return self
+                title = [f"{sign}{label}", f"distance {distance:.2g}"]
+                title += [] if self.neighbor_names is None else [self.neighbor_names[i, j]]
+                _draw_framed(ax, self.neighbors[i, j], title, color)
 
 
-def _draw(ax: Axes, row: NDArray, title: str, color: str) -> None:
+def _row_names(n_rows: int, groups: ArrayLike | None) -> NDArray:
+    """Return the position of every row, and its patient where it is known."""
+    rows = [f"row {i}" for i in range(n_rows)]
+    if groups is not None:
+        rows = [f"{row}\npatient {g}" for row, g in zip(rows, column_or_1d(groups), strict=True)]
+    return np.array(rows)
+
+
+def _draw_framed(ax: Any, row: NDArray, title: list[str], color: str) -> None:
+    """Draw one row in a frame."""
     draw_row(ax, row, **({"lw": 0.8, "color": "black"} if row.ndim <= 2 else {}))
     ax.set(xticks=[], yticks=[])
-    ax.set_title(title, fontsize="small")
+    ax.set_title("\n".join(title), fontsize="small")
     for spine in ax.spines.values():
         spine.set(edgecolor=color, linewidth=2.5)

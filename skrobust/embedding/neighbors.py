@@ -9,6 +9,7 @@ from sklearn.utils import Bunch, check_array, check_consistent_length, column_or
 from sklearn.utils.class_weight import compute_class_weight
 
 from ..base.state import VersionedState, fit_context
+from ..utils.groups import check_groups
 from ..utils.sklearn_private import StrOptions, training_labels
 from ..utils.targets import check_class_labels
 
@@ -170,13 +171,15 @@ def retrieve_neighbors(
     n_neighbors: int = 5,
     *,
     metric: str = "euclidean",
+    groups_query: ArrayLike | None = None,
+    groups_labelled: ArrayLike | None = None,
 ) -> Bunch:
     """Find the labelled rows nearest to each query, the nearest first.
 
     Similar cases with a known diagnosis help a physician with a new one (the use that the paper
     [1]_ proposes). Rows and queries are embeddings, as
-    :class:`~skrobust.TripletEmbedder` returns them. Leave the rows of the patient whom a query
-    is from out of the labelled rows, or they will be found first.
+    :class:`~skrobust.TripletEmbedder` returns them. Where the patient of a query is among the
+    labelled rows, give the groups, or that patient's own rows will be found first.
 
     Parameters
     ----------
@@ -190,6 +193,9 @@ def retrieve_neighbors(
         Rows to find for each query, at most n_labelled.
     metric : str, default="euclidean"
         Distance, as in :class:`~sklearn.neighbors.NearestNeighbors`.
+    groups_query, groups_labelled : array-like of shape (n_queries,) and (n_labelled,), default=None
+        Groups (patients) of queries and rows, both or neither. Rows of the query's own group are
+        left out.
 
     Returns
     -------
@@ -203,7 +209,7 @@ def retrieve_neighbors(
     Raises
     ------
     ValueError
-        If the shapes do not fit, or there are fewer than n_neighbors rows.
+        If the shapes do not fit, or there are fewer than n_neighbors rows (of other groups).
 
     References
     ----------
@@ -218,7 +224,12 @@ def retrieve_neighbors(
     array([['b', 'a']], dtype='<U1')
     >>> found.indices
     array([[1, 0]])
+    >>> retrieve_neighbors(
+    ...     [[0.9]], [[0.0], [1.0], [3.0]], ["a", "b", "c"], 2,
+    ...     groups_query=["Ann"], groups_labelled=["Bob", "Ann", "Eve"]).indices
+    array([[0, 2]])
     """
+    X_query = check_array(X_query, input_name="X_query")
     X_labelled = check_array(X_labelled, input_name="X_labelled")
     y_labelled = column_or_1d(y_labelled)
     check_consistent_length(X_labelled, y_labelled)
@@ -227,6 +238,25 @@ def retrieve_neighbors(
             f"n_neighbors={n_neighbors}, but there are {len(X_labelled)} labelled rows. Ask for "
             "fewer, or give more rows."
         )
-    search = NearestNeighbors(n_neighbors=n_neighbors, metric=metric).fit(X_labelled)
-    distances, indices = search.kneighbors(check_array(X_query, input_name="X_query"))
+    n_own = np.zeros(len(X_query), dtype=int)
+    if (groups_query is None) != (groups_labelled is None):
+        raise ValueError("give both groups_query and groups_labelled, or neither.")
+    if groups_query is not None:
+        groups_query = check_groups(groups_query, len(X_query))
+        groups_labelled = check_groups(groups_labelled, len(X_labelled))
+        n_own = np.array([np.count_nonzero(groups_labelled == group) for group in groups_query])
+        short = np.flatnonzero(n_neighbors > len(X_labelled) - n_own)
+        if len(short):
+            raise ValueError(
+                f"n_neighbors={n_neighbors}, but there are {len(X_labelled) - n_own[short[0]]} "
+                f"labelled rows of other groups than {groups_query[short[0]]}, that of query "
+                f"{short[0]}. Ask for fewer, or give more rows."
+            )
+    # as many more as rows of the own group may be nearer
+    search = NearestNeighbors(n_neighbors=n_neighbors + int(n_own.max()), metric=metric)
+    distances, indices = search.fit(X_labelled).kneighbors(X_query)
+    if groups_query is not None:
+        own = groups_labelled[indices] == groups_query[:, None]
+        chosen = np.argsort(own, axis=1, kind="stable")[:, :n_neighbors]
+        distances, indices = (np.take_along_axis(a, chosen, 1) for a in (distances, indices))
     return Bunch(indices=indices, distances=distances, labels=np.asarray(y_labelled)[indices])

@@ -3,60 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pandas import DataFrame, Series
+from scipy.stats import rankdata
 from sklearn.metrics import auc, roc_curve
 from sklearn.utils import check_array, column_or_1d
 
 from ..utils.groups import check_groups, group_labels
-from .drawing import check_names, color_of, given_axes, line_of, load_pyplot, marker_of
+from .comparison import summarize_comparison
+from .drawing import Display, check_names, color_of, line_of, marker_of, metric_label
 from .scores import check_pos_label, class_recall_score, group_predict_proba, rare_classes
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
-
-class ComparisonDisplay:
+@dataclass(eq=False, repr=False)
+class ComparisonDisplay(Display):
     """Scores per fold of several estimators, and what each gains over a baseline.
 
-    A dot per fold, mean and standard deviation per estimator. With a baseline, its mean and
-    standard deviation go through the picture, and the paired differences, fold by fold, stand on
-    the right: folds differ more than methods, so that overlapping bars can hide a steady gain.
+    One panel for each score, with a dot per fold, mean and standard deviation per estimator. With
+    a baseline, its mean goes through the panel as a broken line, and the mean of the paired
+    differences, fold by fold, stands beside every estimator: folds differ more than methods, so
+    that overlapping bars can hide a steady gain.
 
     Parameters
     ----------
-    scores : DataFrame of shape (n_splits, n_estimators)
-        The score of every estimator (columns) on every fold (index); NaN where it failed.
-    metric : str
-        Name of the score.
+    scores : dict of str to DataFrame of shape (n_splits, n_estimators)
+        For each score the values of every estimator (columns) on every fold (index); NaN where it
+        failed.
     baseline : str, default=None
-        Estimator, a column of `scores`, that the others are compared with.
+        Estimator that the others are compared with.
+    p_values : dict of str to Series, default=None
+        For each score the p-values of the differences, by estimator.
+    pos_label : object, default=None
+        The positive class of the scores, to be named.
 
     Attributes
     ----------
-    differences : DataFrame of shape (n_splits, n_estimators - 1)
+    differences : dict of str to DataFrame of shape (n_splits, n_estimators - 1)
         Scores minus the baseline's on the same fold; without a baseline, no columns.
-    ax_ : matplotlib.axes.Axes
-        The axes.
-    figure_ : matplotlib.figure.Figure
-        The figure.
     dots_ : list of matplotlib.collections.PathCollection
-        One per estimator.
+        One per score and estimator.
     errorbars_ : list of matplotlib.container.ErrorbarContainer
-        One per estimator.
-    baseline_line_ : matplotlib.lines.Line2D or None
-        Mean of the baseline.
+        One per score and estimator. Where all values of a score are between 0 and 1, so are its
+        error bars.
+    baseline_lines_ : list of matplotlib.lines.Line2D
+        Means of the baseline, one per score.
     difference_texts_ : list of matplotlib.text.Text
-        One per column of `differences`.
+        One per score and column of `differences`.
 
     See Also
     --------
-    skrobust.evaluation.comparison : Makes the table.
-    skrobust.evaluation.comparison : Tests the paired differences.
+    skrobust.evaluation.compare_estimators : Makes the table.
+    skrobust.evaluation.summarize_comparison : Tests the paired differences.
 
     Examples
     --------
@@ -64,29 +66,29 @@ class ComparisonDisplay:
     >>> matplotlib.use("Agg")
     >>> import pandas as pd
     >>> from skrobust.evaluation import ComparisonDisplay
-    >>> results = pd.DataFrame(
-    ...     {
-    ...         "estimator": ["svm", "svm", "net", "net"],
-    ...         "split": [0, 1, 0, 1],
-    ...         "metric": "roc_auc",
-    ...         "score": [0.70, 0.80, 0.75, 0.83],
-    ...     }
-    ... )
-    >>> display = ComparisonDisplay.from_results(results, metric="roc_auc", baseline="svm")
-    >>> display.differences["net"].round(2).tolist()
-    [0.05, 0.03]
-    >>> len(display.plot().dots_)
-    2
+    >>> results = pd.DataFrame({
+    ...     "estimator": ["svm"] * 3 + ["net"] * 3, "split": [0, 1, 2] * 2, "metric": "roc_auc",
+    ...     "score": [0.70, 0.80, 0.75, 0.76, 0.84, 0.83], "n_train": 80, "n_test": 40})
+    >>> display = ComparisonDisplay.from_results(results, baseline="svm").plot()
+    >>> display.differences["roc_auc"]["net"].round(2).tolist()
+    [0.06, 0.04, 0.08]
+    >>> display.difference_texts_[0].get_text()
+    '+0.060 (p = 0.08)'
     """
 
-    def __init__(self, scores: DataFrame, metric: str, *, baseline: str | None = None):
-        self.scores = scores
-        self.metric = metric
-        self.baseline = baseline
+    scores: dict[str, DataFrame]
+    _: KW_ONLY
+    baseline: str | None = None
+    p_values: dict[str, Series] | None = None
+    pos_label: Any = None
 
     @classmethod
     def from_results(
-        cls, results: DataFrame, *, metric: str | None = None, baseline: str | None = None
+        cls,
+        results: DataFrame,
+        *,
+        metric: str | Sequence[str] | None = None,
+        baseline: str | None = None,
     ) -> ComparisonDisplay:
         """Read the scores from a table of results.
 
@@ -94,22 +96,17 @@ class ComparisonDisplay:
         ----------
         results : DataFrame
             One row per estimator, fold and score, with the columns ``estimator``, ``split``,
-            ``metric`` and ``score``.
-        metric : str, default=None
-            The score to draw; may be left out if there is only one.
+            ``metric`` and ``score``; if there are also ``n_train`` and ``n_test``, differences to
+            the baseline are tested, and ``pos_label`` is named.
+        metric : str or sequence of str, default=None
+            The scores to draw, a panel for each; None draws all.
         baseline : str, default=None
             Estimator to compare the others with, fold by fold.
 
         Returns
         -------
         display : ComparisonDisplay
-            The computed display; ``plot`` draws it. Estimators keep the order of the table.
-
-        Raises
-        ------
-        ValueError
-            If columns are missing, a name is unknown, a fold stands twice, or an estimator has
-            no score at all.
+            What ``plot`` draws. Estimators keep the order of the table.
         """
         missing = {"estimator", "split", "metric", "score"} - set(results.columns)
         if missing:
@@ -117,127 +114,132 @@ class ComparisonDisplay:
                 f"results lacks the columns {sorted(missing)}. Give a table with one row per "
                 "estimator, split and metric."
             )
-        metrics = results["metric"].unique().tolist()
-        if metric is None and len(metrics) == 1:
-            metric = metrics[0]
-        if metric not in metrics:
-            raise ValueError(f"metric is {metric!r}, expected one of {metrics}.")
-        rows = results[results["metric"] == metric]
-        twice = rows[rows.duplicated(["estimator", "split"])]
+        known = results["metric"].unique().tolist()
+        metrics = known if metric is None else [metric] if isinstance(metric, str) else list(metric)
+        for metric in metrics:
+            if metric not in known:
+                raise ValueError(f"metric is {metric!r}, expected one of {known}.")
+        results = results[results["metric"].isin(metrics)]
+        twice = results[results.duplicated(["estimator", "split", "metric"])]
         if len(twice):
             raise ValueError(
-                f"{twice['estimator'].iloc[0]!r} has several scores {metric!r} for split "
-                f"{twice['split'].iloc[0]}. Give every fold of a repetition its own split."
+                f"{twice['estimator'].iloc[0]!r} has several scores {twice['metric'].iloc[0]!r} "
+                f"for split {twice['split'].iloc[0]}. Give every fold of a repetition its own "
+                "split."
             )
-        names = rows["estimator"].unique().tolist()
+        names = results["estimator"].unique().tolist()
         if baseline is not None and baseline not in names:
             raise ValueError(f"baseline is {baseline!r}, expected one of {names}.")
-        scores = rows.pivot(index="split", columns="estimator", values="score")[names]
-        empty = scores.columns[scores.isna().all()].tolist()
-        if empty:
-            raise ValueError(f"{empty} have no score {metric!r} on any fold. Leave them out.")
-        return cls(scores, metric, baseline=baseline)
+        scores = {}
+        for metric in metrics:
+            rows = results[results["metric"] == metric]
+            table = rows.pivot(index="split", columns="estimator", values="score")
+            scores[metric] = table.reindex(columns=names)
+            empty = [name for name in names if scores[metric][name].isna().all()]
+            if empty:
+                raise ValueError(f"{empty} have no score {metric!r} on any fold. Leave them out.")
+        p_values = None
+        if baseline is not None and {"n_train", "n_test"} <= set(results.columns):
+            tested = summarize_comparison(results, baseline=baseline).set_index("estimator")
+            p_values = {m: tested.loc[tested["metric"] == m, "p_value"] for m in metrics}
+        labels = results["pos_label"].dropna().unique() if "pos_label" in results else []
+        pos_label = labels[0] if len(labels) == 1 else None
+        return cls(scores, baseline=baseline, p_values=p_values, pos_label=pos_label)
 
     @property
-    def differences(self) -> DataFrame:
+    def differences(self) -> dict[str, DataFrame]:
         """Scores minus the baseline's on the same fold."""
         if self.baseline is None:
-            return self.scores.iloc[:, :0]
-        others = self.scores.drop(columns=self.baseline)
-        return others.sub(self.scores[self.baseline], axis=0)
+            return {metric: table.iloc[:, :0] for metric, table in self.scores.items()}
+        return {
+            metric: table.drop(columns=self.baseline).sub(table[self.baseline], axis=0)
+            for metric, table in self.scores.items()
+        }
 
-    def plot(self, ax: Axes | None = None) -> ComparisonDisplay:
-        """Draw the scores.
+    def _layout(self) -> tuple[Any, dict[str, Any]]:
+        metrics = list(self.scores)
+        n_names = self.scores[metrics[0]].shape[1]
+        size = (2.2 + 3.4 * len(metrics) + (len(metrics) == 1), 1.6 + 0.62 * n_names)
+        options = {"figsize": size, "nrows": 1, "ncols": len(metrics), "sharey": True}
+        return metrics if len(metrics) > 1 else metrics[0], options
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw into. None makes a figure.
-
-        Returns
-        -------
-        self : ComparisonDisplay
-            With the attributes that hold what was drawn.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
-        plt = load_pyplot(f"{type(self).__name__}.plot")
-        names = self.scores.columns.tolist()
-        if ax is None:
-            size = (8 if self.baseline else 6.4, 1.3 + 0.45 * len(names))
-            _, ax = plt.subplots(figsize=size, layout="constrained")
-        (self.ax_,) = given_axes(ax, ["scores"])
-        self.figure_ = self.ax_.figure
+    def _draw(self) -> None:
         self.dots_, self.errorbars_ = [], []
+        self.baseline_lines_, self.difference_texts_ = [], []
+        axes = np.ravel(self.ax_)
+        for ax, metric in zip(axes, self.scores, strict=True):
+            self._draw_scores(ax, metric)
+        n_splits = {len(table) for table in self.scores.values()}
+        lines = [f"Dots: {' or '.join(map(str, sorted(n_splits)))} folds; bars: mean ± sd"]
+        if self.pos_label is not None:
+            lines[0] += f"; positive class: {self.pos_label}"
+        if self.baseline is not None:
+            test = "" if self.p_values is None else " (p of the corrected paired t-test)"
+            lines.append(f"Numbers: mean difference to {self.baseline}{test}")
+        axes[0].set_title("\n".join(lines), loc="left", fontsize="medium")
+
+    def _draw_scores(self, ax: Any, metric: str) -> None:
+        """Draw one score of all estimators."""
+        scores = self.scores[metric]
+        names, n_splits = scores.columns.tolist(), len(scores)
+        rates = scores.stack().between(0, 1).all()
+        lowest, highest = (0, 1) if rates else (-np.inf, np.inf)
+        labels = []
         for place, name in enumerate(names):
             color = "0.35" if name == self.baseline else color_of(0)
-            values = self.scores[name].dropna()
+            there = scores[name].notna()
+            values = scores[name][there]
             # folds at the same height in every row, so that equal scores do not hide each other
-            heights = place + 0.26 + 0.03 * (np.arange(len(self.scores)) % 3 - 1)
-            heights = heights[self.scores[name].notna()]
-            dots = self.ax_.scatter(values, heights, s=18, color=color, alpha=0.55, linewidths=0)
-            bars = self.ax_.errorbar(
-                values.mean(), place, xerr=_sd(values), fmt="o", ms=7, color=color,
+            heights = place + 0.24 + 0.03 * (np.arange(n_splits) % 3 - 1)
+            dots = ax.scatter(
+                values, heights[there], s=18, color=color, alpha=0.55, linewidths=0, zorder=3
+            )
+            mean, sd = values.mean(), values.std(ddof=1) if len(values) > 1 else 0.0
+            ends = np.clip([mean - sd, mean + sd], lowest, highest)
+            bars = ax.errorbar(
+                mean, place, xerr=[[mean - ends[0]], [ends[1] - mean]], fmt="o", ms=7, color=color,
                 capsize=4, lw=1.8,
             )  # fmt: skip
             self.dots_.append(dots)
             self.errorbars_.append(bars)
-        self._label(names)
-        self._plot_baseline(names)
-        return self
+            some = "" if len(values) == n_splits else f"\n({len(values)} of {n_splits} folds)"
+            labels.append(f"{name}{some}")
+        ax.set_yticks(range(len(names)), labels)
+        ax.set_ylim(len(names) - 0.5, -0.65)
+        ax.locator_params(axis="x", nbins=5)
+        ax.grid(axis="x", color="0.9")
+        ax.set_axisbelow(True)
+        ax.set_xlabel(metric_label(metric))
+        if self.baseline is not None:
+            mean = scores[self.baseline].mean()
+            self.baseline_lines_.append(ax.axvline(mean, color="0.35", ls="--", lw=1, zorder=0.5))
+            self._write_differences(ax, metric, names)
 
-    def _label(self, names: list[str]) -> None:
-        n_splits = len(self.scores)
-        counts = self.scores.notna().sum()
-        labels = [
-            str(name) if counts[name] == n_splits else f"{name}\n({counts[name]} of {n_splits})"
-            for name in names
-        ]
-        self.ax_.set_yticks(range(len(names)), labels)
-        self.ax_.set_ylim(len(names) - 0.4, -0.6)
-        self.ax_.locator_params(axis="x", nbins=6)
-        self.ax_.grid(axis="x", color="0.9")
-        self.ax_.set_axisbelow(True)
-        self.ax_.set_xlabel(f"{self.metric} ({n_splits} folds as dots, mean ± sd)")
-
-    def _plot_baseline(self, names: list[str]) -> None:
-        self.baseline_line_, self.difference_texts_ = None, []
-        if self.baseline is None:
-            return
-        values = self.scores[self.baseline].dropna()
-        mean, std = values.mean(), _sd(values)
-        self.baseline_line_ = self.ax_.axvline(mean, color="0.35", ls="--", lw=1, zorder=0.5)
-        self.ax_.axvspan(mean - std, mean + std, color="0.35", alpha=0.1, lw=0, zorder=0.4)
-        aside = {"transform": self.ax_.get_yaxis_transform(), "va": "center", "fontsize": "small"}
-        for name, change in self.differences.items():
+    def _write_differences(self, ax: Any, metric: str, names: list[str]) -> None:
+        """Write every mean difference over the bar of its estimator."""
+        middle = np.mean(ax.get_xlim())
+        for name, change in self.differences[metric].items():
             paired = change.dropna()
-            text = (
-                f"{paired.mean():+.3f} ± {_sd(paired):.3f},  "
-                f"higher on {(paired > 0).sum()} of {len(paired)}"
-                if len(paired)
-                else "no fold in common"
-            )
-            self.difference_texts_.append(self.ax_.text(1.02, names.index(name), text, **aside))
-        self.ax_.text(1.02, names.index(self.baseline), "baseline", color="0.35", **aside)
-        head = f"paired difference to {self.baseline}"
-        self.ax_.text(1.02, 1.02, head, transform=self.ax_.transAxes, va="bottom", fontsize="small")
-
-
-def _sd(values: Series) -> float:
-    return values.std(ddof=1) if len(values) > 1 else 0.0
+            text = f"{paired.mean():+.3f}" if len(paired) else "no fold in common"
+            p = np.nan if self.p_values is None else self.p_values[metric][name]
+            if not np.isnan(p):
+                text += " (p < 0.001)" if p < 0.001 else f" (p = {p:.{2 if p >= 0.01 else 3}f})"
+            mean = self.scores[metric][name].mean()
+            side = "left" if mean < middle else "right"
+            place = (mean, names.index(name) - 0.18)
+            self.difference_texts_.append(ax.text(*place, text, ha=side, fontsize="small"))
 
 
 _GRID = np.linspace(0, 1, 201)
+# with fewer rows or patients of a class in a fold, its curve is a staircase of a few steps
+_FEW = 20
 
 
 def mean_roc_curve(
     positive: NDArray, score: NDArray, folds: NDArray, groups: NDArray | None
 ) -> dict[str, NDArray]:
-    """Average the ROC curves of the folds at equal false positive rates."""
-    rates, areas = [], []
+    """Average the ROC curves of the folds."""
+    truths, scores, areas, rates = [], [], [], []
     for fold in np.unique(folds):
         rows = folds == fold
         truth, values = positive[rows], score[rows]
@@ -250,49 +252,53 @@ def mean_roc_curve(
                 "with both classes, as StratifiedGroupKFold makes, or folds=None."
             )
         fpr, tpr, _ = roc_curve(truth, values)
+        truths.append(truth)
+        scores.append(values)
         areas.append(auc(fpr, tpr))
         rates.append((fpr, tpr))
+    n_units = np.array([np.bincount(truth, minlength=2) for truth in truths])
+    found = {"auc": np.array(areas), "n_units": n_units.sum(0)}
     if len(rates) == 1:
-        return {"fpr": fpr, "tpr": tpr, "tpr_std": np.zeros_like(tpr), "auc": np.array(areas)}
+        return {"fpr": fpr, "tpr": tpr, "tpr_std": np.full_like(tpr, np.nan), **found}
+    if n_units.min() < _FEW:
+        ranks = np.concatenate([rankdata(values) / len(values) for values in scores])
+        fpr, tpr, _ = roc_curve(np.concatenate(truths), ranks)
+        return {"fpr": fpr, "tpr": tpr, "tpr_std": np.full_like(tpr, np.nan), **found}
     # where a curve rises straight up, np.interp takes its upper end; so (0, 0) comes first
     at_grid = np.array([np.r_[0, np.interp(_GRID, *fold_rates)] for fold_rates in rates])
-    return {
-        "fpr": np.r_[0, _GRID],
-        "tpr": at_grid.mean(axis=0),
-        "tpr_std": at_grid.std(axis=0, ddof=1),
-        "auc": np.array(areas),
-    }
+    tpr, tpr_std = at_grid.mean(axis=0), at_grid.std(axis=0, ddof=1)
+    return {"fpr": np.r_[0, _GRID], "tpr": tpr, "tpr_std": tpr_std, **found}
 
 
-class RocComparisonDisplay:
+@dataclass(eq=False, repr=False)
+class RocComparisonDisplay(Display):
     """Mean ROC curves of several methods beside human readers, as in the paper's Fig. 8 [1]_.
 
     With folds, the true positive rates of the folds are averaged at equal false positive rates
-    and the band is one standard deviation. With groups, the rows of a patient are averaged first
-    and each patient counts once.
+    and the band is one standard deviation. Where a fold has fewer than 20 rows (with groups,
+    patients) of a class, such curves are staircases, and the folds are averaged at equal shares of
+    rows that are called positive instead, without a band. With groups, the rows of a patient are
+    averaged first and each patient counts once.
 
     Parameters
     ----------
     curves : dict of str to dict
-        For each method its arrays ``"fpr"``, ``"tpr"`` and ``"tpr_std"`` of one length, and
-        ``"auc"``, the areas of the folds' own curves, shape (n_folds,).
+        For each method its arrays ``"fpr"``, ``"tpr"`` and ``"tpr_std"`` (NaN: no band) of one
+        length, ``"auc"``, the areas of the folds' own curves, shape (n_folds,), and ``"n_units"``,
+        how many rows or patients are negative and positive.
     points : dict of str to ndarray of shape (n_points, 2), default=None
         Single points to mark: false and true positive rates.
     pos_label : object, default=None
-        Label of the positive class, for the labels of the axes.
+        Label or name of the positive class, for the title.
     unit : str, default="row"
         What is counted: "row" or "group".
 
     Attributes
     ----------
-    ax_ : matplotlib.axes.Axes
-        The axes.
-    figure_ : matplotlib.figure.Figure
-        The figure.
     lines_ : list of matplotlib.lines.Line2D
         One per method.
     bands_ : list of matplotlib.collections.PolyCollection
-        One per method that has several folds.
+        One per method that has a band.
     point_lines_ : list of matplotlib.lines.Line2D
         One per entry of `points`.
     chance_line_ : matplotlib.lines.Line2D
@@ -319,18 +325,11 @@ class RocComparisonDisplay:
     2
     """
 
-    def __init__(
-        self,
-        curves: dict[str, dict[str, NDArray]],
-        *,
-        points: dict[str, NDArray] | None = None,
-        pos_label: Any = None,
-        unit: str = "row",
-    ):
-        self.curves = curves
-        self.points = points
-        self.pos_label = pos_label
-        self.unit = unit
+    curves: dict[str, dict[str, NDArray]]
+    _: KW_ONLY
+    points: dict[str, NDArray] | None = None
+    pos_label: Any = None
+    unit: str = "row"
 
     @classmethod
     def from_predictions(
@@ -342,6 +341,7 @@ class RocComparisonDisplay:
         groups: ArrayLike | None = None,
         pos_label: Any = None,
         points: Mapping[str, ArrayLike] | None = None,
+        class_names: Sequence[str] | None = None,
     ) -> RocComparisonDisplay:
         """Compute the curves from scores of held-out rows.
 
@@ -363,17 +363,13 @@ class RocComparisonDisplay:
             warning that names it unless it is 1 or True.
         points : dict of str to array-like of shape (2,) or (n_points, 2), default=None
             Points to mark, such as human readers: (false positive rate, true positive rate).
+        class_names : sequence of str, default=None
+            Names of the two classes, in sorted order of the labels; by default the labels.
 
         Returns
         -------
         display : RocComparisonDisplay
-            The computed display; ``plot`` draws it.
-
-        Raises
-        ------
-        ValueError
-            If lengths differ, y_true has not two classes, a fold has only one, or a point lies
-            outside the unit square.
+            What ``plot`` draws.
         """
         y_true = column_or_1d(y_true)
         classes = np.unique(y_true)
@@ -385,10 +381,16 @@ class RocComparisonDisplay:
         pos_label = check_pos_label(classes, pos_label)
         if not y_scores:
             raise ValueError("y_scores is empty. Give the scores of at least one method.")
-        positive = y_true == pos_label
+        positive = (y_true == pos_label).astype(int)
         column = classes.tolist().index(pos_label)
+        if class_names is not None:
+            pos_label = check_names(class_names, classes, "classes")[column]
         n = len(y_true)
-        folds = np.zeros(n) if folds is None else _checked_folds(folds, n)
+        folds = np.zeros(n) if folds is None else column_or_1d(folds)
+        if len(folds) != n:
+            raise ValueError(
+                f"folds has {len(folds)} entries but y_true has {n}. Give one per row."
+            )
         groups = None if groups is None else check_groups(groups, n)
         curves = {
             str(name): mean_roc_curve(positive, _score(name, score, n, column), folds, groups)
@@ -398,66 +400,61 @@ class RocComparisonDisplay:
         unit = "row" if groups is None else "group"
         return cls(curves, points=marked, pos_label=pos_label, unit=unit)
 
-    def plot(self, ax: Axes | None = None) -> RocComparisonDisplay:
+    def plot(self, ax: Any = None, *, bands: bool | None = None) -> Self:
         """Draw the curves.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
             Axes to draw into. None makes a figure.
+        bands : bool, default=None
+            Whether to draw the bands. None draws those of one or two methods: of more they hide
+            the lines.
 
         Returns
         -------
-        self : RocComparisonDisplay
-            With the attributes that hold what was drawn.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
+        self : object
+            The display.
         """
-        plt = load_pyplot(f"{type(self).__name__}.plot")
-        if ax is None:
-            _, ax = plt.subplots(figsize=(5.2, 5.2), layout="constrained")
-        (self.ax_,) = given_axes(ax, ["ROC curves"])
-        self.figure_ = self.ax_.figure
-        (self.chance_line_,) = self.ax_.plot([0, 1], [0, 1], color="0.6", ls=":", lw=1)
+        return self._plot(ax, bands=len(self.curves) <= 2 if bands is None else bands)
+
+    def _layout(self) -> tuple[Any, dict[str, Any]]:
+        return "ROC curves", {"figsize": (5.4, 5.6)}
+
+    def _draw(self, bands: bool) -> None:
+        ax = self.ax_
+        (self.chance_line_,) = ax.plot([0, 1], [0, 1], color="0.6", ls=":", lw=1)
         self.lines_, self.bands_, self.point_lines_ = [], [], []
         for i, (name, curve) in enumerate(self.curves.items()):
-            fpr, tpr, std = curve["fpr"], curve["tpr"], curve["tpr_std"]
-            several = len(curve["auc"]) > 1
-            spread = f" ± {curve['auc'].std(ddof=1):.2f}" if several else ""
-            label = f"{name} (AUC {curve['auc'].mean():.2f}{spread})"
+            fpr, tpr, std, areas = (curve[key] for key in ("fpr", "tpr", "tpr_std", "auc"))
+            spread = f" ± {areas.std(ddof=1):.2f}" if len(areas) > 1 else ""
+            label = f"{name} (AUC {areas.mean():.2f}{spread})"
             style = {"color": color_of(i), "ls": line_of(i)}
-            self.lines_ += self.ax_.plot(fpr, tpr, label=label, lw=1.8, zorder=3, **style)
-            if several:
+            self.lines_ += ax.plot(fpr, tpr, label=label, lw=1.8, zorder=3, **style)
+            if bands and not np.isnan(std).all():
                 low, high = np.clip([tpr - std, tpr + std], 0, 1)
-                band = self.ax_.fill_between(fpr, low, high, color=color_of(i), alpha=0.15, lw=0)
+                band = ax.fill_between(fpr, low, high, color=color_of(i), alpha=0.15, lw=0)
                 self.bands_.append(band)
         singles = cycle("*^sD")
         for name, rates in (self.points or {}).items():
             marker, size = ("o", 6) if len(rates) > 1 else (next(singles), 11)
-            self.point_lines_ += self.ax_.plot(
+            self.point_lines_ += ax.plot(
                 *rates.T, ls="none", marker=marker, ms=size, color="0.15", mec="white", mew=0.7,
                 label=name, zorder=4,
             )  # fmt: skip
-        of = f"{self.unit}s; positive class: {self.pos_label}"
-        self.ax_.set(
-            xlabel=f"False positive rate (1 − specificity)\nof {of}",
-            ylabel="True positive rate (sensitivity)",
+        negative, positive = next(iter(self.curves.values()))["n_units"]
+        unit = {"row": "rows", "group": "patients"}[self.unit]
+        once = "; each patient counts once" if self.unit == "group" else ""
+        ax.set_title(
+            f"Positive class: {self.pos_label}\n{positive} of {negative + positive} {unit}{once}",
+            loc="left", fontsize="medium",
+        )  # fmt: skip
+        ax.set(
+            xlabel=f"False positive rate of {unit} (1 − specificity)",
+            ylabel=f"True positive rate of {unit} (sensitivity)",
             xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal",
         )  # fmt: skip
-        self.ax_.legend(loc="lower right", fontsize="small")
-        return self
-
-
-def _checked_folds(folds: ArrayLike, n_samples: int) -> NDArray:
-    folds = column_or_1d(folds)
-    if len(folds) != n_samples:
-        raise ValueError(
-            f"folds has {len(folds)} entries but y_true has {n_samples}. Give one per row."
-        )
-    return folds
+        ax.legend(loc="lower right", fontsize="small")
 
 
 def _score(name: str, score: ArrayLike, n_samples: int, column: int) -> NDArray:
@@ -482,7 +479,8 @@ def _point(name: str, value: ArrayLike) -> NDArray:
     return rates
 
 
-class ClassRecallDisplay:
+@dataclass(eq=False, repr=False)
+class ClassRecallDisplay(Display):
     """Recall of every class for one or more methods, classes ordered by their training rows.
 
     A method that serves the frequent classes only falls to the right. The legend tells the mean
@@ -503,12 +501,8 @@ class ClassRecallDisplay:
     ----------
     order : ndarray of shape (n_classes,), int
         The classes from left to right, most training rows first.
-    ax_ : matplotlib.axes.Axes
-        The axes.
-    figure_ : matplotlib.figure.Figure
-        The figure.
     lines_ : list of matplotlib.lines.Line2D
-        One per method.
+        The markers of every method.
     rare_span_ : matplotlib.patches.Rectangle or None
         The shade behind the rare classes.
 
@@ -533,17 +527,10 @@ class ClassRecallDisplay:
     1
     """
 
-    def __init__(
-        self,
-        recalls: Mapping[str, NDArray],
-        n_train: NDArray,
-        is_rare: NDArray,
-        class_names: list[str],
-    ):
-        self.recalls = dict(recalls)
-        self.n_train = n_train
-        self.is_rare = is_rare
-        self.class_names = class_names
+    recalls: Mapping[str, NDArray]
+    n_train: NDArray
+    is_rare: NDArray
+    class_names: list[str]
 
     @classmethod
     def from_predictions(
@@ -574,20 +561,13 @@ class ClassRecallDisplay:
         Returns
         -------
         display : ClassRecallDisplay
-            The computed display; ``plot`` draws it.
-
-        Raises
-        ------
-        ValueError
-            If lengths differ, or no method was given.
+            What ``plot`` draws.
         """
         if not y_pred:
             raise ValueError("y_pred is empty. Give the predictions of at least one method.")
         y_true, y_train = column_or_1d(y_true), column_or_1d(y_train)
         classes = np.union1d(y_true, y_train)
-        names = check_names(
-            classes if class_names is None else class_names, len(classes), "classes"
-        )
+        names = check_names(class_names, classes, "classes")
         recalls = {
             name: class_recall_score(y_true, labels, classes=classes, average=None)
             for name, labels in y_pred.items()
@@ -601,57 +581,31 @@ class ClassRecallDisplay:
         """The classes from left to right: rare ones last, most training rows first."""
         return np.lexsort([-self.n_train, self.is_rare])
 
-    def plot(self, ax: Axes | None = None) -> ClassRecallDisplay:
-        """Draw the recalls.
+    def _layout(self) -> tuple[Any, dict[str, Any]]:
+        return "recalls", {"figsize": (max(6, 2.5 + 0.4 * len(self.class_names)), 4.2)}
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw into. None makes a figure.
-
-        Returns
-        -------
-        self : ClassRecallDisplay
-            With the attributes that hold what was drawn.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
-        plt = load_pyplot(f"{type(self).__name__}.plot")
-        n_classes = len(self.class_names)
-        if ax is None:
-            size = (max(6, 2.5 + 0.4 * n_classes), 4.2)
-            _, ax = plt.subplots(figsize=size, layout="constrained")
-        (self.ax_,) = given_axes(ax, ["recalls"])
-        self.figure_ = self.ax_.figure
-        places, order = np.arange(n_classes), self.order
+    def _draw(self) -> None:
+        ax, order, n_classes = self.ax_, self.order, len(self.class_names)
+        places = np.arange(n_classes)
         self.lines_ = []
         for i, (name, recall) in enumerate(self.recalls.items()):
             # side by side, so that equal recalls do not hide each other
             beside = 0.14 * (i - (len(self.recalls) - 1) / 2)
-            label = f"{name} (mean {np.nanmean(recall):.2f}{self._rare_mean(recall)})"
-            (line,) = self.ax_.plot(
-                places + beside, recall[order], ls=":", lw=1, color=color_of(i), label=label,
-                marker=marker_of(i), ms=6,
+            rare = recall[self.is_rare]
+            rare = f", rare {np.nanmean(rare):.2f}" if np.isfinite(rare).any() else ""
+            self.lines_ += ax.plot(
+                places + beside, recall[order], ls="none", marker=marker_of(i), ms=6,
+                color=color_of(i), label=f"{name} (mean {np.nanmean(recall):.2f}{rare})",
             )  # fmt: skip
-            self.lines_.append(line)
-        self.rare_span_, n_rare = None, int(self.is_rare.sum())
+        n_rare, self.rare_span_ = int(self.is_rare.sum()), None
         if n_rare:
-            self.rare_span_ = self.ax_.axvspan(
-                n_classes - n_rare - 0.5, n_classes - 0.5, color="0.92", lw=0, zorder=0
-            )
+            span = n_classes - n_rare - 0.5, n_classes - 0.5
+            self.rare_span_ = ax.axvspan(*span, color="0.92", lw=0, zorder=0)
         labels = [f"{self.class_names[code]}\n{self.n_train[code]}" for code in order]
-        self.ax_.set_xticks(places, labels, fontsize="small")
-        self.ax_.set(xlim=(-0.5, n_classes - 0.5), ylim=(-0.03, 1.03), ylabel="Recall")
+        ax.set_xticks(places, labels, fontsize="small")
+        ax.set(xlim=(-0.5, n_classes - 0.5), ylim=(-0.03, 1.03), ylabel="Recall")
         shade = " (rare: shaded)" if n_rare else ""
-        self.ax_.set_xlabel(f"Class and its number of training rows{shade}")
-        self.ax_.grid(axis="y", color="0.9")
-        self.ax_.set_axisbelow(True)
-        self.ax_.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
-        return self
-
-    def _rare_mean(self, recall: NDArray) -> str:
-        rare = recall[self.is_rare]
-        return f", rare {np.nanmean(rare):.2f}" if np.isfinite(rare).any() else ""
+        ax.set_xlabel(f"Class and its number of training rows{shade}")
+        ax.grid(axis="y", color="0.9")
+        ax.set_axisbelow(True)
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False)

@@ -1,9 +1,9 @@
-"""What displays share: figure, axes, colours, rows drawn by their kind."""
+"""What displays share: figure and axes, names, colours, rows drawn by their kind."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,74 @@ if TYPE_CHECKING:
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 LINES = ("-", "--", "-.", ":")
+
+
+class Display:
+    """What all displays share: ``plot``, and the figure and axes that it draws into.
+
+    A display computes in ``from_*``, keeps what it shows as attributes, says in ``_layout`` which
+    panels it has and how large their figure is, and draws them in ``_draw``.
+    """
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the display.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes or array-like of Axes, default=None
+            Axes to draw into, one for each panel, line by line. None makes a figure.
+
+        Returns
+        -------
+        self : object
+            The display, with ``ax_`` (the axes, or an array of them, one for each panel),
+            ``figure_`` and the other attributes that hold what was drawn.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            If `ax` has the wrong number of axes.
+        """
+        return self._plot(ax)
+
+    def _plot(self, ax: Any, **options: Any) -> Self:
+        """Get the axes and draw; the options are those of ``_draw``."""
+        check_matplotlib_support(f"{type(self).__name__}.plot")
+        names, figure_options = self._layout()
+        panels = np.array(names, dtype=object)
+        self._made_figure = ax is None
+        if ax is None:
+            axes = self._make_axes(panels.shape, figure_options)
+        else:
+            axes = np.array(ax, dtype=object)
+            if axes.size != panels.size:
+                raise ValueError(
+                    f"ax holds {axes.size} axes, but {panels.size} panels are drawn: "
+                    f"{', '.join(panels.flat)}. Give as many axes, or none to have them made."
+                )
+        axes = axes.reshape(panels.shape)
+        self.ax_ = axes if axes.ndim else axes.item()
+        self.figure_ = axes.flat[0].figure
+        self._draw(**options)
+        return self
+
+    def _make_axes(self, shape: tuple[int, ...], options: dict[str, Any]) -> NDArray:
+        """Make a figure with one panel below the other, or with a table of panels."""
+        import matplotlib.pyplot as plt
+
+        rows, columns = (*shape, 1, 1)[:2]
+        options = {"nrows": rows, "ncols": columns, "squeeze": False, **options}
+        return plt.subplots(layout="constrained", **options)[1]
+
+    def _layout(self) -> tuple[Any, dict[str, Any]]:
+        """Return names of the panels (one, a list, or a table) and arguments of ``subplots``."""
+        raise NotImplementedError
+
+    def _draw(self) -> None:
+        """Draw into ``ax_``."""
+        raise NotImplementedError
 
 
 def color_of(index: int) -> str:
@@ -43,80 +111,40 @@ def lighten(color: str, share: float) -> tuple[float, ...]:
     return tuple(share + (1 - share) * part for part in rgb)
 
 
-def load_pyplot(caller: str) -> Any:
-    """Import and return ``matplotlib.pyplot``."""
-    check_matplotlib_support(caller)
-    import matplotlib.pyplot as plt
-
-    return plt
-
-
-def given_axes(ax: Any, panels: Sequence[str]) -> list[Any]:
-    """Check the axes that a user gave to ``plot``."""
-    axes = np.array(ax, dtype=object).ravel().tolist()
-    if len(axes) != len(panels):
+def check_names(names: Iterable[Any] | None, default: Iterable[Any], what: str) -> list[str]:
+    """Return names as a list of strings; None takes the default."""
+    default = [str(name) for name in default]
+    names = default if names is None else [str(name) for name in names]
+    if len(names) != len(default):
         raise ValueError(
-            f"ax holds {len(axes)} axes, but {len(panels)} panels are drawn: {', '.join(panels)}. "
-            "Give as many axes, or none to have them made."
+            f"{len(names)} names were given, {names}, but there are {len(default)} {what}."
         )
-    return axes
-
-
-def check_names(names: Iterable[Any], n_names: int, what: str) -> list[str]:
-    """Return names as a list of strings."""
-    names = [str(name) for name in names]
-    if len(names) != n_names:
-        raise ValueError(f"{len(names)} names were given, {names}, but there are {n_names} {what}.")
     return names
 
 
-def as_picture(row: NDArray) -> NDArray:
-    """Return what is drawn of a row."""
+def metric_label(metric: str) -> str:
+    """Return the name of a score as people write it."""
+    return metric.replace("roc_auc", "ROC AUC").replace("_", " ")
+
+
+def as_picture(row: NDArray, place: int | None = None) -> NDArray:
+    """Return what is drawn of a row; of a volume the slice at a place, or the middle one."""
     if row.ndim <= 2:
         return np.atleast_2d(row)
     if row.ndim == 3:
         return row[0]
     if row.ndim == 4:
-        return row[0, row.shape[1] // 2]
+        return row[0, row.shape[1] // 2 if place is None else place]
     raise ValueError(f"a row of shape {row.shape} cannot be drawn: it has too many axes.")
 
 
-def draw_row(ax: Axes, row: NDArray, **style: Any) -> Any:
+def draw_row(ax: Axes, row: NDArray, place: int | None = None, **style: Any) -> Any:
     """Draw one row, without ticks for pictures."""
-    picture = as_picture(row)
+    picture = as_picture(row, place)
     if row.ndim <= 2:
         return ax.plot(picture.T, **style)
     ax.set(xticks=[], yticks=[])
     return ax.imshow(picture, **{"cmap": "gray", **style})
-
-
-def draw_scaled_row(ax: Axes, row: NDArray, low: float, high: float) -> Any:
-    """Draw one row on a given scale, without ticks."""
-    if row.ndim <= 2:
-        ax.set(ylim=(low, high), xticks=[], yticks=[])
-        return draw_row(ax, row)
-    return draw_row(ax, row, vmin=low, vmax=high)
-
-
-def draw_histograms(
-    ax: Axes, every: NDArray, kept: NDArray, edges: NDArray, color: str, density: bool
-) -> tuple[list[Any], list[Any]]:
-    """Draw all values light, the kept ones dark, and their medians as broken lines."""
-    bars, lines = [], []
-    for values, shade, style, name in (
-        (every, lighten(color, 0.65), ":", "all"),
-        (kept, color, "--", "kept"),
-    ):
-        # the density of no values is not defined, their count is 0
-        as_density = density and len(values) > 0
-        bars.append(ax.hist(values, edges, color=shade, density=as_density, alpha=0.85)[2])
-        if len(values):
-            median = np.median(values)
-            label = f"median, {name}: {median:.3g}"
-            lines.append(ax.axvline(median, color="black", ls=style, lw=1.6, label=label))
-    ax.set_ylabel("Density" if density else "Rows")
-    ax.legend(frameon=False, fontsize="small")
-    return bars, lines
 
 
 def project_rows(X: NDArray, projection: Any, random_state: Any) -> tuple[NDArray, str]:

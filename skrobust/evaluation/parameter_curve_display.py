@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .drawing import LINES, color_of, given_axes, line_of, load_pyplot, marker_of
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
+from .drawing import LINES, Display, color_of, line_of, marker_of, metric_label
 
 UNSET = object()
 
@@ -47,7 +44,8 @@ def ordered_values(values: list[Any]) -> list[Any]:
     return sorted(distinct) if numbers else distinct
 
 
-class ParameterCurveDisplay:
+@dataclass(eq=False, repr=False)
+class ParameterCurveDisplay(Display):
     """Score against one parameter of a grid search, as in the paper's Figs. 5 to 7 [1]_.
 
     One line for each value of a second parameter (the augmentation strategy, say), error bars
@@ -69,14 +67,12 @@ class ParameterCurveDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib.axes.Axes
-        The axes.
-    figure_ : matplotlib.figure.Figure
-        The figure.
     errorbars_ : list of matplotlib.container.ErrorbarContainer
         One per curve.
     baseline_lines_ : list of matplotlib.lines.Line2D
         One per baseline.
+    baseline_bars_ : list of matplotlib.lines.Line2D
+        At the right end, the standard deviations of the baselines where they are known.
 
     Notes
     -----
@@ -108,20 +104,12 @@ class ParameterCurveDisplay:
     'n_neighbors'
     """
 
-    def __init__(
-        self,
-        curves: dict[str, dict[str, NDArray]],
-        param_name: str,
-        score_name: str,
-        *,
-        hue_name: str | None = None,
-        baselines: dict[str, tuple[float, float]] | None = None,
-    ):
-        self.curves = curves
-        self.param_name = param_name
-        self.score_name = score_name
-        self.hue_name = hue_name
-        self.baselines = baselines
+    curves: dict[str, dict[str, NDArray]]
+    param_name: str
+    score_name: str
+    _: KW_ONLY
+    hue_name: str | None = None
+    baselines: dict[str, tuple[float, float]] | None = None
 
     @classmethod
     def from_search(
@@ -151,12 +139,7 @@ class ParameterCurveDisplay:
         Returns
         -------
         display : ParameterCurveDisplay
-            The computed display; ``plot`` draws it.
-
-        Raises
-        ------
-        ValueError
-            If the search is not fitted, a name is unknown, or values are not numbers.
+            What ``plot`` draws.
 
         Notes
         -----
@@ -198,7 +181,7 @@ class ParameterCurveDisplay:
         given = {name: _mean_and_std(name, value) for name, value in (baselines or {}).items()}
         return cls(curves, param_name, score_name, hue_name=hue, baselines=given)
 
-    def plot(self, ax: Axes | None = None, *, xscale: str = "linear") -> ParameterCurveDisplay:
+    def plot(self, ax: Any = None, *, xscale: str = "linear") -> Self:
         """Draw the curves.
 
         Parameters
@@ -210,29 +193,25 @@ class ParameterCurveDisplay:
 
         Returns
         -------
-        self : ParameterCurveDisplay
-            With the attributes that hold what was drawn.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
+        self : object
+            The display.
         """
-        plt = load_pyplot(f"{type(self).__name__}.plot")
+        return self._plot(ax, xscale=xscale)
+
+    def _layout(self) -> tuple[Any, dict[str, Any]]:
+        return "curves", {"figsize": (7, 4.2)}
+
+    def _draw(self, xscale: str) -> None:
         from matplotlib.transforms import ScaledTranslation
 
-        own = ax is None
-        if own:
-            self.figure_, ax = plt.subplots(figsize=(7, 4.2), layout="constrained")
-        (self.ax_,) = given_axes(ax, ["curves"])
-        self.figure_ = self.ax_.figure
-        self.ax_.set_xscale(xscale)
-        self.errorbars_ = []
+        ax = self.ax_
+        ax.set_xscale(xscale)
+        self.errorbars_, self.baseline_lines_, self.baseline_bars_ = [], [], []
         for i, (name, curve) in enumerate(self.curves.items()):
             # lines stand 3 points apart, so that their error bars do not hide each other
             shift = 3 * (i - (len(self.curves) - 1) / 2) / 72
-            aside = self.ax_.transData + ScaledTranslation(shift, 0, self.figure_.dpi_scale_trans)
-            bars = self.ax_.errorbar(
+            aside = ax.transData + ScaledTranslation(shift, 0, self.figure_.dpi_scale_trans)
+            bars = ax.errorbar(
                 curve["x"], curve["mean"], curve["std"], label=name or self.score_name,
                 color=color_of(i), ls=line_of(i), marker=marker_of(i), ms=5, lw=1.6, elinewidth=1,
                 capsize=2.5, transform=aside, zorder=3,
@@ -241,29 +220,30 @@ class ParameterCurveDisplay:
             # matplotlib does not see the limits of lines that are moved aside
             for edge in (-1, 0, 1):
                 corners = np.c_[curve["x"], curve["mean"] + edge * np.nan_to_num(curve["std"])]
-                self.ax_.update_datalim(corners[np.isfinite(corners).all(axis=1)])
-        self.ax_.autoscale_view()
-        self.baseline_lines_ = []
+                ax.update_datalim(corners[np.isfinite(corners).all(axis=1)])
+        ax.autoscale_view()
         for i, (name, (mean, std)) in enumerate((self.baselines or {}).items()):
-            gray = str(0.25 + 0.4 * (i % 2))
-            style = LINES[1:][i % 3]
-            self.baseline_lines_.append(self.ax_.axhline(mean, color=gray, ls=style, label=name))
+            style = {"color": ("0.2", "0.55")[i % 2], "ls": LINES[1:][i % 3]}
+            self.baseline_lines_.append(ax.axhline(mean, label=name, **style))
             if not np.isnan(std):
-                self.ax_.axhspan(mean - std, mean + std, color=gray, alpha=0.12, lw=0)
-        self._label(own)
-        return self
-
-    def _label(self, own: bool) -> None:
+                # bars in the margin: bands over the whole width would hide each other
+                place = 0.985 - 0.02 * (i % 2)
+                self.baseline_bars_ += ax.plot(
+                    [place] * 2, [mean - std, mean + std], color=style["color"], marker="_", lw=2,
+                    transform=ax.get_yaxis_transform(),
+                )  # fmt: skip
         values = np.concatenate([curve["x"] for curve in self.curves.values()])
-        if self.ax_.get_xscale() == "linear" and (values == values.round()).all():
-            self.ax_.xaxis.get_major_locator().set_params(integer=True)
-        self.ax_.set(xlabel=_short(self.param_name), ylabel=f"{self.score_name} (mean ± sd)")
+        if xscale == "linear" and (values == values.round()).all():
+            ax.xaxis.get_major_locator().set_params(integer=True)
+        score = metric_label(self.score_name)
+        ax.set(xlabel=_short(self.param_name), ylabel=f"{score} (mean ± sd)")
         if self.hue_name is None and not self.baselines:
             return
+        own = self._made_figure
         place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1)} if own else {"loc": "best"}
         title = None if self.hue_name is None else _short(self.hue_name)
         handles = [*self.errorbars_, *self.baseline_lines_]
-        self.ax_.legend(handles=handles, title=title, alignment="left", frameon=not own, **place)
+        ax.legend(handles=handles, title=title, alignment="left", frameon=not own, **place)
 
 
 def _short(name: str) -> str:

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from ..evaluation.drawing import (
-    check_names,
-    color_of,
-    draw_row,
-    draw_scaled_row,
-    given_axes,
-    load_pyplot,
-)
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from ..evaluation.drawing import Display, check_names, color_of, draw_row
 
 
-class FactorMixtureDisplay:
+def draw_scaled_row(ax: Any, row: NDArray, low: float, high: float) -> None:
+    """Draw one row on a given scale, without ticks."""
+    if row.ndim <= 2:
+        ax.set(ylim=(low, high), xticks=[], yticks=[])
+        draw_row(ax, row)
+    else:
+        draw_row(ax, row, vmin=low, vmax=high)
+
+
+@dataclass(eq=False, repr=False)
+class FactorMixtureDisplay(Display):
     """New rows with the rows whose residual code they have, and their mixtures (Fig. 4 [1]_).
 
     A line of panels for each new row: the row that gave the residual code, the new row, the change
-    from one to the other, and the proportions of the classes, which are its target.
+    from one to the other, and the proportions of the classes, which are its target. Rows share one
+    scale, changes another one that is symmetric about 0.
 
     Parameters
     ----------
@@ -44,8 +46,6 @@ class FactorMixtureDisplay:
     ----------
     ax_ : ndarray of shape (n_new, 4) of matplotlib.axes.Axes
         The panels.
-    figure_ : matplotlib.figure.Figure
-        The figure.
 
     References
     ----------
@@ -66,13 +66,11 @@ class FactorMixtureDisplay:
     (2, 4)
     """
 
-    def __init__(
-        self, rows: NDArray, new_rows: NDArray, mixture: NDArray, *, class_names: list[str]
-    ):
-        self.rows = rows
-        self.new_rows = new_rows
-        self.mixture = mixture
-        self.class_names = class_names
+    rows: NDArray
+    new_rows: NDArray
+    mixture: NDArray
+    _: KW_ONLY
+    class_names: list[str]
 
     @classmethod
     def from_estimator(
@@ -100,13 +98,7 @@ class FactorMixtureDisplay:
         Returns
         -------
         display : FactorMixtureDisplay
-            The computed display; ``plot`` draws it.
-
-        Raises
-        ------
-        ValueError
-            If the sampler is not fitted or made no new rows, if it did not return `X_resampled`,
-            a new row does not exist, or the number of names is wrong.
+            What ``plot`` draws.
         """
         check_is_fitted(estimator)
         X = check_array(X_resampled, allow_nd=True, input_name="X_resampled")
@@ -127,8 +119,7 @@ class FactorMixtureDisplay:
             raise ValueError(f"new_rows is {new_rows!r}, expected whole numbers.")
         if chosen.min() < 0 or chosen.max() >= n_new:
             raise ValueError(f"new_rows is {new_rows!r}, expected numbers from 0 to {n_new - 1}.")
-        labels = [str(label) for label in estimator.classes_]
-        names = check_names(labels if class_names is None else class_names, len(labels), "classes")
+        names = check_names(class_names, estimator.classes_, "classes")
         shape = (len(chosen), *estimator.input_shape_)
         return cls(
             X[source[n_samples + chosen]].reshape(shape),
@@ -137,62 +128,32 @@ class FactorMixtureDisplay:
             class_names=names,
         )
 
-    def plot(self, ax: Sequence[Axes] | None = None) -> FactorMixtureDisplay:
-        """Draw the panels.
-
-        Parameters
-        ----------
-        ax : array-like of matplotlib.axes.Axes, default=None
-            ``4 * n_new`` axes, line by line. None makes a figure.
-
-        Returns
-        -------
-        self : FactorMixtureDisplay
-            With the attributes that hold what was drawn.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        ValueError
-            If `ax` has the wrong number of axes, or rows have more than 3 spatial axes.
-
-        Notes
-        -----
-        Rows share one scale, changes another one that is symmetric about 0.
-        """
-        plt = load_pyplot(f"{type(self).__name__}.plot")
+    def _layout(self) -> tuple[Any, dict[str, Any]]:
         titles = ["row", "new row", "change", "proportions"]
-        n_new = len(self.rows)
-        if ax is None:
-            size = 7.2, 1.35 * n_new + 0.5
-            ax = plt.subplots(n_new, 4, figsize=size, layout="constrained")[1]
-        panels = [f"{title} {i}" for i in range(n_new) for title in titles]
-        axes = np.array(given_axes(ax, panels), dtype=object).reshape(n_new, 4)
-        self.ax_, self.figure_ = axes, axes[0, 0].figure
+        panels = [[f"{title} {i}" for title in titles] for i in range(len(self.rows))]
+        return panels, {"figsize": (7.2, 1.35 * len(self.rows) + 0.5)}
+
+    def _draw(self) -> None:
         both = np.stack([self.rows, self.new_rows]).astype(float)
         low, high = both.min(), both.max()
         change = both[1] - both[0]
         largest = abs(change).max() or 1.0
-        for panel, title in zip(axes[0], titles, strict=True):
+        titles = ["row", "new row", "change", "proportions"]
+        for panel, title in zip(self.ax_[0], titles, strict=True):
             panel.set_title(title, fontsize="medium")
-        for i, line in enumerate(axes):
-            draw_scaled_row(line[0], both[0, i], low, high)
-            draw_scaled_row(line[1], both[1, i], low, high)
+        places = np.arange(len(self.class_names))
+        for i, (old, new, changed, shares) in enumerate(self.ax_):
+            draw_scaled_row(old, both[0, i], low, high)
+            draw_scaled_row(new, both[1, i], low, high)
             if change[i].ndim > 2:
-                draw_row(line[2], change[i], cmap="RdBu_r", vmin=-largest, vmax=largest)
+                draw_row(changed, change[i], cmap="RdBu_r", vmin=-largest, vmax=largest)
             else:
-                draw_scaled_row(line[2], change[i], -largest, largest)
-            self._draw_mixture(line[3], self.mixture[i])
-        return self
-
-    def _draw_mixture(self, ax: Axes, shares: NDArray) -> None:
-        places = np.arange(len(shares))
-        ax.barh(places, shares, color=[color_of(place) for place in places])
-        ax.set(xlim=(0, 1), xticks=[0, 0.5, 1], yticks=places, yticklabels=self.class_names)
-        ax.invert_yaxis()
-        ax.tick_params(labelsize="small")
-        ax.spines[["top", "right"]].set_visible(False)
+                draw_scaled_row(changed, change[i], -largest, largest)
+            shares.barh(places, self.mixture[i], color=[color_of(place) for place in places])
+            shares.set(xlim=(0, 1), xticks=[0, 0.5, 1], yticks=places, yticklabels=self.class_names)
+            shares.invert_yaxis()
+            shares.tick_params(labelsize="small")
+            shares.spines[["top", "right"]].set_visible(False)
 
 
 def _most_mixed(estimator: Any, mixture: NDArray) -> list[int]:
@@ -205,12 +166,13 @@ def _most_mixed(estimator: Any, mixture: NDArray) -> list[int]:
     return chosen
 
 
-class FactorSwapDisplay:
+@dataclass(eq=False, repr=False)
+class FactorSwapDisplay(Display):
     """Rows decoded from the class code of one row and the residual code of another (Fig. 3 [1]_).
 
     The top line of panels shows the rows that give the class code, the left column those that
     give the residual code. Where the factors are apart, panels of one column look like one class,
-    and panels of one line have one shape.
+    and panels of one line have one shape. All panels share one scale, that of the given rows.
 
     Parameters
     ----------
@@ -227,8 +189,6 @@ class FactorSwapDisplay:
     ----------
     ax_ : ndarray of shape (n_residual + 1, n_class + 1) of matplotlib.axes.Axes
         The panels; the one at the top left is empty.
-    figure_ : matplotlib.figure.Figure
-        The figure.
 
     References
     ----------
@@ -249,20 +209,12 @@ class FactorSwapDisplay:
     (3, 5)
     """
 
-    def __init__(
-        self,
-        class_rows: NDArray,
-        residual_rows: NDArray,
-        swapped: NDArray,
-        *,
-        class_names: list[str],
-        residual_names: list[str],
-    ):
-        self.class_rows = class_rows
-        self.residual_rows = residual_rows
-        self.swapped = swapped
-        self.class_names = class_names
-        self.residual_names = residual_names
+    class_rows: NDArray
+    residual_rows: NDArray
+    swapped: NDArray
+    _: KW_ONLY
+    class_names: list[str]
+    residual_names: list[str]
 
     @classmethod
     def from_estimator(
@@ -290,21 +242,18 @@ class FactorSwapDisplay:
         Returns
         -------
         display : FactorSwapDisplay
-            The computed display; ``plot`` draws it.
-
-        Raises
-        ------
-        ValueError
-            If the estimator is not fitted, or shapes or numbers of names do not fit.
+            What ``plot`` draws.
         """
         check_is_fitted(estimator)
         X_class = check_array(X_class, allow_nd=True, input_name="X_class")
         X_residual = check_array(X_residual, allow_nd=True, input_name="X_residual")
         n_class, n_residual = len(X_class), len(X_residual)
-        c = [f"c {i}" for i in range(n_class)] if class_names is None else class_names
-        r = [f"r {i}" for i in range(n_residual)] if residual_names is None else residual_names
-        class_names = check_names(c, n_class, "rows of X_class")
-        residual_names = check_names(r, n_residual, "rows of X_residual")
+        class_names = check_names(
+            class_names, [f"c {i}" for i in range(n_class)], "rows of X_class"
+        )
+        residual_names = check_names(
+            residual_names, [f"r {i}" for i in range(n_residual)], "rows of X_residual"
+        )
         swapped = estimator.swap(
             np.tile(X_class, (n_residual, *[1] * (X_class.ndim - 1))),
             np.repeat(X_residual, n_class, axis=0),
@@ -318,63 +267,41 @@ class FactorSwapDisplay:
             residual_names=residual_names,
         )
 
-    def plot(self, ax: Sequence[Axes] | None = None) -> FactorSwapDisplay:
-        """Draw the panels.
+    def _layout(self) -> tuple[Any, dict[str, Any]]:
+        panels = [["nothing", *self.class_names]]
+        panels += [[r, *(f"{c} in {r}" for c in self.class_names)] for r in self.residual_names]
+        size = 1.3 * len(panels[0]) + 0.8, 1.3 * len(panels) + 0.5
+        return panels, {"figsize": size}
 
-        Parameters
-        ----------
-        ax : array-like of matplotlib.axes.Axes, default=None
-            ``(n_residual + 1) * (n_class + 1)`` axes, line by line. None makes a figure.
-
-        Returns
-        -------
-        self : FactorSwapDisplay
-            With the attributes that hold what was drawn.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        ValueError
-            If `ax` has the wrong number of axes, or rows have more than 3 spatial axes.
-
-        Notes
-        -----
-        All panels share one scale, that of the given rows.
-        """
-        plt = load_pyplot(f"{type(self).__name__}.plot")
-        n_rows, n_columns = len(self.residual_rows) + 1, len(self.class_rows) + 1
-        if ax is None:
-            size = 1.3 * n_columns + 0.8, 1.3 * n_rows + 0.5
-            ax = plt.subplots(n_rows, n_columns, figsize=size, layout="constrained")[1]
-        first = ["nothing", *self.class_names]
-        panels = first + [
-            f"{c} in {r}" if c else r for r in self.residual_names for c in ["", *self.class_names]
-        ]
-        axes = np.array(given_axes(ax, panels), dtype=object).reshape(n_rows, n_columns)
-        self.ax_, self.figure_ = axes, axes[0, 0].figure
-        given = [self.class_rows, self.residual_rows]
+    def _draw(self) -> None:
+        axes, given = self.ax_, [self.class_rows, self.residual_rows]
         low, high = min(float(v.min()) for v in given), max(float(v.max()) for v in given)
         axes[0, 0].set_axis_off()
-        for j, (row, name) in enumerate(zip(self.class_rows, self.class_names, strict=True), 1):
-            draw_scaled_row(axes[0, j], row, low, high)
-            axes[0, j].set_title(name, fontsize="medium")
-        for i, (row, name) in enumerate(
-            zip(self.residual_rows, self.residual_names, strict=True), 1
-        ):
-            draw_scaled_row(axes[i, 0], row, low, high)
-            axes[i, 0].set_ylabel(name, rotation=0, ha="right", va="center")
-            for j in range(1, n_columns):
-                draw_scaled_row(axes[i, j], self.swapped[i - 1, j - 1], low, high)
-        for given_panel in [*axes[0, 1:], *axes[1:, 0]]:
-            given_panel.patch.set_alpha(0)
-            for side in given_panel.spines.values():
-                side.set(color="#D55E00", linewidth=2)
-        return self
+        for ax, row, name in zip(axes[0, 1:], self.class_rows, self.class_names, strict=True):
+            draw_scaled_row(ax, row, low, high)
+            ax.set_title(name, fontsize="medium")
+        for ax, row, name in zip(axes[1:, 0], self.residual_rows, self.residual_names, strict=True):
+            draw_scaled_row(ax, row, low, high)
+            ax.set_ylabel(name, rotation=0, ha="right", va="center")
+        for place in np.ndindex(self.swapped.shape[:2]):
+            draw_scaled_row(axes[1:, 1:][place], self.swapped[place], low, high)
+        for panel in [*axes[0, 1:], *axes[1:, 0]]:
+            panel.patch.set_alpha(0)
+            for side in panel.spines.values():
+                side.set(color=color_of(1), linewidth=2)
 
 
-class FactorTrainingDisplay:
+# a probe on codes without the class is above chance by less than this
+_PROBE_MARGIN = 0.05
+
+
+@dataclass(eq=False, repr=False)
+class FactorTrainingDisplay(Display):
     """Losses by epoch, and a fresh probe on the residual code beside chance.
+
+    Where the probe is more than 0.05 above chance, the residual code still tells the class, and
+    the picture says that the factors are not separated. Where a class has too few rows for folds
+    there is no probe, and its bar is missing.
 
     Parameters
     ----------
@@ -388,8 +315,6 @@ class FactorTrainingDisplay:
     ax_ : ndarray of 3 matplotlib.axes.Axes
         Cross entropies of the classifier and of the adversary; error of reconstruction;
         accuracies.
-    figure_ : matplotlib.figure.Figure
-        The figure.
     bars_ : matplotlib.container.BarContainer
         Accuracy of the classifier on the class code, and of the probe on the residual code.
 
@@ -407,9 +332,8 @@ class FactorTrainingDisplay:
     3
     """
 
-    def __init__(self, history: list[dict[str, float]], diagnostics: dict[str, float]):
-        self.history = history
-        self.diagnostics = diagnostics
+    history: list[dict[str, float]]
+    diagnostics: dict[str, float]
 
     @classmethod
     def from_estimator(cls, estimator: Any) -> FactorTrainingDisplay:
@@ -423,12 +347,7 @@ class FactorTrainingDisplay:
         Returns
         -------
         display : FactorTrainingDisplay
-            The computed display; ``plot`` draws it.
-
-        Raises
-        ------
-        NotFittedError
-            If the sampler is not fitted.
+            What ``plot`` draws.
         """
         check_is_fitted(estimator, "diagnostics_")
         return cls(estimator.history_, estimator.diagnostics_)
@@ -437,57 +356,34 @@ class FactorTrainingDisplay:
         """Return a loss by epoch, such as ``"adversary_loss"``, of the step that has it."""
         return np.array([epoch[name] for epoch in self.history if name in epoch])
 
-    def plot(self, ax: Sequence[Axes] | None = None) -> FactorTrainingDisplay:
-        """Draw the losses and the accuracies.
+    def _layout(self) -> tuple[Any, dict[str, Any]]:
+        panels = ["cross entropy", "reconstruction error", "accuracy"]
+        return panels, {"figsize": (10, 3.5), "nrows": 1, "ncols": 3}
 
-        Parameters
-        ----------
-        ax : array-like of 3 matplotlib.axes.Axes, default=None
-            Where to draw. None makes a figure.
-
-        Returns
-        -------
-        self : FactorTrainingDisplay
-            With the attributes that hold what was drawn.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        ValueError
-            If `ax` has the wrong number of axes.
-
-        Notes
-        -----
-        Where a class has too few rows for folds there is no probe, and its bar is missing.
-        """
-        plt = load_pyplot(f"{type(self).__name__}.plot")
-        if ax is None:
-            _, ax = plt.subplots(1, 3, figsize=(9.5, 3), layout="constrained")
-        axes = given_axes(ax, ["cross entropy", "reconstruction error", "accuracy"])
-        self.ax_, self.figure_ = np.array(axes, dtype=object), axes[0].figure
+    def _draw(self) -> None:
+        entropy, error, accuracy = self.ax_
         curves = {
-            "classifier on c, step 1": "class_loss",
-            "adversary on r, step 2": "adversary_loss",
+            "classifier on class code c, step 1": "class_loss",
+            "adversary on residual code r, step 2": "adversary_loss",
         }
+        above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "frameon": False, "fontsize": 9}
         for i, (label, name) in enumerate(curves.items()):
             losses = self.losses(name)
-            axes[0].plot(np.arange(1, len(losses) + 1), losses, color=color_of(i), label=label)
-        axes[0].set(xlabel="Epoch of the step", ylabel="Cross entropy", ylim=(0, None))
-        axes[0].legend(frameon=False)
+            entropy.plot(np.arange(1, len(losses) + 1), losses, color=color_of(i), label=label)
+        entropy.set(xlabel="Epoch of the step", ylabel="Cross entropy", ylim=(0, None))
+        entropy.legend(**above)
         errors = self.losses("reconstruction_loss")
-        axes[1].plot(np.arange(1, len(errors) + 1), errors, color=color_of(2))
-        axes[1].set(xlabel="Epoch of step 2", ylabel="Error / variance", ylim=(0, None))
+        error.plot(np.arange(1, len(errors) + 1), errors, color=color_of(2))
+        error.set(xlabel="Epoch of step 2", ylabel="Error / variance", ylim=(0, None))
         found = self.diagnostics
-        self.bars_ = axes[2].bar(
-            ["classifier\non c", "fresh probe\non r"],
-            [found["class_accuracy"], found["probe_accuracy"]],
-            color=[color_of(0), color_of(1)],
-            width=0.6,
-        )
-        axes[2].bar_label(self.bars_, fmt="%.2f", label_type="center", color="white")
-        chance = f"chance, {found['chance']:.2f}"
-        axes[2].axhline(found["chance"], color="0.3", ls="--", lw=1.2, label=chance)
-        axes[2].legend(loc="upper right", frameon=False)
-        axes[2].set(ylabel="Accuracy", ylim=(0, 1.12), yticks=np.linspace(0, 1, 6))
-        return self
+        probe, chance = found["probe_accuracy"], found["chance"]
+        names = ["classifier\non c", "fresh probe\non r"]
+        colors = [color_of(0), color_of(1)]
+        heights = [found["class_accuracy"], probe]
+        self.bars_ = accuracy.bar(names, heights, color=colors, width=0.6)
+        accuracy.bar_label(self.bars_, fmt="%.2f", label_type="center", color="white")
+        accuracy.axhline(chance, color="0.3", ls="--", lw=1.2, label=f"chance: {chance:.2f}")
+        accuracy.legend(**above)
+        accuracy.set(ylabel="Accuracy", ylim=(0, 1), xlim=(-0.5, 1.5))
+        if probe > chance + _PROBE_MARGIN:
+            accuracy.set_xlabel("Not separated: r still tells the class", color=color_of(1))

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, column_or_1d
 
-from ..evaluation.drawing import (
-    as_picture,
-    check_names,
-    color_of,
-    draw_row,
-    given_axes,
-    load_pyplot,
-)
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from ..evaluation.drawing import Display, as_picture, check_names, color_of, draw_row
+from ..utils.groups import check_groups
 
 
-class InfluenceDisplay:
+@dataclass(eq=False, repr=False)
+class InfluenceDisplay(Display):
     """The most helpful and the most harmful training rows, with their labels.
 
     Rows are ordered by their influence on the validation loss: the first line of panels shows
-    those of the smallest (negative: helpful), the second those of the largest. Signals are drawn
-    as curves, images as pictures, volumes by their middle slice.
+    those of the smallest (negative: they lower the loss, which helps), the second those of the
+    largest. Signals are drawn as curves, images as pictures, volumes by their middle slice.
 
     Parameters
     ----------
@@ -42,8 +35,6 @@ class InfluenceDisplay:
     ----------
     ax_ : ndarray of shape (2, n_rows) of matplotlib.axes.Axes
         The panels.
-    figure_ : matplotlib.figure.Figure
-        The figure.
     rows_ : list
         What was drawn in each panel: lines, or an image.
 
@@ -61,11 +52,10 @@ class InfluenceDisplay:
     (2, 1)
     """
 
-    def __init__(self, helpful: NDArray, harmful: NDArray, titles: list[str], indices: NDArray):
-        self.helpful = helpful
-        self.harmful = harmful
-        self.titles = titles
-        self.indices = indices
+    helpful: NDArray
+    harmful: NDArray
+    titles: list[str]
+    indices: NDArray
 
     @classmethod
     def from_estimator(
@@ -73,10 +63,7 @@ class InfluenceDisplay:
         estimator: Any,
         X: ArrayLike,
         y: ArrayLike | None = None,
-        *,
-        n_rows: int = 4,
-        input_shape: Sequence[int] | None = None,
-        class_names: Sequence[str] | None = None,
+        **kwargs: Any,
     ) -> InfluenceDisplay:
         """Take the influence from a fitted classifier.
 
@@ -84,32 +71,22 @@ class InfluenceDisplay:
         ----------
         estimator : InfluenceReweighter or InfluencePerturber
             Fitted; anything with ``influence_``.
-        X, y, n_rows, input_shape, class_names
-            As in :meth:`from_influence`; the rows that it was fitted on.
+        X, y
+            The rows that it was fitted on, and their labels.
+        **kwargs : dict
+            Further arguments of :meth:`from_influence`.
 
         Returns
         -------
         display : InfluenceDisplay
-            The computed display; ``plot`` draws it.
-
-        Raises
-        ------
-        ValueError
-            If the estimator has no ``influence_``, or as in :meth:`from_influence`.
+            What ``plot`` draws.
         """
         if not hasattr(estimator, "influence_"):
             raise ValueError(
                 f"{type(estimator).__name__} has no influence_. Give a fitted InfluenceReweighter "
                 "or InfluencePerturber, or call from_influence with influence_scores."
             )
-        return cls.from_influence(
-            estimator.influence_,
-            X,
-            y,
-            n_rows=n_rows,
-            input_shape=input_shape,
-            class_names=class_names,
-        )
+        return cls.from_influence(estimator.influence_, X, y, **kwargs)
 
     @classmethod
     def from_influence(
@@ -118,6 +95,7 @@ class InfluenceDisplay:
         X: ArrayLike,
         y: ArrayLike | None = None,
         *,
+        groups: ArrayLike | None = None,
         n_rows: int = 4,
         input_shape: Sequence[int] | None = None,
         class_names: Sequence[str] | None = None,
@@ -132,6 +110,8 @@ class InfluenceDisplay:
             The rows.
         y : array-like of shape (n_samples,), default=None
             Labels, for the titles.
+        groups : array-like of shape (n_samples,), default=None
+            Group (patient) of every row, for the titles.
         n_rows : int, default=4
             Rows to show of either kind; fewer if there are fewer.
         input_shape : sequence of int, default=None
@@ -142,12 +122,7 @@ class InfluenceDisplay:
         Returns
         -------
         display : InfluenceDisplay
-            The computed display; ``plot`` draws it.
-
-        Raises
-        ------
-        ValueError
-            If lengths differ, no influence is a number, or rows cannot be drawn.
+            What ``plot`` draws.
         """
         X = check_array(X, allow_nd=True, input_name="X")
         influence = column_or_1d(influence)
@@ -162,63 +137,47 @@ class InfluenceDisplay:
         ordered = scored[np.argsort(influence[scored], kind="stable")]
         n_rows = min(n_rows, len(ordered))
         indices = np.stack([ordered[:n_rows], ordered[::-1][:n_rows]])
-        titles = [f"{influence[i]:.2g}" for i in indices.ravel()]
+        words = {-1: "helpful", 0: "neutral", 1: "harmful"}
+        titles = [f"{words[np.sign(v)]}: {v:+.2g}" for v in influence[indices.ravel()]]
+        about = [f"row {i}" for i in indices.ravel()]
+        if groups is not None:
+            patients = check_groups(groups, len(X))[indices.ravel()]
+            about = [f"{row}, patient {g}" for row, g in zip(about, patients, strict=True)]
         if y is not None:
             classes, codes = np.unique(column_or_1d(y), return_inverse=True)
-            given = classes if class_names is None else class_names
-            names = check_names(given, len(classes), "classes")
-            shown = zip(titles, codes[indices.ravel()], strict=True)
-            titles = [f"{names[code]}: {title}" for title, code in shown]
+            names = check_names(class_names, classes, "classes")
+            shown = zip(about, codes[indices.ravel()], strict=True)
+            about = [f"labelled {names[code]}\n{row}" for row, code in shown]
+        titles = [f"{title}\n{row}" for title, row in zip(titles, about, strict=True)]
         shape = X.shape[1:] if input_shape is None else tuple(input_shape)
         helpful, harmful = (X[part].reshape(n_rows, *shape) for part in indices)
         return cls(helpful, harmful, titles, indices)
 
-    def plot(self, ax: Sequence[Axes] | None = None) -> InfluenceDisplay:
-        """Draw the rows.
-
-        Parameters
-        ----------
-        ax : array-like of matplotlib.axes.Axes, default=None
-            2 * n_rows axes to draw into, those of the helpful rows first. None makes a figure.
-
-        Returns
-        -------
-        self : InfluenceDisplay
-            With the attributes that hold what was drawn.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        ValueError
-            If `ax` has the wrong number of axes.
-        """
-        plt = load_pyplot(f"{type(self).__name__}.plot")
+    def _layout(self) -> tuple[Any, dict[str, Any]]:
         n_rows = len(self.helpful)
-        if ax is None:
-            size = (2.2 * n_rows + 0.6, 5.2)
-            _, ax = plt.subplots(2, n_rows, figsize=size, layout="constrained", squeeze=False)
-        self.ax_ = np.array(given_axes(ax, self.titles), dtype=object).reshape(2, n_rows)
-        self.figure_ = self.ax_[0, 0].figure
+        titles = np.reshape([title.replace("\n", ", ") for title in self.titles], (2, n_rows))
+        return titles, {"figsize": (2.2 * n_rows + 0.9, 5.8)}
+
+    def _draw(self) -> None:
         rows = [*self.helpful, *self.harmful]
         is_signal = rows[0].ndim <= 2
         self.rows_ = []
-        for i, (panel, row, title) in enumerate(
-            zip(self.ax_.ravel(), rows, self.titles, strict=True)
-        ):
-            style = {"color": color_of(i // n_rows), "lw": 1} if is_signal else {}
+        for i, (panel, row) in enumerate(zip(self.ax_.ravel(), rows, strict=True)):
+            color = color_of(i // len(self.helpful))
+            style = {"color": color, "lw": 1} if is_signal else {}
             self.rows_.append(draw_row(panel, row, **style))
-            panel.set_title(title, fontsize="small")
-        for panel, kind in zip(self.ax_[:, 0], ("helpful", "harmful"), strict=True):
-            panel.set_ylabel(f"Most {kind}")
-        return self
+            panel.set_title(self.titles[i], fontsize="medium", color=color)
+        rules = "Most helpful\n(−: lower the loss)", "Most harmful\n(+: raise the loss)"
+        for panel, rule in zip(self.ax_[:, 0], rules, strict=True):
+            panel.set_ylabel(rule)
 
 
-class PerturbationDisplay:
+@dataclass(eq=False, repr=False)
+class PerturbationDisplay(Display):
     """Rows, their masks, what was added to them, and the result (the paper's Figs. 1 and 2).
 
     The perturbation is drawn on a scale of its own that is symmetric around zero: red was
-    raised, blue was lowered. Signals are drawn as curves, volumes by their middle slice.
+    raised, blue was lowered. Signals are drawn as curves, volumes by the slice that changed most.
 
     Parameters
     ----------
@@ -238,8 +197,6 @@ class PerturbationDisplay:
         masks.
     ax_ : ndarray of shape (n_rows, 3 or 4) of matplotlib.axes.Axes
         Row, mask (if there are any), perturbation and result.
-    figure_ : matplotlib.figure.Figure
-        The figure.
 
     References
     ----------
@@ -262,18 +219,11 @@ class PerturbationDisplay:
     (1, 4)
     """
 
-    def __init__(
-        self,
-        rows: NDArray,
-        perturbation: NDArray,
-        names: list[str],
-        *,
-        masks: NDArray | None = None,
-    ):
-        self.rows = rows
-        self.perturbation = perturbation
-        self.names = names
-        self.masks = masks
+    rows: NDArray
+    perturbation: NDArray
+    names: list[str]
+    _: KW_ONLY
+    masks: NDArray | None = None
 
     @classmethod
     def from_estimator(
@@ -306,12 +256,7 @@ class PerturbationDisplay:
         Returns
         -------
         display : PerturbationDisplay
-            The computed display; ``plot`` draws it.
-
-        Raises
-        ------
-        ValueError
-            If the estimator has no perturbation, or X or the masks do not fit it.
+            What ``plot`` draws.
         """
         if not hasattr(estimator, "perturbation_"):
             raise ValueError(
@@ -330,9 +275,7 @@ class PerturbationDisplay:
             masks = check_array(masks, allow_nd=True, input_name="masks")
             if masks.shape != X.shape:
                 raise ValueError(f"masks have shape {masks.shape} but X has shape {X.shape}.")
-        names = check_names(
-            [f"row {i}" for i in rows] if names is None else names, len(rows), "rows"
-        )
+        names = check_names(names, [f"row {i}" for i in rows], "rows")
         shape = X.shape[1:] if input_shape is None else tuple(input_shape)
         parts = [X[rows], perturbation, None if masks is None else masks[rows]]
         rows, perturbation, masks = (
@@ -349,64 +292,47 @@ class PerturbationDisplay:
         inside = (self.masks > 0).reshape(len(self.rows), -1)
         return (size * inside).sum(1) / size.sum(1)
 
-    def plot(self, ax: Sequence[Axes] | None = None) -> PerturbationDisplay:
-        """Draw the rows.
+    @property
+    def _columns(self) -> list[str]:
+        mask = ["Mask"] * (self.masks is not None)
+        return ["Row", *mask, "Perturbation", "Changed row"]
 
-        Parameters
-        ----------
-        ax : array-like of matplotlib.axes.Axes, default=None
-            3 (with masks 4) axes for each row. None makes a figure.
+    def _layout(self) -> tuple[Any, dict[str, Any]]:
+        panels = [[f"{name}, {column}" for column in self._columns] for name in self.names]
+        size = 2.3 * len(self._columns) + 0.4, 2.3 * len(self.names) + 0.3
+        return panels, {"figsize": size}
 
-        Returns
-        -------
-        self : PerturbationDisplay
-            With the attributes that hold what was drawn.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        ValueError
-            If `ax` has the wrong number of axes.
-        """
-        plt = load_pyplot(f"{type(self).__name__}.plot")
-        columns = ["Row", "Mask", "Perturbation", "Changed row"]
-        if self.masks is None:
-            del columns[1]
-        shape = len(self.rows), len(columns)
-        if ax is None:
-            size = (2.3 * shape[1] + 0.4, 2.3 * shape[0] + 0.3)
-            _, ax = plt.subplots(*shape, figsize=size, layout="constrained", squeeze=False)
-        panels = [f"{name}, {column}" for name in self.names for column in columns]
-        self.ax_ = np.array(given_axes(ax, panels), dtype=object).reshape(shape)
-        self.figure_ = self.ax_[0, 0].figure
+    def _draw(self) -> None:
         for i, panels in enumerate(self.ax_):
-            self._plot_row(i, dict(zip(columns, panels, strict=True)))
-        for panel, column in zip(self.ax_[0], columns, strict=True):
+            self._draw_panels(i, dict(zip(self._columns, panels, strict=True)))
+        for panel, column in zip(self.ax_[0], self._columns, strict=True):
             panel.set_title(column, fontsize="medium")
-        return self
 
-    def _plot_row(self, i: int, panels: dict[str, Axes]) -> None:
-        row, change = self.rows[i], self.perturbation[i]
-        is_signal = row.ndim <= 2
-        panels["Row"].set_ylabel(self.names[i])
-        if is_signal:
-            style = scale = {"color": color_of(0), "lw": 1}
+    def _draw_panels(self, i: int, panels: dict[str, Any]) -> None:
+        """Draw one row; the row and the changed row share one scale."""
+        row, change, name = self.rows[i], self.perturbation[i], self.names[i]
+        place = None
+        if row.ndim == 4:
+            place = int(np.abs(change[0]).sum((1, 2)).argmax())
+            name = f"{name}\nslice {place}"
+        panels["Row"].set_ylabel(name)
+        if row.ndim <= 2:
+            mask = scale = {"color": color_of(0), "lw": 1}
             signed = {"color": color_of(1), "lw": 1}
         else:
-            # the row and the changed row share one scale
-            style, shown = {}, as_picture(row)
-            scale = {"vmin": shown.min(), "vmax": shown.max()}
-            limit = np.abs(as_picture(change)).max()
+            shown = as_picture(row, place)
+            scale, mask = {"vmin": shown.min(), "vmax": shown.max()}, {"vmin": 0, "vmax": 1}
+            limit = np.abs(as_picture(change, place)).max()
             signed = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
-        draw_row(panels["Row"], row, **style, **({} if is_signal else scale))
+        draw_row(panels["Row"], row, place, **scale)
         if "Mask" in panels:
-            draw_row(panels["Mask"], self.masks[i], **style)
-        draw_row(panels["Perturbation"], change, **signed)
-        draw_row(panels["Changed row"], row + change, **scale)
+            draw_row(panels["Mask"], self.masks[i], place, **mask)
+        draw_row(panels["Perturbation"], change, place, **signed)
+        draw_row(panels["Changed row"], row + change, place, **scale)
 
 
-class SampleWeightDisplay:
+@dataclass(eq=False, repr=False)
+class SampleWeightDisplay(Display):
     """Histogram of the training weights, where known with the wrong rows apart.
 
     Parameters
@@ -420,10 +346,6 @@ class SampleWeightDisplay:
     ----------
     means : tuple of float
         Mean weight of all rows or, with `wrong`, of the right and of the wrong rows.
-    ax_ : matplotlib.axes.Axes
-        The axes.
-    figure_ : matplotlib.figure.Figure
-        The figure.
     histograms_ : list of matplotlib.container.BarContainer
         One for all rows, or one for the right and one for the wrong ones.
 
@@ -441,9 +363,8 @@ class SampleWeightDisplay:
     2
     """
 
-    def __init__(self, weight: NDArray, wrong: NDArray | None = None):
-        self.weight = weight
-        self.wrong = wrong
+    weight: NDArray
+    wrong: NDArray | None = None
 
     @classmethod
     def from_estimator(
@@ -462,12 +383,7 @@ class SampleWeightDisplay:
         Returns
         -------
         display : SampleWeightDisplay
-            The computed display; ``plot`` draws it.
-
-        Raises
-        ------
-        ValueError
-            If the estimator has no ``sample_weight_``, or the lengths differ.
+            What ``plot`` draws.
         """
         if not hasattr(estimator, "sample_weight_"):
             raise ValueError(
@@ -495,31 +411,27 @@ class SampleWeightDisplay:
             return [self.weight]
         return [self.weight[~self.wrong], self.weight[self.wrong]]
 
-    def plot(self, ax: Axes | None = None, *, bins: int = 30) -> SampleWeightDisplay:
+    def plot(self, ax: Any = None, *, bins: int = 30) -> Self:
         """Draw the histogram; with known wrong rows, densities of either kind.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Where to draw. None makes a figure.
+            Axes to draw into. None makes a figure.
         bins : int, default=30
             Number of bins.
 
         Returns
         -------
-        self : SampleWeightDisplay
-            With the attributes that hold what was drawn.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
+        self : object
+            The display.
         """
-        plt = load_pyplot(f"{type(self).__name__}.plot")
-        if ax is None:
-            _, ax = plt.subplots(figsize=(6, 3.6), layout="constrained")
-        self.ax_ = given_axes(ax, ["weights"])[0]
-        self.figure_ = self.ax_.figure
+        return self._plot(ax, bins=bins)
+
+    def _layout(self) -> tuple[Any, dict[str, Any]]:
+        return "weights", {"figsize": (6, 3.6)}
+
+    def _draw(self, bins: int) -> None:
         edges = np.histogram_bin_edges(self.weight, bins)
         names = ["all rows"] if self.wrong is None else ["right rows", "wrong rows"]
         self.histograms_ = []
@@ -528,12 +440,9 @@ class SampleWeightDisplay:
             density = self.wrong is not None and len(part) > 0
             label = f"{name}, mean {mean:.2f}"
             color = color_of(i)
-            bars = self.ax_.hist(part, edges, density=density, color=color, alpha=0.6, label=label)[
-                2
-            ]
-            self.histograms_.append(bars)
+            style = {"color": color, "alpha": 0.6, "label": label}
+            self.histograms_.append(self.ax_.hist(part, edges, density=density, **style)[2])
             if len(part):
                 self.ax_.axvline(mean, color=color, ls="--", lw=1.5)
         self.ax_.set(xlabel="Weight", ylabel="Rows" if self.wrong is None else "Density")
         self.ax_.legend(frameon=False)
-        return self

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.random import RandomState
@@ -12,19 +13,14 @@ from pandas import DataFrame, Index
 from sklearn.utils import check_array, column_or_1d
 
 from ..evaluation.drawing import (
+    Display,
     check_names,
     color_of,
-    draw_histograms,
-    given_axes,
     lighten,
-    load_pyplot,
     marker_of,
     project_rows,
 )
 from ..utils.groups import check_groups
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 def fitted_distiller(estimator: Any, n_samples: int) -> Any:
@@ -203,55 +199,24 @@ def _checked_truth(y_true: ArrayLike, n_samples: int) -> NDArray:
     return y_true
 
 
-def draw_projection(
-    ax: Axes, projected: NDArray, codes: NDArray, kept: NDArray, class_names: list[str]
-) -> list[Any]:
-    """Draw all rows light and the kept ones dark, with a legend below the axes.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Where to draw.
-    projected : ndarray of shape (n_samples, 2)
-        The rows in two dimensions.
-    codes : ndarray of shape (n_samples,), int
-        Class of every row, as position in `class_names`.
-    kept : ndarray of shape (n_samples,), bool
-        The kept rows.
-    class_names : list of str
-        Names of the classes.
-
-    Returns
-    -------
-    scatters : list of matplotlib.collections.PathCollection
-        All rows of each class, then the kept rows of each class.
-    """
-    from matplotlib.transforms import ScaledTranslation
-
-    style = {"s": np.clip(6000 / len(codes), 8, 30), "linewidths": 0, "rasterized": True}
-    scatters = []
-    for only_kept in (False, True):
-        for code, name in enumerate(class_names):
-            own = codes == code
-            rows = own & kept if only_kept else own
-            color = color_of(code) if only_kept else lighten(color_of(code), 0.65)
-            label = f"{name}: {rows.sum()} of {own.sum()} kept" if only_kept else None
-            points = ax.scatter(
-                *projected[rows].T, color=color, label=label, marker=marker_of(code), **style
-            )
-            scatters.append(points)
-    below = ax.transAxes + ScaledTranslation(0, -0.45, ax.figure.dpi_scale_trans)
-    place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "bbox_transform": below}
-    ax.legend(ncols=2, markerscale=1.5, frameon=False, **place)
-    return scatters
+def within_fences(values: NDArray) -> NDArray:
+    """Clip every column to three interquartile ranges around its middle half."""
+    low, high = np.quantile(values, [0.25, 0.75], axis=0)
+    reach = 3 * (high - low)
+    return np.where(reach > 0, np.clip(values, low - reach, high + reach), values)
 
 
-class DistillationDisplay:
+@dataclass(eq=False, repr=False)
+class DistillationDisplay(Display):
     """Where the kept rows lie among all rows, as in the paper's Fig. 4 [1]_.
 
     Panel A projects all rows to two dimensions (light) and marks the kept ones (dark). One
     panel B for each class shows how far its rows lie from the centre of the other classes, all
     rows against kept rows; a distiller that finds typical rows moves the distances up.
+
+    With ``level="group"`` there is one panel instead, which answers "which patient": the patients
+    with the worst labels, the worst first, the mean quality of their rows as a dot and the range
+    of nine tenths of the rows as a line, and the label that the distiller would give instead.
 
     Parameters
     ----------
@@ -259,7 +224,7 @@ class DistillationDisplay:
         The rows in two dimensions.
     distances : ndarray of shape (n_samples,)
         Euclidean distance of every row to the mean of all rows of the other classes, in the
-        units of X.
+        units of X, spikes clipped.
     codes : ndarray of shape (n_samples,), int
         Class of every row, as position in `class_names`.
     kept : ndarray of shape (n_samples,), bool
@@ -268,15 +233,17 @@ class DistillationDisplay:
         Names of the classes.
     projection_name : str, default="projection"
         Name of the projection, for the labels of panel A.
+    patients : DataFrame, default=None
+        For ``level="group"``: a line for every patient, the worst first, with ``label``,
+        ``rows``, ``quality``, ``lower`` and ``upper`` end of the range, and ``suggested`` (the
+        label where no other one is more probable).
 
     Attributes
     ----------
     medians : ndarray of shape (n_classes, 2)
         Median distance of each class: over all rows, over the kept rows (NaN if none is kept).
     ax_ : ndarray of shape (1 + n_classes,) of matplotlib.axes.Axes
-        Panel A, then panel B of each class.
-    figure_ : matplotlib.figure.Figure
-        The figure.
+        Panel A, then panel B of each class; with ``level="group"`` one axes.
     scatters_ : list of matplotlib.collections.PathCollection
         All rows of each class, then the kept rows of each class.
     histograms_ : list of matplotlib.container.BarContainer
@@ -286,7 +253,14 @@ class DistillationDisplay:
 
     See Also
     --------
-    skrobust.label_noise.report : The same in numbers.
+    skrobust.label_noise.distillation_report : The same in numbers.
+
+    Notes
+    -----
+    Single spikes, such as cosmic rays in spectra, would rule principal components and distances.
+    Before either, every column of X is clipped to three interquartile ranges below the lower and
+    above the upper quartile, which leaves well-behaved rows as they are. Rows that are still far
+    outside are drawn at the edge.
 
     References
     ----------
@@ -310,22 +284,14 @@ class DistillationDisplay:
     3
     """
 
-    def __init__(
-        self,
-        projected: NDArray,
-        distances: NDArray,
-        codes: NDArray,
-        kept: NDArray,
-        class_names: list[str],
-        *,
-        projection_name: str = "projection",
-    ):
-        self.projected = projected
-        self.distances = distances
-        self.codes = codes
-        self.kept = kept
-        self.class_names = class_names
-        self.projection_name = projection_name
+    projected: NDArray | None
+    distances: NDArray | None
+    codes: NDArray
+    kept: NDArray
+    class_names: list[str]
+    _: KW_ONLY
+    projection_name: str = "projection"
+    patients: DataFrame | None = None
 
     @classmethod
     def from_estimator(
@@ -334,6 +300,8 @@ class DistillationDisplay:
         X: ArrayLike,
         y: ArrayLike,
         *,
+        groups: ArrayLike | None = None,
+        level: str = "row",
         projection: Any = None,
         class_names: Sequence[str] | None = None,
         random_state: int | RandomState | None = None,
@@ -343,11 +311,17 @@ class DistillationDisplay:
         Parameters
         ----------
         estimator : object
-            A fitted distiller, with ``kept_``, or a sampler with a fitted ``distiller_``.
+            A fitted distiller or :class:`~skrobust.LabelNoiseModel`, with ``kept_`` (and
+            ``quality_``, for the level of groups), or a sampler with a fitted ``distiller_``.
         X : array-like of shape (n_samples, ...)
-            The rows that it was fitted on; each is flattened.
+            The rows that it was fitted on; each is flattened. The level of groups needs only
+            their number.
         y : array-like of shape (n_samples,)
             The labels that it was fitted on.
+        groups : array-like of shape (n_samples,), default=None
+            Group (patient) of every row, for the level of groups.
+        level : {"row", "group"}, default="row"
+            Whether to show rows or patients.
         projection : "pca" or transformer, default=None
             Anything with ``fit_transform`` to two dimensions, such as
             ``sklearn.manifold.TSNE()``, the paper's. It is cloned. "pca" and None take the
@@ -361,29 +335,28 @@ class DistillationDisplay:
         Returns
         -------
         display : DistillationDisplay
-            The computed display; ``plot`` draws it.
-
-        Raises
-        ------
-        ValueError
-            If the distiller is not fitted or was fitted on other rows, y has one class only, or
-            the projection does not lead to two dimensions.
+            What ``plot`` draws.
         """
-        X = check_array(X, allow_nd=True, input_name="X")
-        X = X.reshape(len(X), -1)
+        if level not in ("row", "group"):
+            raise ValueError(f"level is {level!r}, expected 'row' or 'group'.")
+        if level == "row":
+            X = check_array(X, allow_nd=True, input_name="X")
+            X = within_fences(X.reshape(len(X), -1))
         y = column_or_1d(y)
         if len(y) != len(X):
             raise ValueError(f"y has {len(y)} labels but X has {len(X)} rows. Give one per row.")
-        kept = np.asarray(fitted_distiller(estimator, len(X)).kept_, dtype=bool)
+        distiller = fitted_distiller(estimator, len(y))
+        kept = np.asarray(distiller.kept_, dtype=bool)
         classes, codes = np.unique(y, return_inverse=True)
+        names = check_names(class_names, classes, "classes")
+        if level == "group":
+            patients = _patients(distiller, codes, groups, classes.tolist(), names)
+            return cls(None, None, codes, kept, names, patients=patients)
         if len(classes) < 2:
             raise ValueError(
                 f"y has one class only, {classes.tolist()}, and distances are taken to the centre "
                 "of the others. Give rows of at least 2 classes."
             )
-        names = check_names(
-            classes if class_names is None else class_names, len(classes), "classes"
-        )
         distances = np.empty(len(X))
         for code in range(len(classes)):
             own = codes == code
@@ -406,64 +379,156 @@ class DistillationDisplay:
         return self.distances[own], self.distances[own & self.kept]
 
     def plot(
-        self, ax: Sequence[Axes] | None = None, *, bins: int = 30, density: bool = False
-    ) -> DistillationDisplay:
-        """Draw the projection and the histograms.
+        self, ax: Any = None, *, bins: int = 30, density: bool = False, n_groups: int = 20
+    ) -> Self:
+        """Draw the projection and the histograms, or the patients.
 
         Parameters
         ----------
         ax : array-like of matplotlib.axes.Axes, default=None
-            1 + n_classes axes to draw into, the projection first. None makes a figure.
+            1 + n_classes axes to draw into, the projection first; one with ``level="group"``.
+            None makes a figure.
         bins : int, default=30
             Number of bins, shared by all classes.
         density : bool, default=False
             Draw densities, which compare shapes also where few rows are kept, instead of counts.
+        n_groups : int, default=20
+            The most patients to show.
 
         Returns
         -------
-        self : DistillationDisplay
-            With the attributes that hold what was drawn.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        ValueError
-            If `ax` has the wrong number of axes.
+        self : object
+            The display.
         """
-        plt = load_pyplot(f"{type(self).__name__}.plot")
+        self._n_shown = 0 if self.patients is None else min(n_groups, len(self.patients))
+        return self._plot(ax, bins=bins, density=density)
+
+    def _layout(self) -> tuple[Any, dict[str, Any]]:
+        if self.patients is not None:
+            return "patients", {"figsize": (8, 1.6 + 0.27 * self._n_shown)}
+        size = (9.5, max(4.4, 1.7 * len(self.class_names)))
+        return ["projection", *(f"class {n}" for n in self.class_names)], {"figsize": size}
+
+    def _make_axes(self, shape: tuple[int, ...], options: dict[str, Any]) -> NDArray:
+        """Put the histograms of the classes beside the projection."""
+        if self.patients is not None:
+            return super()._make_axes(shape, options)
+        import matplotlib.pyplot as plt
+
         n_classes = len(self.class_names)
-        if ax is None:
-            figure = plt.figure(figsize=(9.5, max(4.2, 1.7 * n_classes)), layout="constrained")
-            grid = figure.add_gridspec(n_classes, 2, width_ratios=[1.15, 1])
-            axes = [figure.add_subplot(grid[:, 0]), figure.add_subplot(grid[0, 1])]
-            axes += [figure.add_subplot(grid[i, 1], sharex=axes[1]) for i in range(1, n_classes)]
+        figure = plt.figure(layout="constrained", **options)
+        grid = figure.add_gridspec(n_classes, 2, width_ratios=[1.15, 1])
+        axes = [figure.add_subplot(grid[:, 0]), figure.add_subplot(grid[0, 1])]
+        axes += [figure.add_subplot(grid[i, 1], sharex=axes[1]) for i in range(1, n_classes)]
+        return np.array(axes, dtype=object)
+
+    def _draw(self, bins: int, density: bool) -> None:
+        if self.patients is not None:
+            self._draw_patients(self.ax_)
         else:
-            axes = given_axes(ax, ["projection", *(f"class {n}" for n in self.class_names)])
-        self.ax_ = np.array(axes, dtype=object)
-        self.figure_ = axes[0].figure
-        self._plot_projection(axes[0])
-        self._plot_histograms(axes[1:], bins, density)
-        return self
+            self._draw_projection(self.ax_[0])
+            self._draw_histograms(self.ax_[1:], bins, density)
 
-    def _plot_projection(self, ax: Axes) -> None:
-        self.scatters_ = draw_projection(
-            ax, self.projected, self.codes, self.kept, self.class_names
-        )
+    def _draw_projection(self, ax: Any) -> None:
+        """Draw all rows light and the kept ones dark, with a legend below the axes."""
+        shown = within_fences(self.projected)
+        style = {"s": np.clip(6000 / len(self.codes), 8, 30), "linewidths": 0, "rasterized": True}
+        self.scatters_ = []
+        for only_kept in (False, True):
+            for code, name in enumerate(self.class_names):
+                own = self.codes == code
+                rows = own & self.kept if only_kept else own
+                color = color_of(code) if only_kept else lighten(color_of(code), 0.55)
+                label = f"{name}: {rows.sum()} of {own.sum()} kept" if only_kept else None
+                dots = {"color": color, "label": label, "marker": marker_of(code), **style}
+                self.scatters_.append(ax.scatter(*shown[rows].T, **dots))
+        n_outside = (shown != self.projected).any(axis=1).sum()
         ax.set(xlabel=f"{self.projection_name} 1", ylabel=f"{self.projection_name} 2")
-        ax.set_title("A  All rows (light), kept rows (dark)", loc="left")
+        outside = f"\n{n_outside} rows far outside stand at the edge" if n_outside else ""
+        ax.set_title(f"A  All rows (light), kept rows (dark){outside}", loc="left")
+        place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.13)}
+        ax.legend(ncols=2, markerscale=1.8, frameon=False, **place)
 
-    def _plot_histograms(self, axes: list[Axes], bins: int, density: bool) -> None:
-        edges = np.histogram_bin_edges(self.distances, bins)
+    def _draw_histograms(self, axes: NDArray, bins: int, density: bool) -> None:
+        """Draw all distances light, those of kept rows dark, and their medians as lines."""
+        far = within_fences(self.distances).max()
+        edges = np.histogram_bin_edges(np.minimum(self.distances, far), bins)
         self.histograms_, self.median_lines_ = [], []
         for code, (ax, name) in enumerate(zip(axes, self.class_names, strict=True)):
-            bars, lines = draw_histograms(
-                ax, *self._class_distances(code), edges, color_of(code), density
-            )
-            self.histograms_ += bars
-            self.median_lines_ += lines
+            color, parts = color_of(code), self._class_distances(code)
+            shades = (lighten(color, 0.65), ":", "all"), (color, "--", "kept")
+            for values, (shade, style, kind) in zip(parts, shades, strict=True):
+                # the density of no values is not defined, their count is 0
+                options = {"color": shade, "density": density and len(values) > 0, "alpha": 0.85}
+                bars = ax.hist(np.minimum(values, far), edges, **options)[2]
+                self.histograms_.append(bars)
+                if len(values):
+                    median = np.median(values)
+                    label = f"median, {kind}: {median:.3g}"
+                    line = ax.axvline(median, color="black", ls=style, lw=1.6, label=label)
+                    self.median_lines_.append(line)
+            ax.set_ylabel("Density" if density else "Rows")
+            ax.legend(frameon=False)
             ax.set_title(f"{'B  ' if code == 0 else ''}{name}", loc="left")
             if ax is not axes[-1]:
                 ax.tick_params(labelbottom=False)
         other = "class" if len(axes) == 2 else "classes"
-        axes[-1].set_xlabel(f"Distance to the centre of the other {other} (units of X)")
+        beyond = "; last bar: all above" if self.distances.max() > far else ""
+        axes[-1].set_xlabel(f"Distance to the centre of the other {other} (units of X{beyond})")
+
+    def _draw_patients(self, ax: Any) -> None:
+        """Draw the patients with the worst labels, the worst first."""
+        shown = self.patients.iloc[: self._n_shown]
+        self.scatters_ = []
+        for code, name in enumerate(self.class_names):
+            places = np.flatnonzero(shown["label"] == name)
+            own, color = shown.iloc[places], color_of(code)
+            ax.hlines(places, own["lower"], own["upper"], color=lighten(color, 0.55), lw=2)
+            style = {"color": color, "marker": marker_of(code), "s": 45, "zorder": 3}
+            dots = ax.scatter(own["quality"], places, label=f"labelled {name}", **style)
+            self.scatters_.append(dots)
+        for place, (label, other) in enumerate(
+            zip(shown["label"], shown["suggested"], strict=True)
+        ):
+            if other != label:
+                ax.text(
+                    1.02, place, f"rather {other}?", transform=ax.get_yaxis_transform(), va="center"
+                )
+        ids = [f"{name} ({n} rows)" for name, n in shown["rows"].items()]
+        ax.set_yticks(range(len(shown)), ids)
+        ax.set(ylim=(len(shown) - 0.4, -0.6), xlim=(-0.02, 1.02))
+        ax.set_xlabel("Quality of the label (dot: mean of the patient's rows; line: 90% of them)")
+        ax.set_title(f"The {len(shown)} of {len(self.patients)} patients with the worst labels")
+        ax.grid(axis="x", color="0.9")
+        ax.set_axisbelow(True)
+        ax.legend(loc="lower right")
+
+
+def _patients(
+    distiller: Any, codes: NDArray, groups: ArrayLike | None, classes: list, names: list[str]
+) -> DataFrame:
+    """Return a line for every patient, the one with the worst label first."""
+    if groups is None:
+        raise ValueError("level='group' needs groups, the patient of every row.")
+    if not hasattr(distiller, "quality_"):
+        raise ValueError(f"{type(distiller).__name__} has no quality_, which level='group' shows.")
+    groups = check_groups(groups, len(codes))
+    quality = np.asarray(distiller.quality_, dtype=float)
+    proba = getattr(distiller, "label_probabilities_", None)
+    lines = {}
+    for group in np.unique(groups):
+        rows = groups == group
+        label = np.bincount(codes[rows]).argmax()
+        other = label
+        if proba is not None:
+            other = classes.index(distiller.classes_[np.asarray(proba)[rows].mean(axis=0).argmax()])
+        lower, upper = np.quantile(quality[rows], [0.05, 0.95])
+        lines[group] = {
+            "label": names[label],
+            "rows": rows.sum(),
+            "quality": quality[rows].mean(),
+            "lower": lower,
+            "upper": upper,
+            "suggested": names[other],
+        }
+    return DataFrame.from_dict(lines, orient="index").sort_values("quality", kind="stable")

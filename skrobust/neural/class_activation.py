@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -26,3 +28,42 @@ def class_activation(
         codes = module.head(features).argmax(1)
     chosen = module.head.activation_maps(features)[range(len(x)), codes]
     return F.interpolate(chosen[:, None], size=tuple(size), mode=_INTERPOLATION[len(size)])[:, 0]
+
+
+def fine_class_activation(
+    module: nn.Module, x: Tensor, codes: Tensor | None, size: Sequence[int]
+) -> Tensor:
+    """Return the map (LayerCAM) of the last layer that keeps half of the resolution.
+
+    With the outputs a of that layer the map is the sum over its channels of
+    ``max(d log-odds / d a, 0) * a``, where it is above its median: what all positions have in
+    common, such as the response to an empty background, points at nothing.
+    """
+    kept = []
+
+    def keep(layer: nn.Module, inputs: Any, output: Any) -> None:
+        sizes = output.shape[2:]
+        if len(sizes) == len(size) and all(2 * n >= m for n, m in zip(sizes, size, strict=True)):
+            kept[:] = [output]
+
+    leaves = [layer for layer in module.modules() if not list(layer.children())]
+    hooks = [layer.register_forward_hook(keep) for layer in leaves]
+    try:
+        with torch.enable_grad():
+            outputs = module(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if not kept:
+        raise ValueError(f"no layer of {type(module).__name__} keeps half of the resolution.")
+    if codes is None:
+        codes = outputs.argmax(1)
+    own = F.one_hot(codes, outputs.shape[1]).bool()
+    with torch.enable_grad():
+        others = outputs.masked_fill(own, -torch.inf).logsumexp(1)
+        log_odds = (outputs[own] - others).sum()
+    (gradient,) = torch.autograd.grad(log_odds, kept[0])
+    chosen = (gradient.clamp(min=0) * kept[0].detach()).sum(1, keepdim=True)
+    common = chosen.flatten(1).median(1).values.reshape(-1, *[1] * (len(size) + 1))
+    chosen = (chosen - common).clamp(min=0)
+    return F.interpolate(chosen, size=tuple(size), mode=_INTERPOLATION[len(size)])[:, 0]

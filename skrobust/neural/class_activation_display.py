@@ -3,54 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.isotonic import isotonic_regression
-from sklearn.utils import check_array
+from sklearn.utils import check_array, column_or_1d
 
-from ..evaluation.drawing import check_names, color_of, given_axes, lighten, load_pyplot
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from ..evaluation.drawing import Display, check_names, color_of, lighten
+from ..utils.groups import check_groups
 
 
 def draw_signal_map(
-    ax: Axes,
-    axis: NDArray,
-    signal: NDArray,
-    activation: NDArray,
-    limits: tuple[float, float],
-    color: str,
-    title: str,
+    ax: Any, axis: NDArray, signal: NDArray, activation: NDArray, limits: NDArray, color: str
 ) -> tuple[list[Any], Any]:
-    """Draw one signal as solid lines and its map as a dashed line below."""
+    """Draw one signal as solid lines and its map, with a scale, as a dashed line below."""
     low, span = signal.min(), max(float(np.ptp(signal)), np.finfo(float).tiny)
-    floor, height = low - 0.55 * span, 0.45 * span
-    width = limits[1] - limits[0]
-    scale = height / width if width > 0 else 0.0
-    strip = floor + (activation - limits[0]) * scale
+    floor, height = low - 0.6 * span, 0.5 * span
+    scale = height / max(np.ptp(limits), np.finfo(float).tiny)
+    strip, zero = floor + (np.stack([activation, 0 * activation]) - limits[0]) * scale
     lines = []
     for channel, values in enumerate(signal):
         share = 0.5 * channel / len(signal)
         lines += ax.plot(axis, values, color=lighten(color, share), lw=1.3)
-    lines[0].set_label("signal")
-    (map_line,) = ax.plot(axis, strip, color="0.25", ls="--", lw=1.2, label="map (scaled)")
-    zero = floor - limits[0] * scale
+    (map_line,) = ax.plot(axis, strip, color="0.25", ls="--", lw=1.2)
     ax.fill_between(axis, zero, strip, color=color, alpha=0.25, lw=0)
-    ax.axhline(zero, color="0.5", lw=0.8, ls=":", label="map = 0")
-    ax.set_xlim(axis[0], axis[-1])
-    ax.set_ylim(floor - 0.05 * span, low + 1.35 * span)
+    ax.plot(axis, zero, color="0.5", lw=0.8, ls=":")
+    ax.set(xlim=axis[[0, -1]], ylim=(floor - 0.05 * span, low + 1.05 * span))
     ax.set_yticks([tick for tick in ax.get_yticks() if low <= tick <= low + 1.05 * span])
     ax.set_ylabel("Signal\n(units of X)")
-    box = {"color": "white", "alpha": 0.8, "pad": 1}
-    ax.text(0.01, 0.97, title, color=color, va="top", bbox=box, transform=ax.transAxes)
+    right = ax.secondary_yaxis(
+        "right",
+        functions=(
+            lambda y: limits[0] + (y - floor) / scale,
+            lambda m: floor + (m - limits[0]) * scale,
+        ),
+    )
+    right.set_yticks([tick for tick in (limits[0], 0, limits[1]) if np.ptp(limits) > 0])
+    right.yaxis.set_major_formatter("{x:.2g}")
+    right.set_ylabel("Map (class score)", loc="bottom")
     return lines, map_line
 
 
 def mark_peaks(
-    ax: Axes, peaks: Mapping[str, float], axis: NDArray, *, named: bool = True
+    ax: Any, peaks: Mapping[str, float], axis: NDArray, *, named: bool = True
 ) -> list[Any]:
     """Draw a thin line at every peak, and its name over the axes."""
     for position in peaks.values():
@@ -61,7 +58,7 @@ def mark_peaks(
     places = spread([peaks[name] for name in names], 0.027 * np.ptp(axis))
     return [
         ax.annotate(
-            name, (peaks[name], 1), (place, 1.08), xycoords=ax.get_xaxis_transform(),
+            name, (peaks[name], 1), (place, 1.2), xycoords=ax.get_xaxis_transform(),
             textcoords=ax.get_xaxis_transform(), rotation=90, ha="center", va="bottom",
             fontsize="small", arrowprops={"arrowstyle": "-", "color": "0.6", "lw": 0.7},
         )
@@ -98,32 +95,16 @@ def check_axis(
     return axis
 
 
-def draw_image_map(
-    plain: Axes,
-    over: Axes,
-    image: NDArray,
-    activation: NDArray,
-    limits: tuple[float, float],
-    titles: tuple[str, str],
-) -> Any:
-    """Draw the image alone, and with its map."""
-    plain.imshow(image, cmap="gray")
-    # a paler image below leaves the colours of the map readable
-    over.imshow(image, cmap="gray", alpha=0.5)
-    low, high = limits
-    overlay = over.imshow(activation, cmap="viridis", alpha=0.6, vmin=low, vmax=high)
-    for ax, title in ((plain, titles[0]), (over, titles[1])):
-        ax.set(xticks=[], yticks=[])
-        ax.set_title(title, loc="left", fontsize="medium")
-    return overlay
-
-
-class ClassActivationDisplay:
+@dataclass(eq=False, repr=False)
+class ClassActivationDisplay(Display):
     """Rows and their class activation maps, as in the paper's Fig. 9 [1]_.
 
     A signal is drawn as a solid line with its map as a dashed line below; one scale serves the
     maps of all rows, so that they can be compared. An image is drawn beside itself with the map
-    over it. High values speak for the class, whether the signal is high or low there.
+    over it, the stronger the less transparent, from an earlier layer than the paper's, whose maps
+    of images are too coarse to point at anything. High values speak for the class, whether the
+    signal is high or low there. The titles tell what was predicted, with its probability, and are
+    red where the label is another one.
 
     Parameters
     ----------
@@ -144,13 +125,15 @@ class ClassActivationDisplay:
         What `axis` is, with its unit.
     peaks : dict of str to float, default=None
         Positions to mark, in units of `axis`.
+    titles : list of str, default=None
+        Title of every row; by default its name and the class that its map speaks for.
+    is_wrong : ndarray of shape (n_rows,), bool, default=None
+        Rows whose label is not the predicted one.
 
     Attributes
     ----------
     ax_ : ndarray of shape (n_rows,) or (n_rows, 2) of matplotlib.axes.Axes
         The axes, for images those of the image and of the overlay.
-    figure_ : matplotlib.figure.Figure
-        The figure.
     lines_ : list of matplotlib.lines.Line2D
         Signals: one per row and channel.
     map_lines_ : list of matplotlib.lines.Line2D
@@ -185,34 +168,28 @@ class ClassActivationDisplay:
     ('', 'Chemical shift (ppm)')
     """
 
-    def __init__(
-        self,
-        rows: NDArray,
-        maps: NDArray,
-        labels: NDArray,
-        classes: NDArray,
-        names: list[str],
-        *,
-        axis: NDArray | None = None,
-        axis_label: str | None = None,
-        peaks: dict[str, float] | None = None,
-    ):
-        self.rows = rows
-        self.maps = maps
-        self.labels = labels
-        self.classes = classes
-        self.names = names
-        self.axis = axis
-        self.axis_label = axis_label
-        self.peaks = peaks
+    rows: NDArray
+    maps: NDArray
+    labels: NDArray
+    classes: NDArray
+    names: list[str]
+    _: KW_ONLY
+    axis: NDArray | None = None
+    axis_label: str | None = None
+    peaks: dict[str, float] | None = None
+    titles: list[str] | None = None
+    is_wrong: NDArray | None = None
 
     @classmethod
     def from_estimator(
         cls,
         estimator: Any,
         X: ArrayLike,
+        y: ArrayLike | None = None,
         *,
         target: Any = None,
+        groups: ArrayLike | None = None,
+        class_names: Sequence[str] | None = None,
         axis: ArrayLike | None = None,
         axis_label: str | None = None,
         names: Sequence[str] | None = None,
@@ -227,8 +204,14 @@ class ClassActivationDisplay:
             :class:`~skrobust.NetClassifier`.
         X : array-like of shape (n_rows, n_features) or (n_rows, channels, *spatial)
             The rows.
+        y : array-like of shape (n_rows,), default=None
+            Their labels.
         target : label or array-like of shape (n_rows,), default=None
             Class to explain, one for all rows or one for each; by default the predicted one.
+        groups : array-like of shape (n_rows,), default=None
+            Group (patient) of every row, for the titles.
+        class_names : sequence of str, default=None
+            Names of the classes, in the order of ``classes_``; by default their labels.
         axis : array-like of shape (length,), default=None
             Signals: position of every point, such as the chemical shift in ppm.
         axis_label : str, default=None
@@ -241,13 +224,7 @@ class ClassActivationDisplay:
         Returns
         -------
         display : ClassActivationDisplay
-            The computed display; ``plot`` draws it.
-
-        Raises
-        ------
-        ValueError
-            If the estimator has no class activation maps, a length is wrong, a peak lies outside
-            the axis, or rows are volumes.
+            What ``plot`` draws.
         """
         if not hasattr(estimator, "class_activation_map"):
             raise ValueError(
@@ -255,28 +232,46 @@ class ClassActivationDisplay:
                 "NetClassifier; of a pipeline its last step, and X as that step gets it."
             )
         array = check_array(X, allow_nd=True, input_name="X")
-        if target is None:
-            labels = np.asarray(estimator.predict(X))
-        else:
+        predicted = np.asarray(estimator.predict(X))
+        labels = predicted
+        if target is not None:
             labels = np.full(len(array), target) if np.ndim(target) == 0 else np.asarray(target)
-        maps = np.asarray(estimator.class_activation_map(X, labels))
+        fine = {"fine": True} if len(getattr(estimator, "input_shape_", ())) == 3 else {}
+        maps = np.asarray(estimator.class_activation_map(X, labels, **fine))
+        signals = maps.ndim == 2
         if maps.ndim not in (2, 3):
             raise ValueError(
                 f"The maps have shape {maps.shape}. Only signals and images are drawn; of a volume "
                 "take class_activation_map and show slices of it."
             )
-        numbered = [f"row {i}" for i in range(len(array))]
-        names = check_names(numbered if names is None else names, len(array), "rows")
-        signals = maps.ndim == 2
+        names = check_names(names, [f"row {i}" for i in range(len(array))], "rows")
+        if groups is not None:
+            patients = check_groups(groups, len(array))
+            names = [f"{name}, patient {g}" for name, g in zip(names, patients, strict=True)]
         if not signals and not (axis is None and peaks is None and axis_label is None):
             raise ValueError("axis, axis_label and peaks are for signals, but the rows are images.")
         axis = check_axis(axis, maps.shape[1], peaks) if signals else None
+        given = None if y is None else column_or_1d(y)
+        if given is not None and len(given) != len(array):
+            raise ValueError(f"y has {len(given)} labels but X has {len(array)} rows.")
+        named = check_names(class_names, estimator.classes_, "classes")
+        named = dict(zip(estimator.classes_.tolist(), named, strict=True))
+        proba = estimator.predict_proba(X).max(1) if hasattr(estimator, "predict_proba") else None
+        titles = []
+        for i, (name, found) in enumerate(zip(names, predicted.tolist(), strict=True)):
+            title = f"predicted {named[found]}" + ("" if proba is None else f" ({proba[i]:.2g})")
+            if given is not None:
+                title = f"labelled {named.get(given[i].item(), given[i])}, {title}"
+            if labels[i] != found:
+                title += f"; map for {named[labels[i].item()]}"
+            titles.append(f"{name}: {title}")
         return cls(
             array.reshape(len(array), -1, *maps.shape[1:]), maps, labels, estimator.classes_,
             names, axis=axis, axis_label=axis_label, peaks=None if peaks is None else dict(peaks),
+            titles=titles, is_wrong=None if given is None else given != predicted,
         )  # fmt: skip
 
-    def plot(self, ax: Any = None, *, channel: int = 0) -> ClassActivationDisplay:
+    def plot(self, ax: Any = None, *, channel: int = 0) -> Self:
         """Draw rows and maps.
 
         Parameters
@@ -288,65 +283,70 @@ class ClassActivationDisplay:
 
         Returns
         -------
-        self : ClassActivationDisplay
-            With the attributes that hold what was drawn.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        ValueError
-            If `ax` has the wrong number of axes, or there is no such channel.
+        self : object
+            The display.
         """
-        plt = load_pyplot(f"{type(self).__name__}.plot")
         n_channels = self.rows.shape[1]
         if not 0 <= channel < n_channels:
             raise ValueError(f"channel is {channel}, but the rows have {n_channels} channels.")
-        self.lines_, self.map_lines_, self.peak_texts_, self.images_ = [], [], [], []
-        draw = self._plot_signals if self.maps.ndim == 2 else self._plot_images
-        draw(plt, ax, channel)
-        self.figure_ = self.ax_.flat[0].figure
-        return self
+        return self._plot(ax, channel=channel)
 
-    def _plot_signals(self, plt: Any, ax: Axes | Sequence[Axes] | None, channel: int) -> None:
+    def _layout(self) -> tuple[Any, dict[str, Any]]:
         n = len(self.rows)
-        own = ax is None
-        if own:
-            size = (7.5, 0.9 + 1.9 * n)
-            _, ax = plt.subplots(n, sharex=True, figsize=size, layout="constrained")
-        axes = given_axes(ax, self.names)
-        self.ax_ = np.array(axes, dtype=object)
-        axis = np.arange(self.maps.shape[1]) if self.axis is None else self.axis
-        limits = min(0.0, self.maps.min()), max(0.0, self.maps.max())
-        for i in range(n):
-            color = color_of(int(np.searchsorted(self.classes, self.labels[i])))
-            title = f"{self.names[i]}: map for class {self.labels[i]}"
-            lines, map_line = draw_signal_map(
-                axes[i], axis, self.rows[i], self.maps[i], limits, color, title
+        if self.maps.ndim == 2:
+            return self.names, {"figsize": (8, 1.2 + 2.1 * n), "sharex": True}
+        panels = [[f"{name}, {part}" for part in ("row", "map")] for name in self.names]
+        return panels, {"figsize": (6.4, 0.3 + 3 * n)}
+
+    def _draw(self, channel: int) -> None:
+        self.lines_, self.map_lines_, self.peak_texts_, self.images_ = [], [], [], []
+        if self.maps.ndim == 2:
+            self._draw_signals()
+        else:
+            self._draw_images(channel)
+        shown = zip(self.names, self.labels, strict=True)
+        titles = self.titles or [f"{name}: map for {label}" for name, label in shown]
+        for i, title in enumerate(titles):
+            wrong = self.is_wrong is not None and self.is_wrong[i]
+            ax = self.ax_[i] if self.maps.ndim == 2 else self.ax_[i, 0]
+            ax.set_title(
+                title, loc="left", fontsize="medium", color="#C00000" if wrong else "black"
             )
+
+    def _draw_signals(self) -> None:
+        from matplotlib.lines import Line2D
+
+        axes = self.ax_
+        axis = np.arange(self.maps.shape[1]) if self.axis is None else self.axis
+        limits = np.array([min(0.0, self.maps.min()), max(0.0, self.maps.max())])
+        for i, ax in enumerate(axes):
+            color = color_of(int(np.searchsorted(self.classes, self.labels[i])))
+            lines, map_line = draw_signal_map(ax, axis, self.rows[i], self.maps[i], limits, color)
             self.lines_ += lines
             self.map_lines_.append(map_line)
             if self.peaks:
-                self.peak_texts_ += mark_peaks(axes[i], self.peaks, axis, named=i == 0)
-        if own:
-            handles, labels = axes[0].get_legend_handles_labels()
-            place = {"loc": "outside lower center", "ncols": len(labels), "frameon": False}
-            axes[0].figure.legend(handles, labels, **place)
-        else:
-            axes[0].legend(loc="upper right", fontsize="small")
+                self.peak_texts_ += mark_peaks(ax, self.peaks, axis, named=i == 0)
         axes[-1].set_xlabel(self.axis_label or ("Point" if self.axis is None else "Position"))
+        if self._made_figure:
+            styles = {"signal": "-", "map: above 0 speaks for the class": "--"}
+            handles = [
+                Line2D([], [], color="0.25", ls=ls, label=name) for name, ls in styles.items()
+            ]
+            self.figure_.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
 
-    def _plot_images(self, plt: Any, ax: Sequence[Axes] | None, channel: int) -> None:
-        n = len(self.rows)
-        if ax is None:
-            size = (6.2, 0.3 + 2.8 * n)
-            _, ax = plt.subplots(n, 2, figsize=size, layout="constrained")
-        axes = given_axes(ax, [f"{name}, {part}" for name in self.names for part in ("row", "map")])
-        self.ax_ = np.array(axes, dtype=object).reshape(n, 2)
-        limits = self.maps.min(), self.maps.max()
-        for i, (plain, over) in enumerate(self.ax_):
-            titles = self.names[i], f"map, class {self.labels[i]}"
-            image = self.rows[i, channel]
-            self.images_.append(draw_image_map(plain, over, image, self.maps[i], limits, titles))
-        label = "Class activation (arbitrary units)"
-        self.ax_[0, 0].figure.colorbar(self.images_[0], ax=self.ax_[:, 1].tolist(), label=label)
+    def _draw_images(self, channel: int) -> None:
+        top = max(float(self.maps.max()), np.finfo(float).tiny)
+        for (plain, over), row, activation in zip(self.ax_, self.rows, self.maps, strict=True):
+            for ax in (plain, over):
+                ax.imshow(row[channel], cmap="gray")
+                ax.set(xticks=[], yticks=[])
+            # what is weak is transparent
+            alpha = 0.75 * np.clip(activation / top, 0, 1) ** 0.5
+            options = {"cmap": "plasma", "vmin": 0, "vmax": top}
+            self.images_.append(over.imshow(activation, alpha=alpha, **options))
+        from matplotlib.cm import ScalarMappable
+        from matplotlib.colors import Normalize
+
+        scale = ScalarMappable(Normalize(0, top), "plasma")
+        label = "Speaks for the class (log odds)"
+        self.figure_.colorbar(scale, ax=self.ax_[:, 1].tolist(), label=label)

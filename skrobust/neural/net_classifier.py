@@ -37,7 +37,7 @@ from ..utils.validation import check_finite_rows, check_number
 from .architectures import ResNet1d
 from .augmentation import AUGMENTATIONS, augment_batches
 from .batches import Rows
-from .class_activation import class_activation, has_activation_maps
+from .class_activation import class_activation, fine_class_activation, has_activation_maps
 from .mixup import DEFAULT_ALPHA, BatchMixup
 from .net import TensorNet, asks_for_validation
 from .net_estimator import NetEstimator
@@ -615,7 +615,9 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         outputs = self._outputs(X)
         return self.classes_[outputs.argmax(1)]
 
-    def class_activation_map(self, X: ArrayLike, target: ArrayLike | None = None) -> NDArray:
+    def class_activation_map(
+        self, X: ArrayLike, target: ArrayLike | None = None, *, fine: bool = False
+    ) -> NDArray:
         """Return how much every position speaks for a class (section 4.4 of the paper).
 
         The map is the sum of the last feature maps, weighted by the linear layer's weights for
@@ -628,6 +630,10 @@ class NetClassifier(ClassifierMixin, NetEstimator):
             Rows.
         target : array-like of shape (n_samples,), default=None
             Class label to explain for every row; by default the predicted one.
+        fine : bool, default=False
+            Take the last layer that keeps half of the resolution, in place of the last one, whose
+            maps of images are often 2 or 4 pixels wide: LayerCAM [1]_, the sum of what raises the
+            log odds of the class, above the map's median. Never negative.
 
         Returns
         -------
@@ -638,6 +644,12 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         ------
         ValueError
             If the network has no global average pooling before one linear layer.
+
+        References
+        ----------
+        .. [1] P.-T. Jiang, C.-B. Zhang, Q. Hou, M.-M. Cheng and Y. Wei, "LayerCAM: exploring
+           hierarchical class activation maps for localization", IEEE Transactions on Image
+           Processing 30, 2021.
         """
         check_is_fitted(self)
         module = self.net_.module_
@@ -652,10 +664,11 @@ class NetClassifier(ClassifierMixin, NetEstimator):
             codes = encode_labels(column_or_1d(target), self.classes_, "target")
         rows = Rows(X, codes, self.input_shape_, self.net_.device)
         size = self.input_shape_[1:] or self.input_shape_
+        activation = fine_class_activation if fine else class_activation
         module.eval()
         with torch_defaults(), torch.no_grad():
             maps = [
-                class_activation(module, x, None if codes is None else chosen, size).cpu()
+                activation(module, x, None if codes is None else chosen, size).cpu()
                 for x, chosen in self.net_.get_iterator(rows)
             ]
         return torch.cat(maps).numpy()

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
-from sklearn.utils import check_array
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ..evaluation.drawing import check_names, color_of, given_axes, load_pyplot, marker_of
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from ..evaluation.drawing import Display, check_names, color_of, marker_of
 
 
-class GammaCurveDisplay:
+@dataclass(eq=False, repr=False)
+class GammaCurveDisplay(Display):
     """AUROC and removed fractions against `gamma`, as in the paper's Fig. 2 [1]_.
 
     Parameters
@@ -26,21 +25,27 @@ class GammaCurveDisplay:
     gammas : ndarray of shape (n_gammas,)
         Values of `gamma`, increasing.
     aurocs : ndarray of shape (n_gammas,)
-        AUROC of held-out rows.
+        AUROC of held-out rows; with repeats their mean.
     removed : ndarray of shape (2, n_gammas)
         Share of the inliers and of the outliers among the training rows that were removed; NaN
         where there are none.
     baseline : float
         AUROC of the same autoencoder without removal.
+    spread : ndarray of shape (n_gammas,), default=None
+        Standard deviation of the AUROC over repeats.
 
     Attributes
     ----------
     ax_ : ndarray of shape (2,) of matplotlib.axes.Axes
         AUROC, and removed fractions.
-    figure_ : matplotlib.figure.Figure
-        The figure.
     lines_ : list of matplotlib.lines.Line2D
         With removal, without removal, removed inliers, removed outliers.
+    band_ : matplotlib.collections.PolyCollection or None
+        One standard deviation around the AUROC.
+
+    Notes
+    -----
+    The axis of the AUROC spans at least 0.1: smaller differences are mostly those of the seeds.
 
     References
     ----------
@@ -59,11 +64,12 @@ class GammaCurveDisplay:
     4
     """
 
-    def __init__(self, gammas: NDArray, aurocs: NDArray, removed: NDArray, baseline: float):
-        self.gammas = gammas
-        self.aurocs = aurocs
-        self.removed = removed
-        self.baseline = baseline
+    gammas: NDArray
+    aurocs: NDArray
+    removed: NDArray
+    baseline: float
+    _: KW_ONLY
+    spread: NDArray | None = None
 
     @classmethod
     def from_estimator(
@@ -75,6 +81,7 @@ class GammaCurveDisplay:
         test_is_outlier: ArrayLike,
         *,
         gammas: Sequence[float] = (1.3, 1.35, 1.4, 1.45, 1.5),
+        n_repeats: int = 1,
     ) -> GammaCurveDisplay:
         """Fit the estimator once for each `gamma`, and once without removal.
 
@@ -92,16 +99,13 @@ class GammaCurveDisplay:
             Which of them are outliers.
         gammas : sequence of float, default=(1.3, 1.35, 1.4, 1.45, 1.5)
             The values to try; the paper's by default.
+        n_repeats : int, default=1
+            How often to fit for each value, with a seed of its own from the second time on.
 
         Returns
         -------
         display : GammaCurveDisplay
-            The computed display; ``plot`` draws it.
-
-        Raises
-        ------
-        ValueError
-            If the lengths do not fit, or the held-out rows are all of one kind.
+            What ``plot`` draws.
 
         Notes
         -----
@@ -122,62 +126,53 @@ class GammaCurveDisplay:
             )
         gammas = np.sort(np.asarray(gammas, dtype=float))
 
-        def fit(**params: Any) -> tuple[Any, float]:
-            model = clone(estimator).set_params(**params).fit(X)
-            return model, roc_auc_score(truth, -model.score_samples(X_test))
+        def fit(seed: int | None, **params: Any) -> tuple[Any, float]:
+            model = clone(estimator).set_params(**params)
+            if seed is not None:
+                model.set_params(random_state=seed)
+            return model, roc_auc_score(truth, -model.fit(X).score_samples(X_test))
 
-        baseline = fit(max_removed_fraction=0.0, restarts=())[1]
-        aurocs, removed = np.empty(len(gammas)), np.full((2, len(gammas)), np.nan)
+        rng = check_random_state(estimator.random_state)
+        seeds = [None, *rng.randint(np.iinfo(np.int32).max, size=n_repeats - 1).tolist()]
+        baseline = np.mean([fit(s, max_removed_fraction=0.0, restarts=())[1] for s in seeds])
+        aurocs, removed = np.empty((n_repeats, len(gammas))), np.zeros((2, len(gammas)))
         for i, gamma in enumerate(gammas):
-            model, aurocs[i] = fit(gamma=gamma)
-            gone = model.removed_epoch_ > 0
-            for row, kind in enumerate((~is_outlier, is_outlier)):
-                if kind.any():
-                    removed[row, i] = gone[kind].mean()
-        return cls(gammas, aurocs, removed, baseline)
+            for repeat, seed in enumerate(seeds):
+                model, aurocs[repeat, i] = fit(seed, gamma=gamma)
+                gone = model.removed_epoch_ > 0
+                for row, kind in enumerate((~is_outlier, is_outlier)):
+                    removed[row, i] += gone[kind].mean() / n_repeats if kind.any() else np.nan
+        spread = aurocs.std(axis=0, ddof=1) if n_repeats > 1 else None
+        return cls(gammas, aurocs.mean(axis=0), removed, float(baseline), spread=spread)
 
-    def plot(self, ax: Sequence[Axes] | None = None) -> GammaCurveDisplay:
-        """Draw both panels.
+    def _layout(self) -> tuple[Any, dict[str, Any]]:
+        return ["AUROC", "removed fractions"], {"figsize": (5.6, 5.6), "sharex": True}
 
-        Parameters
-        ----------
-        ax : array-like of 2 matplotlib.axes.Axes, default=None
-            Axes to draw into. None makes a figure.
-
-        Returns
-        -------
-        self : GammaCurveDisplay
-            With the attributes that hold what was drawn.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        ValueError
-            If `ax` has the wrong number of axes.
-        """
-        plt = load_pyplot(f"{type(self).__name__}.plot")
-        if ax is None:
-            ax = plt.subplots(2, 1, figsize=(5.6, 5.6), sharex=True, layout="constrained")[1]
-        score, share = given_axes(ax, ["AUROC", "removed fractions"])
-        self.ax_ = np.array([score, share], dtype=object)
-        self.figure_ = score.figure
+    def _draw(self) -> None:
+        score, share = self.ax_
         curves = [(score, self.aurocs, "with removal")]
         curves += [(share, self.removed[0], "inliers"), (share, self.removed[1], "outliers")]
-        self.lines_ = []
+        self.lines_, self.band_ = [], None
         for i, (panel, values, name) in enumerate(curves):
             style = {"color": color_of(i), "marker": marker_of(i), "ms": 5, "lw": 1.6}
             self.lines_ += panel.plot(self.gammas, values, label=name, **style)
         label = "without removal"
         self.lines_.insert(1, score.axhline(self.baseline, color="0.35", ls="--", label=label))
-        score.set_ylabel("AUROC of held-out rows")
+        if self.spread is not None:
+            low, high = self.aurocs - self.spread, self.aurocs + self.spread
+            self.band_ = score.fill_between(
+                self.gammas, low, high, color=color_of(0), alpha=0.15, lw=0, label="± sd of repeats"
+            )
+        low, high = score.get_ylim()
+        short = max(0.1 - (high - low), 0) / 2
+        score.set(ylabel="AUROC of held-out rows", ylim=(low - short, high + short))
         share.set(xlabel="gamma", ylabel="Removed fraction of", ylim=(-0.02, 1.02))
         for panel in (score, share):
             panel.legend(frameon=False, fontsize="small")
-        return self
 
 
-class LossHistogramDisplay:
+@dataclass(eq=False, repr=False)
+class LossHistogramDisplay(Display):
     """Histogram of reconstruction errors with the threshold after training.
 
     Rows that stay and removed rows are stacked. Where it is known which rows are outliers, these
@@ -197,10 +192,6 @@ class LossHistogramDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib.axes.Axes
-        The axes.
-    figure_ : matplotlib.figure.Figure
-        The figure.
     histograms_ : list of matplotlib.container.BarContainer
         One for each kind of rows, those that stay first.
     threshold_line_ : matplotlib.lines.Line2D
@@ -218,18 +209,11 @@ class LossHistogramDisplay:
     [30, 30]
     """
 
-    def __init__(
-        self,
-        errors: NDArray,
-        removed: NDArray,
-        threshold: float,
-        *,
-        is_outlier: NDArray | None = None,
-    ):
-        self.errors = errors
-        self.removed = removed
-        self.threshold = threshold
-        self.is_outlier = is_outlier
+    errors: NDArray
+    removed: NDArray
+    threshold: float
+    _: KW_ONLY
+    is_outlier: NDArray | None = None
 
     @classmethod
     def from_estimator(
@@ -247,12 +231,7 @@ class LossHistogramDisplay:
         Returns
         -------
         display : LossHistogramDisplay
-            The computed display; ``plot`` draws it.
-
-        Raises
-        ------
-        ValueError
-            If the estimator is not fitted, or the lengths differ.
+            What ``plot`` draws.
         """
         check_is_fitted(estimator, ["scores_", "removed_epoch_", "offset_"])
         errors = -np.asarray(estimator.scores_)
@@ -266,7 +245,7 @@ class LossHistogramDisplay:
         removed = np.asarray(estimator.removed_epoch_) > 0
         return cls(errors, removed, -float(estimator.offset_), is_outlier=is_outlier)
 
-    def plot(self, ax: Axes | None = None, *, bins: int = 30) -> LossHistogramDisplay:
+    def plot(self, ax: Any = None, *, bins: int = 30) -> Self:
         """Draw the histogram.
 
         Parameters
@@ -278,19 +257,15 @@ class LossHistogramDisplay:
 
         Returns
         -------
-        self : LossHistogramDisplay
-            With the attributes that hold what was drawn.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
+        self : object
+            The display.
         """
-        plt = load_pyplot(f"{type(self).__name__}.plot")
-        if ax is None:
-            _, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
-        (self.ax_,) = given_axes(ax, ["histogram"])
-        self.figure_ = self.ax_.figure
+        return self._plot(ax, bins=bins)
+
+    def _layout(self) -> tuple[Any, dict[str, Any]]:
+        return "histogram", {"figsize": (6.4, 3.8)}
+
+    def _draw(self, bins: int) -> None:
         kinds = [("stays", ~self.removed, color_of(0)), ("removed", self.removed, color_of(1))]
         if self.is_outlier is not None:
             kinds = [
@@ -317,13 +292,14 @@ class LossHistogramDisplay:
         )
         self.ax_.set(xlabel="Mean absolute reconstruction error (units of X)", ylabel="Rows")
         self.ax_.legend(frameon=False, fontsize="small")
-        return self
 
 
-class ReconstructionDisplay:
+@dataclass(eq=False, repr=False)
+class ReconstructionDisplay(Display):
     """Input, reconstruction, error and truth of images or volumes, as in the paper's Fig. 3 [1]_.
 
-    One line of panels for each row. Volumes are shown as one slice across their last axis.
+    One line of panels for each row. Volumes are shown as one slice across their last axis. Input
+    and reconstruction of a row share one scale of grey, the errors of all rows one of colour.
 
     Parameters
     ----------
@@ -338,8 +314,6 @@ class ReconstructionDisplay:
     ----------
     ax_ : ndarray of shape (n_rows, 3 or 4) of matplotlib.axes.Axes
         The panels.
-    figure_ : matplotlib.figure.Figure
-        The figure.
     images_ : ndarray of shape (n_rows, 3 or 4) of matplotlib.image.AxesImage
         What is in them.
 
@@ -362,20 +336,12 @@ class ReconstructionDisplay:
     (2, 3)
     """
 
-    def __init__(
-        self,
-        inputs: NDArray,
-        reconstructions: NDArray,
-        errors: NDArray,
-        *,
-        truth: NDArray | None = None,
-        names: list[str],
-    ):
-        self.inputs = inputs
-        self.reconstructions = reconstructions
-        self.errors = errors
-        self.truth = truth
-        self.names = names
+    inputs: NDArray
+    reconstructions: NDArray
+    errors: NDArray
+    _: KW_ONLY
+    truth: NDArray | None = None
+    names: list[str]
 
     @classmethod
     def from_estimator(
@@ -403,13 +369,7 @@ class ReconstructionDisplay:
         Returns
         -------
         display : ReconstructionDisplay
-            The computed display; ``plot`` draws it.
-
-        Raises
-        ------
-        ValueError
-            If the estimator is not fitted, the rows are neither images nor volumes, or shapes do
-            not fit.
+            What ``plot`` draws.
         """
         check_is_fitted(estimator)
         shape = tuple(estimator.input_shape_)
@@ -428,10 +388,9 @@ class ReconstructionDisplay:
                     f"truth has shape {truth.shape}, but the rows shown have shape "
                     f"{parts[0].shape}. Give one mask for each, without the channel axis."
                 )
-        if names is None:
-            scores = parts[2].reshape(len(X), -1).mean(1)
-            names = [f"row {i}\nerror {score:.3g}" for i, score in enumerate(scores)]
-        names = check_names(names, len(X), "rows")
+        scores = parts[2].reshape(len(X), -1).mean(1)
+        numbered = [f"row {i}\nerror {score:.3g}" for i, score in enumerate(scores)]
+        names = check_names(names, numbered, "rows")
         if len(shape) == 4:
             masks = (
                 parts[2]
@@ -444,44 +403,18 @@ class ReconstructionDisplay:
             truth = None if truth is None else truth[rows, :, :, places]
         return cls(*parts, truth=truth, names=names)
 
-    def plot(self, ax: Sequence[Axes] | None = None) -> ReconstructionDisplay:
-        """Draw the panels.
+    def _layout(self) -> tuple[Any, dict[str, Any]]:
+        titles = ["input", "reconstruction", "error"] + ["truth"] * (self.truth is not None)
+        size = 1.7 * len(titles) + 1.6, 1.8 * len(self.names) + 0.4
+        return [[f"{title} of {name}" for title in titles] for name in self.names], {
+            "figsize": size
+        }
 
-        Parameters
-        ----------
-        ax : array-like of matplotlib.axes.Axes, default=None
-            3 axes for each row, 4 with truth, row by row. None makes a figure.
-
-        Returns
-        -------
-        self : ReconstructionDisplay
-            With the attributes that hold what was drawn.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        ValueError
-            If `ax` has the wrong number of axes.
-
-        Notes
-        -----
-        Input and reconstruction of a row share one scale of grey, the errors of all rows one
-        scale of colour.
-        """
-        plt = load_pyplot(f"{type(self).__name__}.plot")
-        titles = ["input", "reconstruction", "error"]
-        titles += [] if self.truth is None else ["truth"]
-        n_rows = len(self.inputs)
-        if ax is None:
-            size = 1.7 * len(titles) + 1.6, 1.8 * n_rows + 0.4
-            ax = plt.subplots(n_rows, len(titles), figsize=size, layout="constrained")[1]
-        panels = [f"{title} of {name}" for name in self.names for title in titles]
-        axes = np.array(given_axes(ax, panels), dtype=object).reshape(n_rows, len(titles))
-        self.ax_, self.figure_ = axes, axes[0, 0].figure
+    def _draw(self) -> None:
+        axes, titles = self.ax_, ["input", "reconstruction", "error", "truth"]
         self.images_ = np.empty(axes.shape, dtype=object)
         top = float(self.errors.max()) or 1.0
-        for i in range(n_rows):
+        for i in range(len(axes)):
             low, high = float(self.inputs[i].min()), float(self.inputs[i].max())
             grey = {"cmap": "gray", "vmin": low, "vmax": high}
             shown = [(self.inputs[i], grey), (self.reconstructions[i], grey)]
@@ -496,4 +429,3 @@ class ReconstructionDisplay:
             axes[i, 0].set_ylabel(self.names[i], rotation=0, ha="right", va="center")
         bar = self.figure_.colorbar(self.images_[0, 2], ax=axes[:, 2].tolist(), fraction=0.06)
         bar.ax.tick_params(labelsize="small")
-        return self

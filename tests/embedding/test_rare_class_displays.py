@@ -7,7 +7,7 @@ from sklearn.manifold import TSNE
 from sklearn.metrics import recall_score
 from sklearn.preprocessing import FunctionTransformer
 
-from skrobust import ClassRecallDisplay, EmbeddingDisplay, RetrievalDisplay
+from skrobust import ClassRecallDisplay, EmbeddingDisplay, RetrievalDisplay, retrieve_neighbors
 
 Y = np.repeat(["a", "b", "c", "d"], [40, 30, 3, 1])
 
@@ -77,6 +77,8 @@ def test_recalls_and_their_order():
     display.plot()
     np.testing.assert_allclose(display.lines_[0].get_ydata(), display.recalls["one"][[1, 0, 2, 3]])
     assert display.lines_[1].get_label() == "two (mean 1.00, rare 1.00)"
+    # classes have no order that a line could follow
+    assert {line.get_linestyle() for line in display.lines_} == {"None"}
     assert display.rare_span_.get_x() == 1.5
     assert display.ax_.get_xticklabels()[0].get_text() == "b\n60"
 
@@ -114,10 +116,13 @@ def test_nearest_rows_are_shown(shape):
         shown = drawn[0] if len(shape) == 3 else drawn[0, 2]
         np.testing.assert_array_equal(panel.images[0].get_array(), shown)
     assert display.ax_.shape == (2, 4)
-    assert display.ax_[1, 0].get_title() == "query: 1"
-    for j, label in enumerate(display.labels[0]):
-        title = display.ax_[0, j + 1].get_title()
-        assert title.startswith("= 0" if label == 0 else f"≠ {label}")
+    assert display.ax_[1, 0].get_title() == "query\n1\nrow 1"
+    nearest = np.argsort(((X - query[0]) ** 2).reshape(20, -1).sum(1))[:3]
+    for j, (label, row) in enumerate(zip(display.labels[0], nearest, strict=True)):
+        title = display.ax_[0, j + 1].get_title().split("\n")
+        assert title[0] == ("= 0" if label == 0 else f"≠ {label}")
+        assert title[1] == f"distance {display.distances[0, j]:.2g}"
+        assert title[2] == f"row {row}"
 
 
 def test_flat_rows_names_and_unknown_queries():
@@ -127,9 +132,39 @@ def test_flat_rows_names_and_unknown_queries():
         FLAT, X[:1], X, y, n_neighbors=2, input_shape=(1, 3, 4), names={0: "glioma", 1: "other"}
     ).plot()
     assert display.queries.shape == (1, 1, 3, 4)
-    assert display.ax_[0, 0].get_title() == "query"
-    assert display.ax_[0, 1].get_title() == "glioma\nat 0.00"
+    assert display.ax_[0, 0].get_title() == "query\nrow 0"
+    assert display.ax_[0, 1].get_title() == "glioma\ndistance 0\nrow 0"
     with pytest.raises(ValueError, match="y_query has 2 labels for 1 queries"):
         RetrievalDisplay.from_estimator(FLAT, X[:1], X, y, y_query=[0, 1])
     with pytest.raises(ValueError, match="ax holds 2 axes, but 3 panels"):
         display.plot(display.ax_[0, :2])
+
+
+def test_rows_of_the_own_patient_are_left_out_and_patients_named():
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(30, 4)), np.arange(30) % 3
+    groups = np.array(["Ann", "Bob", "Eve"])[np.arange(30) // 10]
+    query = X[[3, 12]] + 0.01
+    display = RetrievalDisplay.from_estimator(
+        FLAT, query, X, y, n_neighbors=4,
+        groups_query=groups[[3, 12]], groups_labelled=groups,
+    ).plot()  # fmt: skip
+    for i, own in enumerate(("Ann", "Bob")):
+        others = np.flatnonzero(groups != own)
+        far = ((X[others] - query[i]) ** 2).sum(1)
+        np.testing.assert_array_equal(display.neighbors[i], X[others[np.argsort(far)[:4]]])
+        assert np.all(np.diff(display.distances[i]) >= 0)
+    assert display.ax_[1, 0].get_title() == "query\nrow 1\npatient Bob"
+    assert not display.ax_[0, 1].get_title().endswith("patient Ann")
+    plain = RetrievalDisplay.from_estimator(FLAT, query, X, y, n_neighbors=1)
+    np.testing.assert_array_equal(plain.neighbors[:, 0], X[[3, 12]])
+
+
+def test_groups_of_retrieval_that_do_not_fit():
+    X, y, groups = np.eye(5), [0] * 5, ["a", "a", "a", "b", "b"]
+    with pytest.raises(ValueError, match="both groups_query and groups_labelled"):
+        retrieve_neighbors(X[:1], X, y, 1, groups_query=["a"])
+    with pytest.raises(ValueError, match="2 labelled rows of other groups than a, that of query"):
+        retrieve_neighbors(X[:1], X, y, 3, groups_query=["a"], groups_labelled=groups)
+    found = retrieve_neighbors(X[:1], X, y, 2, groups_query=["a"], groups_labelled=groups)
+    assert sorted(found.indices[0]) == [3, 4]

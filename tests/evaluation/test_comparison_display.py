@@ -4,7 +4,7 @@ import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 
-from skrobust.evaluation import ComparisonDisplay, compare_estimators
+from skrobust.evaluation import ComparisonDisplay, compare_estimators, summarize_comparison
 
 
 def table(seed=0):
@@ -29,62 +29,93 @@ def score_of(results, name, split, metric):
 def test_scores_and_differences_by_loops():
     results = table()
     display = ComparisonDisplay.from_results(results, metric="auc", baseline="forest")
-    assert list(display.scores) == ["svm", "forest", "net"]
-    assert list(display.differences) == ["svm", "net"]
+    scores, differences = display.scores["auc"], display.differences["auc"]
+    assert list(scores) == ["svm", "forest", "net"]
+    assert list(differences) == ["svm", "net"]
     for name in ("svm", "net"):
         for split in range(4):
             own, base = (score_of(results, n, split, "auc") for n in (name, "forest"))
-            assert display.scores[name][split] == own
-            assert display.differences[name][split] == own - base
+            assert scores[name][split] == own
+            assert differences[name][split] == own - base
 
 
 def test_plot_with_baseline():
     display = ComparisonDisplay.from_results(table(), metric="auc", baseline="forest")
     assert display.plot() is display
     assert [len(dots.get_offsets()) for dots in display.dots_] == [4, 4, 4]
-    for name, bars in zip(display.scores, display.errorbars_, strict=True):
+    for name, bars in zip(display.scores["auc"], display.errorbars_, strict=True):
         line, _, (stick,) = bars
-        scores = display.scores[name]
-        assert line.get_xdata()[0] == pytest.approx(scores.mean())
-        half = np.ptp(stick.get_segments()[0][:, 0]) / 2
-        assert half == pytest.approx(np.std(scores, ddof=1))
-    assert display.baseline_line_.get_xdata()[0] == display.scores["forest"].mean()
-    change = display.differences["svm"]
-    expected = f"{change.mean():+.3f} ± {change.std():.3f},  higher on {(change > 0).sum()} of 4"
-    assert display.difference_texts_[0].get_text() == expected
+        scores = display.scores["auc"][name]
+        mean, sd = scores.mean(), np.std(scores, ddof=1)
+        assert line.get_xdata()[0] == pytest.approx(mean)
+        ends = stick.get_segments()[0][:, 0]
+        assert ends == pytest.approx([max(mean - sd, 0), min(mean + sd, 1)])
+    assert display.baseline_lines_[0].get_xdata()[0] == display.scores["auc"]["forest"].mean()
+    change = display.differences["auc"]["svm"]
+    assert display.difference_texts_[0].get_text() == f"{change.mean():+.3f}"
+    assert "Numbers: mean difference to forest" in display.ax_.get_title(loc="left")
     labels = [tick.get_text() for tick in display.ax_.get_yticklabels()]
     assert labels == ["svm", "forest", "net"]
 
 
 def test_plot_without_baseline():
     display = ComparisonDisplay.from_results(table(), metric="accuracy").plot()
-    assert display.baseline_line_ is None
-    assert display.difference_texts_ == []
-    assert display.differences.shape == (4, 0)
+    assert display.baseline_lines_ == display.difference_texts_ == []
+    assert display.differences["accuracy"].shape == (4, 0)
+
+
+def test_bars_of_scores_that_are_no_rates_are_not_cut():
+    results = table()
+    results["score"] -= 0.9
+    display = ComparisonDisplay.from_results(results, metric="auc").plot()
+    values = display.scores["auc"]["svm"]
+    ends = display.errorbars_[0][2][0].get_segments()[0][:, 0]
+    assert np.ptp(ends) == pytest.approx(2 * values.std())
+    assert ends[0] < 0
 
 
 def test_failed_folds_are_told():
     results = table()
     results.loc[0, "score"] = np.nan
     display = ComparisonDisplay.from_results(results, metric="auc", baseline="forest").plot()
-    assert display.ax_.get_yticklabels()[0].get_text() == "svm\n(3 of 4)"
-    assert display.difference_texts_[0].get_text().endswith("of 3")
+    assert display.ax_.get_yticklabels()[0].get_text() == "svm\n(3 of 4 folds)"
     assert len(display.dots_[0].get_offsets()) == 3
+    results.loc[(results["estimator"] == "svm") & (results["split"] > 0), "score"] = np.nan
+    results.loc[(results["estimator"] == "forest") & (results["split"] == 0), "score"] = np.nan
+    results.loc[0, "score"] = 0.5
+    display = ComparisonDisplay.from_results(results, metric="auc", baseline="forest").plot()
+    assert display.difference_texts_[0].get_text() == "no fold in common"
 
 
 def test_one_split():
-    results = table().query("split == 0")
+    results = table().query("split == 0").assign(n_train=30, n_test=10)
     display = ComparisonDisplay.from_results(results, metric="auc", baseline="svm").plot()
-    assert "± 0.000" in display.difference_texts_[0].get_text()
+    assert "p" not in display.difference_texts_[0].get_text()
 
 
-def test_table_of_compare_estimators():
-    X = np.random.default_rng(0).normal(size=(40, 3))
+def test_default_scores_of_compare_estimators_are_four_panels():
+    rng = np.random.default_rng(0)
+    groups = np.arange(80) // 2
+    y = np.array(["healthy", "tumour"])[groups % 2]
+    X = rng.normal(size=(80, 3)) + (y == "tumour")[:, None]
     estimators = {"chance": DummyClassifier(), "linear": LogisticRegression()}
-    results = compare_estimators(estimators, X, np.arange(40) % 2, cv=2, scoring="roc_auc")
-    display = ComparisonDisplay.from_results(results, baseline="chance")
-    assert display.metric == "roc_auc"
-    assert display.scores["chance"].tolist() == [0.5, 0.5]
+    results = compare_estimators(estimators, X, y, groups=groups, cv=3, pos_label="tumour")
+    display = ComparisonDisplay.from_results(results, baseline="chance").plot()
+    assert display.ax_.shape == (4,)
+    labels = [ax.get_xlabel() for ax in display.ax_]
+    assert labels[2:] == ["ROC AUC (rows)", "accuracy (patients)"]
+    assert "positive class: tumour" in display.ax_[0].get_title(loc="left")
+    assert len(display.dots_) == 8
+    summary = summarize_comparison(results, baseline="chance").query("estimator == 'linear'")
+    for text, p in zip(display.difference_texts_, summary["p_value"], strict=True):
+        shown = text.get_text()
+        if p < 0.001:
+            assert shown.endswith("(p < 0.001)")
+        else:
+            assert float(shown.split("p = ")[1][:-1]) == pytest.approx(p, rel=0.5)
+    one = ComparisonDisplay.from_results(results, metric="roc_auc (rows)", baseline="chance").plot()
+    assert one.ax_.get_xlabel() == "ROC AUC (rows)"
+    assert one.scores["roc_auc (rows)"]["chance"].tolist() == [0.5] * 3
 
 
 def test_errors():
@@ -92,8 +123,8 @@ def test_errors():
     make = ComparisonDisplay.from_results
     with pytest.raises(ValueError, match=r"lacks the columns \['score'\]"):
         make(results.drop(columns="score"))
-    with pytest.raises(ValueError, match=r"metric is None, expected one of \['auc', 'accuracy'\]"):
-        make(results)
+    with pytest.raises(ValueError, match=r"metric is 'f1', expected one of \['auc', 'accuracy'\]"):
+        make(results, metric=["auc", "f1"])
     with pytest.raises(ValueError, match="baseline is 'lda'"):
         make(results, metric="auc", baseline="lda")
     with pytest.raises(ValueError, match="'svm' has several scores 'auc' for split 0"):

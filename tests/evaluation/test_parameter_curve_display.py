@@ -64,11 +64,24 @@ def test_plot_shows_the_table(search):
         assert low < expected.min() < expected.max() < high
     assert display.ax_.get_xlim()[0] < 1 < 9 < display.ax_.get_xlim()[1]
     assert [line.get_ydata()[0] for line in display.baseline_lines_] == [0.9, 0.8]
+    # spreads of baselines are bars, not bands that hide each other
+    assert [bar.get_ydata() for bar in display.baseline_bars_] == [pytest.approx([0.75, 0.85])]
+    assert not display.ax_.patches
     texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert texts == ["uniform", "distance", "SVM", "RF"]
     assert display.ax_.get_legend().get_title().get_text() == "weights"
     assert display.ax_.get_xlabel() == "n_neighbors"
     assert display.ax_.get_ylabel() == "accuracy (mean ± sd)"
+
+
+def test_two_baselines_with_spreads_stand_apart(search):
+    display = ParameterCurveDisplay.from_search(
+        search, "knn__n_neighbors", baselines={"SVM": (0.9, 0.05), "RF": (0.88, 0.06)}
+    ).plot()
+    places = [bar.get_xdata()[0] for bar in display.baseline_bars_]
+    assert len(set(places)) == 2
+    assert len({line.get_linestyle() for line in display.baseline_lines_}) == 2
+    assert display.ax_.get_ylim()[1] > 0.95
 
 
 def test_one_line_without_hue(search):

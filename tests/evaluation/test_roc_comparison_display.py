@@ -51,7 +51,10 @@ def test_groups_are_averaged_first():
     display = RocComparisonDisplay.from_predictions(y, {"net": score}, groups=groups)
     table = pd.DataFrame({"y": y, "score": score}).groupby(groups).mean()
     assert display.curves["net"]["auc"] == pytest.approx([roc_auc_score(table.y, table.score)])
-    assert display.plot().ax_.get_xlabel().endswith("of groups; positive class: 1")
+    display.plot()
+    title = display.ax_.get_title(loc="left")
+    assert title == "Positive class: 1\n12 of 24 patients; each patient counts once"
+    assert display.ax_.get_xlabel() == "False positive rate of patients (1 − specificity)"
 
 
 def test_groups_within_folds():
@@ -74,6 +77,39 @@ def test_predict_proba_and_pos_label():
     assert second.pos_label == "tumour"
     first = RocComparisonDisplay.from_predictions(labels, {"net": proba}, pos_label="healthy")
     assert first.curves["net"]["auc"] == pytest.approx([roc_auc_score(1 - y, -score)])
+    named = RocComparisonDisplay.from_predictions(y, {"net": score}, class_names=["no", "glioma"])
+    title = named.plot().ax_.get_title(loc="left")
+    assert title == f"Positive class: glioma\n{y.sum()} of {len(y)} rows"
+
+
+def test_few_patients_per_fold_are_averaged_by_rank():
+    y, score, groups, _ = scored()
+    folds = groups // 2 % 6
+    shift = 10 * folds  # scores of folds need not be on one scale
+    display = RocComparisonDisplay.from_predictions(
+        y, {"net": score + shift}, folds=folds, groups=groups
+    )
+    curve = display.curves["net"]
+    assert np.isnan(curve["tpr_std"]).all()
+    assert display.plot(bands=True).bands_ == []
+    # at every share of patients called positive: the mean rates of the folds, counted by hand
+    points = {(0.0, 0.0)}
+    table = pd.DataFrame({"y": y, "score": score, "fold": folds}).groupby(groups).mean()
+    for n_positive in range(1, 5):
+        called = table.groupby("fold")["score"].rank(ascending=False) <= n_positive
+        points.add((called[table.y == 0].mean(), called[table.y == 1].mean()))
+    drawn = set(zip(curve["fpr"].round(9), curve["tpr"].round(9), strict=True))
+    # points on a straight line are left out
+    assert drawn <= {(round(a, 9), round(b, 9)) for a, b in points}
+    assert (1.0, 1.0) in drawn
+
+
+def test_bands_of_many_methods_are_off():
+    y, score, _, folds = scored()
+    scores = dict.fromkeys("abc", score)
+    display = RocComparisonDisplay.from_predictions(y, scores, folds=folds)
+    assert display.plot().bands_ == []
+    assert len(display.plot(bands=True).bands_) == 3
 
 
 def test_plot_draws_lines_bands_and_points():

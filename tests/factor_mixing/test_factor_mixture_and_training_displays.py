@@ -87,3 +87,17 @@ def test_the_losses_and_the_probe_are_drawn():
     assert display.ax_[2].lines[0].get_ydata()[0] == found["chance"]
     with pytest.raises(ValueError, match="ax holds 1 axes, but 3 panels"):
         display.plot(display.ax_[:1])
+
+
+@pytest.mark.parametrize(("probe", "told"), [(0.48, True), (0.36, False), (np.nan, False)])
+def test_factors_that_are_not_separated_are_told(probe, told):
+    history = [{"class_loss": 1.0}, {"adversary_loss": 1.0, "reconstruction_loss": 0.5}]
+    found = {"class_accuracy": 0.9, "probe_accuracy": probe, "chance": 0.34}
+    display = FactorTrainingDisplay(history, found).plot()
+    assert ("Not separated" in display.ax_[2].get_xlabel()) == told
+    (text,) = display.ax_[2].get_legend().get_texts()
+    assert text.get_text() == "chance: 0.34"
+    for ax in display.ax_[::2]:
+        display.figure_.canvas.draw()
+        box = ax.get_legend().get_window_extent()
+        assert box.y0 >= ax.get_window_extent().y1 - 5

@@ -34,13 +34,18 @@ def test_extreme_rows_are_chosen_and_drawn(shape):
     X, y = rows(shape), np.tile(["a", "b"], 10)
     influence = np.random.RandomState(1).randn(20)
     influence[3] = np.nan
-    display = InfluenceDisplay.from_influence(influence, X, y, n_rows=3)
+    groups = np.repeat(["Ann", "Bob"], 10)
+    display = InfluenceDisplay.from_influence(influence, X, y, groups=groups, n_rows=3)
     by_hand = sorted((value, i) for i, value in enumerate(influence) if value == value)
     assert display.indices[0].tolist() == [i for _, i in by_hand[:3]]
     assert display.indices[1].tolist() == [i for _, i in by_hand[:-4:-1]]
-    assert display.titles[0].startswith(f"{y[by_hand[0][1]]}: -")
+    value, i = by_hand[-1]
+    expected = f"harmful: {value:+.2g}\nlabelled {y[i]}\nrow {i}, patient {groups[i]}"
+    assert display.titles[3] == expected
+    assert display.titles[0].startswith("helpful: -")
     display.plot()
     assert [panel.get_title() for panel in display.ax_.ravel()] == display.titles
+    assert "raise the loss" in display.ax_[1, 0].get_ylabel()
     drawn = display.rows_[3]
     worst = X[by_hand[-1][1]]
     if len(shape) <= 2:
@@ -57,7 +62,8 @@ def test_flat_rows_as_images_and_fewer_rows_than_asked_for():
     )
     assert display.indices.tolist() == [[0], [0]]
     assert display.helpful.shape == (1, 1, 2, 3)
-    assert display.titles == ["1", "1"]
+    # the only row is the most helpful one as well, but it harms
+    assert display.titles == ["harmful: +1\nrow 0"] * 2
 
 
 @pytest.mark.parametrize(
@@ -97,6 +103,19 @@ def test_perturbation_panels(shape, with_masks):
         scales = [panel.images[0].get_clim() for panel in display.ax_[0]]
         assert scales[0] == scales[-1]
         assert scales[-2][0] == -scales[-2][1] < 0
+
+
+def test_volumes_are_cut_where_they_changed_most():
+    X, change = rows((1, 6, 4, 5)), np.zeros((1, 1, 6, 4, 5))
+    change[0, 0, 4, 1, 2] = -3
+    change[0, 0, 1, 1, 2] = 2
+    masks = np.zeros(X.shape)
+    masks[7] = change[0] != 0
+    fitted = SimpleNamespace(perturbed_indices_=np.array([7]), perturbation_=change)
+    display = PerturbationDisplay.from_estimator(fitted, X, masks=masks).plot()
+    for panel, shown in zip(display.ax_[0], (X[7], masks[7], change[0]), strict=False):
+        np.testing.assert_array_equal(panel.images[0].get_array(), shown[0, 4])
+    assert display.ax_[0, 0].get_ylabel() == "row 7\nslice 4"
 
 
 def test_perturbation_that_does_not_fit_is_refused():

@@ -7,7 +7,8 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.random_projection import GaussianRandomProjection
 
-from skrobust.label_noise import DistillationDisplay
+from skrobust import make_mr_spectra
+from skrobust.label_noise import DistillationDisplay, LabelNoiseModel
 
 
 def rows(n_classes=2, n=60, seed=0):
@@ -56,6 +57,75 @@ def test_tsne_takes_part():
     tsne = TSNE(perplexity=5, max_iter=250, init="random", method="exact")
     display = DistillationDisplay.from_estimator(distiller, X, y, projection=tsne, random_state=0)
     assert display.plot().ax_[0].get_xlabel() == "TSNE 1"
+
+
+def test_spikes_do_not_rule_the_picture():
+    X, y, distiller = rows(n=200)
+    spiky = X.copy()
+    spiky[::20, 0, 0] += 1000
+    plain = DistillationDisplay.from_estimator(distiller, X, y)
+    display = DistillationDisplay.from_estimator(distiller, spiky, y).plot()
+    assert display.distances.max() < 3 * plain.distances.max()
+    left, right = display.ax_[0].get_xlim()
+    assert right - left < 4 * np.ptp(plain.projected[:, 0])
+    counts = [bar.get_height() for bar in display.histograms_[0]]
+    assert np.count_nonzero(counts) > 10
+
+
+def test_rows_far_outside_stand_at_the_edge():
+    X, y, distiller = rows(n=200)
+    display = DistillationDisplay.from_estimator(distiller, X, y)
+    display.projected = np.c_[np.arange(200.0), np.arange(200.0)]
+    display.projected[7] = 1e6
+    display.distances[7] = 1e6
+    display.plot(bins=9)
+    assert display.ax_[0].get_xlim()[1] < 1000
+    assert "1 rows far outside stand at the edge" in display.ax_[0].get_title(loc="left")
+    assert "last bar: all above" in display.ax_[-1].get_xlabel()
+    heights = [sum(bar.get_height() for bar in bars) for bars in display.histograms_]
+    assert heights[::2] == [100, 100]
+
+
+def test_patients_the_worst_first():
+    rng = np.random.default_rng(0)
+    groups, y = np.repeat(["P1", "P2", "P3", "P4"], 5), np.repeat(["ill", "well"], 10)
+    proba = rng.dirichlet([1, 1], size=20)
+    quality = np.where(y == "ill", proba[:, 0], proba[:, 1])
+    distiller = SimpleNamespace(
+        kept_=quality > 0.5, quality_=quality, label_probabilities_=proba,
+        classes_=np.array(["ill", "well"]),
+    )  # fmt: skip
+    display = DistillationDisplay.from_estimator(distiller, y, y, groups=groups, level="group")
+    patients = display.patients
+    assert patients["quality"].is_monotonic_increasing
+    for name, line in patients.iterrows():
+        own = groups == name
+        assert line["quality"] == pytest.approx(np.mean(quality[own]))
+        assert line["rows"] == 5
+        mean = proba[own].mean(0)
+        assert line["suggested"] == ("ill" if mean[0] > mean[1] else "well")
+        assert line["label"] == y[own][0]
+    display.plot(n_groups=3)
+    shown = [tick.get_text() for tick in display.ax_.get_yticklabels()]
+    assert shown == [f"{name} (5 rows)" for name in patients.index[:3]]
+    doubted = patients.iloc[:3].query("label != suggested")
+    texts = [text.get_text() for text in display.ax_.texts]
+    assert texts == [f"rather {other}?" for other in doubted["suggested"]]
+    assert len(texts) > 0
+    assert "The 3 of 4 patients" in display.ax_.get_title()
+
+
+def test_patients_of_the_noise_model():
+    data = make_mr_spectra(40, n_voxels=6, impurity=0, random_state=0)
+    model = LabelNoiseModel(random_state=0).fit(data.data, data.target, groups=data.groups)
+    display = DistillationDisplay.from_estimator(
+        model, data.data, data.target, groups=data.groups, level="group"
+    )
+    expected = model.patients_["probability"].loc[display.patients.index]
+    np.testing.assert_allclose(display.patients["quality"], expected)
+    assert display.patients["suggested"].tolist() == [
+        str(label) for label in model.patients_.loc[display.patients.index, "suggested"]
+    ]
 
 
 def test_sampler_with_distiller():
@@ -111,6 +181,12 @@ def test_errors():
         make(distiller, X[1:], y[1:])
     with pytest.raises(ValueError, match="y has 59 labels but X has 60 rows"):
         make(distiller, X, y[1:])
+    with pytest.raises(ValueError, match="level is 'patient'"):
+        make(distiller, X, y, level="patient")
+    with pytest.raises(ValueError, match="level='group' needs groups"):
+        make(distiller, X, y, level="group")
+    with pytest.raises(ValueError, match="has no quality_"):
+        make(distiller, X, y, level="group", groups=y)
     with pytest.raises(ValueError, match=r"one class only, \[0\]"):
         make(distiller, X, np.zeros(60, dtype=int))
     with pytest.raises(ValueError, match="but there are 2 classes"):

@@ -62,7 +62,59 @@ def test_plot_signals(channels):
     left, right = display.ax_[0].get_xlim()
     assert left > right
     assert display.ax_[-1].get_xlabel() == "ppm"
-    assert display.ax_[1].texts[0].get_text() == "b: map for class 2"
+    assert display.ax_[1].get_title(loc="left") == "b: predicted 2"
+    scale = display.ax_[0].child_axes[0]
+    assert scale.get_ylabel() == "Map (class score)"
+    top = scale.get_yticks()[-1]
+    assert top == pytest.approx(display.maps.max())
+
+
+def test_titles_name_classes_patients_and_mispredicted_rows():
+    class Judging(Mapped):
+        def predict_proba(self, X):
+            return np.array([[0.7, 0.3], [0.1, 0.9]] * len(X))[: len(X)]
+
+    display = ClassActivationDisplay.from_estimator(
+        Judging(32), signals(), [1, 1, 2], groups=["P1", "P1", "P7"],
+        class_names=["glioma", "pituitary"], target=[1, 2, 2],
+    ).plot()  # fmt: skip
+    assert display.titles == [
+        "row 0, patient P1: labelled glioma, predicted glioma (0.7)",
+        "row 1, patient P1: labelled glioma, predicted pituitary (0.9)",
+        "row 2, patient P7: labelled pituitary, predicted glioma (0.7); map for pituitary",
+    ]
+    assert display.is_wrong.tolist() == [False, True, True]
+    colors = [ax._left_title.get_color() for ax in display.ax_]
+    assert colors[0] == "black"
+    assert colors[1] == colors[2] != "black"
+    with pytest.raises(ValueError, match="y has 2 labels but X has 3 rows"):
+        ClassActivationDisplay.from_estimator(Mapped(32), signals(), [1, 2])
+
+
+def test_fine_maps_of_images_point_where_the_class_is():
+    rng = np.random.RandomState(0)
+    X, y = 0.3 * rng.normal(size=(120, 1, 32, 32)).astype("float32"), np.arange(120) % 2
+    corners = rng.randint(0, 24, size=(120, 2))
+    inside = np.zeros((120, 32, 32), dtype=bool)
+    for i, (a, b) in enumerate(corners):
+        inside[i, a : a + 8, b : b + 8] = True
+    X[:, 0][inside & (y == 1)[:, None, None]] += 2
+    clf = NetClassifier(max_epochs=15, lr=1e-2, random_state=0).fit(X, y)
+    ill = np.flatnonzero(y == 1)[:20]
+    display = ClassActivationDisplay.from_estimator(clf, X[ill], y[ill])
+    assert (display.maps >= 0).all()
+
+    def share(maps):
+        maps = maps.clip(min=0)
+        return (maps * inside[ill]).sum() / maps.sum()
+
+    coarse = clf.class_activation_map(X[ill], y[ill])
+    assert share(display.maps) > 0.5
+    assert share(display.maps) > 2 * share(coarse)
+    overlay = display.plot().images_[0]
+    alpha = overlay.get_alpha()
+    strongest = np.unravel_index(display.maps[0].argmax(), (32, 32))
+    assert alpha[strongest] == alpha.max() > 4 * alpha[display.maps[0] <= 0.01].mean()
 
 
 def test_maps_share_a_scale_below_the_signals():

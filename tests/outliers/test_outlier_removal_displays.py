@@ -105,3 +105,25 @@ def test_gamma_curve_is_what_separate_fits_give(data):
         GammaCurveDisplay.from_estimator(settings, X, is_outlier, X, np.zeros(90))
     with pytest.raises(ValueError, match="is_outlier has 3 entries, but X has 90"):
         GammaCurveDisplay.from_estimator(settings, X, [0, 1, 0], X, is_outlier)
+
+
+def test_repeats_of_the_gamma_curve_and_its_axis(data):
+    X, is_outlier = data
+    settings = AEOutlierRemover(restarts=(), max_epochs=10, lr=4e-3, random_state=0)
+    once, twice = (
+        GammaCurveDisplay.from_estimator(
+            settings, X, is_outlier, X, is_outlier, gammas=[2.0], n_repeats=n
+        )
+        for n in (1, 2)
+    )
+    second = 2 * twice.aurocs[0] - once.aurocs[0]
+    assert twice.spread[0] == pytest.approx(np.std([once.aurocs[0], second], ddof=1))
+    assert once.spread is None
+    assert once.plot().band_ is None
+    assert twice.plot().band_ is not None
+    close = GammaCurveDisplay(
+        np.array([1.3, 1.5]), np.array([0.92, 0.927]), np.zeros((2, 2)), 0.925
+    ).plot()
+    low, high = close.ax_[0].get_ylim()
+    assert high - low == pytest.approx(0.1)
+    assert low < 0.92 < 0.927 < high
