@@ -227,7 +227,10 @@ class ComparisonDisplay(Display):
             mean = self.scores[metric][name].mean()
             side = "left" if mean < middle else "right"
             place = (mean, names.index(name) - 0.18)
-            self.difference_texts_.append(ax.text(*place, text, ha=side, fontsize="small"))
+            box = {"color": "white", "alpha": 0.8, "pad": 0.5}
+            self.difference_texts_.append(
+                ax.text(*place, text, ha=side, bbox=box, fontsize="small")
+            )
 
 
 _GRID = np.linspace(0, 1, 201)

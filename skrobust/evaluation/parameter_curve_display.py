@@ -72,7 +72,7 @@ class ParameterCurveDisplay(Display):
     baseline_lines_ : list of matplotlib.lines.Line2D
         One per baseline.
     baseline_bars_ : list of matplotlib.lines.Line2D
-        At the right end, the standard deviations of the baselines where they are known.
+        Right of the axes, the standard deviations of the baselines where they are known.
 
     Notes
     -----
@@ -226,11 +226,11 @@ class ParameterCurveDisplay(Display):
             style = {"color": ("0.2", "0.55")[i % 2], "ls": LINES[1:][i % 3]}
             self.baseline_lines_.append(ax.axhline(mean, label=name, **style))
             if not np.isnan(std):
-                # bars in the margin: bands over the whole width would hide each other
-                place = 0.985 - 0.02 * (i % 2)
+                # bars beside the axes: bands over the whole width would hide each other
+                place = 1.015 + 0.02 * (i % 2)
                 self.baseline_bars_ += ax.plot(
                     [place] * 2, [mean - std, mean + std], color=style["color"], marker="_", lw=2,
-                    transform=ax.get_yaxis_transform(),
+                    transform=ax.get_yaxis_transform(), clip_on=False,
                 )  # fmt: skip
         values = np.concatenate([curve["x"] for curve in self.curves.values()])
         if xscale == "linear" and (values == values.round()).all():
@@ -240,7 +240,7 @@ class ParameterCurveDisplay(Display):
         if self.hue_name is None and not self.baselines:
             return
         own = self._made_figure
-        place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1)} if own else {"loc": "best"}
+        place = {"loc": "upper left", "bbox_to_anchor": (1.05, 1)} if own else {"loc": "best"}
         title = None if self.hue_name is None else _short(self.hue_name)
         handles = [*self.errorbars_, *self.baseline_lines_]
         ax.legend(handles=handles, title=title, alignment="left", frameon=not own, **place)

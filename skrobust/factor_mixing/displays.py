@@ -381,9 +381,9 @@ class FactorTrainingDisplay(Display):
         colors = [color_of(0), color_of(1)]
         heights = [found["class_accuracy"], probe]
         self.bars_ = accuracy.bar(names, heights, color=colors, width=0.6)
-        accuracy.bar_label(self.bars_, fmt="%.2f", label_type="center", color="white")
+        accuracy.bar_label(self.bars_, fmt="%.2f", padding=2)
         accuracy.axhline(chance, color="0.3", ls="--", lw=1.2, label=f"chance: {chance:.2f}")
         accuracy.legend(**above)
-        accuracy.set(ylabel="Accuracy", ylim=(0, 1), xlim=(-0.5, 1.5))
+        accuracy.set(ylabel="Accuracy", ylim=(0, 1.12), yticks=np.linspace(0, 1, 6))
         if probe > chance + _PROBE_MARGIN:
             accuracy.set_xlabel("Not separated: r still tells the class", color=color_of(1))

@@ -474,7 +474,7 @@ class DistillationDisplay(Display):
                 ax.tick_params(labelbottom=False)
         other = "class" if len(axes) == 2 else "classes"
         beyond = "; last bar: all above" if self.distances.max() > far else ""
-        axes[-1].set_xlabel(f"Distance to the centre of the other {other} (units of X{beyond})")
+        axes[-1].set_xlabel(f"Distance to the centre of the other {other}\n(units of X{beyond})")
 
     def _draw_patients(self, ax: Any) -> None:
         """Draw the patients with the worst labels, the worst first."""
@@ -501,7 +501,7 @@ class DistillationDisplay(Display):
         ax.set_title(f"The {len(shown)} of {len(self.patients)} patients with the worst labels")
         ax.grid(axis="x", color="0.9")
         ax.set_axisbelow(True)
-        ax.legend(loc="lower right")
+        ax.legend(loc="lower left")
 
 
 def _patients(

@@ -58,7 +58,7 @@ def mark_peaks(
     places = spread([peaks[name] for name in names], 0.027 * np.ptp(axis))
     return [
         ax.annotate(
-            name, (peaks[name], 1), (place, 1.2), xycoords=ax.get_xaxis_transform(),
+            name, (peaks[name], 1), (place, 1.32), xycoords=ax.get_xaxis_transform(),
             textcoords=ax.get_xaxis_transform(), rotation=90, ha="center", va="bottom",
             fontsize="small", arrowprops={"arrowstyle": "-", "color": "0.6", "lw": 0.7},
         )
@@ -264,7 +264,7 @@ class ClassActivationDisplay(Display):
                 title = f"labelled {named.get(given[i].item(), given[i])}, {title}"
             if labels[i] != found:
                 title += f"; map for {named[labels[i].item()]}"
-            titles.append(f"{name}: {title}")
+            titles.append(f"{name}\n{title}")
         return cls(
             array.reshape(len(array), -1, *maps.shape[1:]), maps, labels, estimator.classes_,
             names, axis=axis, axis_label=axis_label, peaks=None if peaks is None else dict(peaks),
@@ -294,7 +294,7 @@ class ClassActivationDisplay(Display):
     def _layout(self) -> tuple[Any, dict[str, Any]]:
         n = len(self.rows)
         if self.maps.ndim == 2:
-            return self.names, {"figsize": (8, 1.2 + 2.1 * n), "sharex": True}
+            return self.names, {"figsize": (8, 1.2 + 2.3 * n), "sharex": True}
         panels = [[f"{name}, {part}" for part in ("row", "map")] for name in self.names]
         return panels, {"figsize": (6.4, 0.3 + 3 * n)}
 
@@ -335,13 +335,14 @@ class ClassActivationDisplay(Display):
             self.figure_.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
 
     def _draw_images(self, channel: int) -> None:
-        top = max(float(self.maps.max()), np.finfo(float).tiny)
+        # one strong pixel must not hide all others
+        top = max(float(np.quantile(self.maps, 0.995)), np.finfo(float).tiny)
         for (plain, over), row, activation in zip(self.ax_, self.rows, self.maps, strict=True):
             for ax in (plain, over):
                 ax.imshow(row[channel], cmap="gray")
                 ax.set(xticks=[], yticks=[])
             # what is weak is transparent
-            alpha = 0.75 * np.clip(activation / top, 0, 1) ** 0.5
+            alpha = 0.85 * np.clip(activation / top, 0, 1)
             options = {"cmap": "plasma", "vmin": 0, "vmax": top}
             self.images_.append(over.imshow(activation, alpha=alpha, **options))
         from matplotlib.cm import ScalarMappable
@@ -349,4 +350,4 @@ class ClassActivationDisplay(Display):
 
         scale = ScalarMappable(Normalize(0, top), "plasma")
         label = "Speaks for the class (log odds)"
-        self.figure_.colorbar(scale, ax=self.ax_[:, 1].tolist(), label=label)
+        self.figure_.colorbar(scale, ax=self.ax_[:, 1].tolist(), label=label, extend="max")

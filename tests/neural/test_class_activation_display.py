@@ -62,7 +62,7 @@ def test_plot_signals(channels):
     left, right = display.ax_[0].get_xlim()
     assert left > right
     assert display.ax_[-1].get_xlabel() == "ppm"
-    assert display.ax_[1].get_title(loc="left") == "b: predicted 2"
+    assert display.ax_[1].get_title(loc="left") == "b\npredicted 2"
     scale = display.ax_[0].child_axes[0]
     assert scale.get_ylabel() == "Map (class score)"
     top = scale.get_yticks()[-1]
@@ -79,9 +79,9 @@ def test_titles_name_classes_patients_and_mispredicted_rows():
         class_names=["glioma", "pituitary"], target=[1, 2, 2],
     ).plot()  # fmt: skip
     assert display.titles == [
-        "row 0, patient P1: labelled glioma, predicted glioma (0.7)",
-        "row 1, patient P1: labelled glioma, predicted pituitary (0.9)",
-        "row 2, patient P7: labelled pituitary, predicted glioma (0.7); map for pituitary",
+        "row 0, patient P1\nlabelled glioma, predicted glioma (0.7)",
+        "row 1, patient P1\nlabelled glioma, predicted pituitary (0.9)",
+        "row 2, patient P7\nlabelled pituitary, predicted glioma (0.7); map for pituitary",
     ]
     assert display.is_wrong.tolist() == [False, True, True]
     colors = [ax._left_title.get_color() for ax in display.ax_]
