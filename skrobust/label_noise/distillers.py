@@ -212,22 +212,14 @@ class LabelDistiller(VersionedState, BaseEstimator):
         return np.array([float(self.keep.get(label, 1)) for label in self.classes_.tolist()])
 
     def _mean_of_classes(self, own, codes, known):
-        """Return the mean quality of every class; warn of rows that could not be judged."""
+        """Return the mean quality of every class, 1 where nothing is known of it."""
         if not known.any():
             raise ValueError(
                 "no label could be judged: every training fold holds rows of one class only. Use "
                 "fewer folds (cv), or data with more groups per class."
             )
-        unjudged = ~known
-        if unjudged.any():
-            counts = np.bincount(codes[unjudged], minlength=len(self.classes_))
-            parts = [f"{n} of class {c}" for n, c in zip(counts, self.classes_, strict=True) if n]
-            warn(
-                f"{' and '.join(parts)} cannot be judged: their class is missing in the training "
-                "folds, for example since all its rows are of one patient. They count as rows with "
-                "a right label. More patients, or fewer folds, would help.",
-                DistillationWarning,
-            )
+        if not known.all():
+            warn_of_unjudged(self.classes_, codes[~known])
         n_known = np.bincount(codes[known], minlength=len(self.classes_))
         total = np.bincount(codes[known], own[known], minlength=len(self.classes_))
         return np.where(n_known > 0, total / np.maximum(n_known, 1), 1.0)
@@ -246,6 +238,18 @@ class LabelDistiller(VersionedState, BaseEstimator):
             tags.input_tags = get_tags(inside).input_tags
         tags.input_tags.three_d_array = True
         return tags
+
+
+def warn_of_unjudged(classes: NDArray, codes: NDArray) -> None:
+    """Warn of rows, given by their class codes, whose label nobody could judge."""
+    counts = np.bincount(codes, minlength=len(classes))
+    parts = [f"{n} of class {label}" for n, label in zip(counts, classes, strict=True) if n]
+    warn(
+        f"{' and '.join(parts)} cannot be judged: their class is missing in the training folds, "
+        "for example since all its rows are of one patient. They count as rows with a right label. "
+        "More patients, or fewer folds, would help.",
+        DistillationWarning,
+    )
 
 
 def check_rows(estimator: BaseEstimator, X: Any, y: Any) -> NDArray:
@@ -269,7 +273,9 @@ def indexable_rows(X: Any) -> Any:
     """Return X in a container whose rows can be chosen; the same object wherever it is one."""
     if issparse(X):
         return X.tocsr()
-    return X if hasattr(X, "shape") else np.asarray(X)
+    if hasattr(X, "shape"):
+        return X
+    return check_array(X, dtype=None, allow_nd=True, ensure_all_finite=False, input_name="X")
 
 
 def _doubtful(probabilities, codes, usual, known):

@@ -24,7 +24,7 @@ from ..base.state import fit_context
 from ..utils.scores import class_scores
 from ..utils.sklearn_private import HasMethods, Interval, check_sample_weight
 from ..utils.validation import warn
-from .distillers import DistillationWarning, LabelDistiller
+from .distillers import DistillationWarning, LabelDistiller, warn_of_unjudged
 from .folds import partitions
 from .inner_fit import fit_soft, take_rows
 from .noise_rates import NoiseRates, interval
@@ -114,8 +114,8 @@ class LabelNoiseModel(LabelDistiller):
         Patients whose label is not the most probable one, the worst first.
     noise_rates_ : DataFrame
         ``estimate``, ``lower`` and ``upper`` end of the 95% interval of the share of wrong labels:
-        of ``patients``, and of ``rows`` inside patients. NaN if there were
-        no folds.
+        of ``patients``, and of ``rows`` inside patients. NaN where nothing can be
+        said.
     structure_weights_ : Series
         Weight of every kind of scores.
     out_of_fold_auc_ : float
@@ -268,9 +268,6 @@ class LabelNoiseModel(LabelDistiller):
         self._set_results(found, codes, unit, names)
         return self
 
-    def _score(self, X, codes, groups):
-        raise NotImplementedError  # fit does it
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan |= self.estimator is None
@@ -316,7 +313,7 @@ class LabelNoiseModel(LabelDistiller):
             )
             judged = np.zeros(n, bool)
         elif not judged.all():
-            self._mean_of_classes(np.ones(n), codes, judged)  # warns
+            warn_of_unjudged(self.classes_, codes[~judged])
         for k in np.flatnonzero((P * judged[:, None]).max(0) < 0.5):
             if (judged & (codes == k)).any():
                 warn(
@@ -355,7 +352,7 @@ class LabelNoiseModel(LabelDistiller):
         self.structure_weights_ = pd.Series({k.name: k.weight for k in kinds}, dtype=float)
         which = ["patients", "rows"] if len(names) < n else ["rows"]
         columns = ["estimate", "lower", "upper"]
-        values = [interval(triples, w) if kinds else (np.nan,) * 3 for w in which]
+        values = [(np.nan,) * 3 if neutral else interval(triples, w) for w in which]
         self.noise_rates_ = pd.DataFrame(values, index=which, columns=columns)
 
 
@@ -678,7 +675,8 @@ class _Explanation:
 
 
 def _logistic(C) -> LogisticRegression:
-    return LogisticRegression(C=C, solver="newton-cholesky", max_iter=200)
+    """Return a judge of one's own columns."""
+    return LogisticRegression(C=C, max_iter=1000)
 
 
 def _log_ratios(estimator, X, shares, weight, groups, X_new, classes) -> NDArray | None:
@@ -721,7 +719,7 @@ def intraclass_correlation(L: NDArray, Q: NDArray, unit: NDArray) -> float:
 
 def _refuse_mixed(X: pd.DataFrame) -> None:
     """Raise if a column of objects holds something else than texts and the like."""
-    for name in X.select_dtypes(object).columns:
+    for name in X.columns[[pd.api.types.is_object_dtype(dtype) for dtype in X.dtypes]]:
         if pd.api.types.infer_dtype(X[name], skipna=True).startswith("mixed"):
             raise TypeError(
                 f"column {name!r} holds objects of several kinds or of none that the default "

@@ -236,6 +236,7 @@ def test_judges_at_chance_change_nothing():
         if neutral[-1]:
             assert_array_equal(model.row_probabilities_, np.eye(2)[y])
             assert model.kept_.all()
+            assert model.noise_rates_.isna().all(axis=None)
             assert len(model.noisy_indices_) == len(model.noisy_groups_) == 0
             assert (model.patients_["label"] == model.patients_["suggested"]).all()
         else:  # above chance by chance
@@ -336,6 +337,8 @@ def test_weights_count_as_repeats_do():
     )
     # weights are scaled to mean 1, and the scores of the rows as evidence are not exact repeats
     assert np.corrcoef(weighted.quality_[repeated], again.quality_)[0, 1] > 0.97
+    with pytest.raises(ValueError, match="at least one non-zero"):
+        LabelNoiseModel().fit(X, y, np.zeros(180), groups=groups)
     uniform = LabelNoiseModel(random_state=0).fit(X, y, np.full(180, 0.01), groups=groups)
     plain = LabelNoiseModel(random_state=0).fit(X, y, groups=groups)
     assert_allclose(uniform.quality_, plain.quality_, atol=1e-6)
