@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import check_consistent_length, column_or_1d, get_tags
+from sklearn.utils import check_array, check_consistent_length, column_or_1d, get_tags
 from sklearn.utils.validation import has_fit_parameter, validate_data
 
 from ..base.state import VersionedState, fill_random_states, fit_context
@@ -275,7 +275,9 @@ def indexable_rows(X: Any) -> Any:
         return X.tocsr()
     if hasattr(X, "shape"):
         return X
-    return check_array(X, dtype=None, allow_nd=True, ensure_all_finite=False, input_name="X")
+    return check_array(
+        X, dtype=None, ensure_2d=False, allow_nd=True, ensure_all_finite=False, input_name="X"
+    )
 
 
 def _doubtful(probabilities, codes, usual, known):
