@@ -21,48 +21,24 @@ from ..evaluation.drawing import (
     project_rows,
 )
 from ..utils.groups import check_groups
+from ..utils.targets import check_class_labels
+from .distillers import verdict
 
 
 def fitted_distiller(estimator: Any, n_samples: int) -> Any:
-    """Return a fitted distiller, or the one that a sampler has fitted.
-
-    Parameters
-    ----------
-    estimator : object
-        A distiller with the fitted attribute ``kept_``, or anything with a fitted ``distiller_``
-        that has it.
-    n_samples : int
-        Number of rows that the distiller must have seen.
-
-    Returns
-    -------
-    distiller : object
-        `estimator` or its ``distiller_``.
-
-    Raises
-    ------
-    ValueError
-        If there is no fitted distiller, or it was fitted on another number of rows.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> from skrobust.label_noise.report import fitted_distiller
-    >>> sampler = SimpleNamespace(distiller_=SimpleNamespace(kept_=[True, False]))
-    >>> fitted_distiller(sampler, 2).kept_
-    [True, False]
-    """
+    """Return a fitted distiller, or the one that a sampler or classifier has fitted."""
     distiller = getattr(estimator, "distiller_", estimator)
-    if not hasattr(distiller, "kept_"):
+    seen = getattr(distiller, "kept_", getattr(distiller, "quality_", None))
+    if seen is None:
         raise ValueError(
-            f"{type(estimator).__name__} has neither kept_ nor distiller_. Give a distiller after "
-            "fit, or a sampler with a distiller after fit_resample; of a pipeline, that step."
+            f"{type(estimator).__name__} has neither kept_ nor quality_ nor distiller_. Give a "
+            "distiller after fit, or a sampler with a distiller after fit_resample; of a pipeline, "
+            "that step."
         )
-    n_seen = len(np.asarray(distiller.kept_))
-    if n_seen != n_samples:
+    if len(seen) != n_samples:
         raise ValueError(
-            f"{type(distiller).__name__} was fitted on {n_seen} rows, but {n_samples} were given. "
-            "Give the rows that it was fitted on, all of them and in the same order."
+            f"{type(distiller).__name__} was fitted on {len(seen)} rows, but {n_samples} were "
+            "given. Give the rows that it was fitted on, all of them and in the same order."
         )
     return distiller
 
@@ -82,8 +58,9 @@ def distillation_report(
     Parameters
     ----------
     estimator : object
-        A fitted distiller, with ``quality_``, ``kept_`` and ``noisy_indices_``, or a sampler with
-        a fitted ``distiller_``.
+        A fitted distiller, with ``quality_`` and perhaps ``kept_`` and ``noisy_indices_`` (else
+        rows of quality below 0.5 are left out, and doubted), or a sampler or classifier with a
+        fitted ``distiller_``.
     y : array-like of shape (n_samples,)
         The labels that it was fitted on.
     y_true : array-like of shape (n_samples,), default=None
@@ -143,20 +120,12 @@ def distillation_report(
     b           2       1         0.50               0.0           1.0
     total       4       3         0.25               0.0           1.0
     """
-    y = column_or_1d(y)
-    distiller = fitted_distiller(estimator, len(y))
-    for name in ("quality_", "noisy_indices_"):
-        if not hasattr(distiller, name):
-            raise ValueError(
-                f"{type(distiller).__name__} has no {name}. The report needs quality_, kept_ and "
-                "noisy_indices_, which the distillers of skrobust.label_noise have after fit."
-            )
-    kept = np.asarray(distiller.kept_, dtype=bool)
+    given_y, y = y, column_or_1d(check_class_labels(y))
+    quality, kept, doubted = verdict(fitted_distiller(estimator, len(y)), len(y))
     noisy = np.zeros(len(y), dtype=bool)
-    noisy[np.asarray(distiller.noisy_indices_, dtype=int)] = True
+    noisy[np.asarray(doubted, dtype=int)] = True
     wrong = None if y_true is None else y != _checked_truth(y_true, len(y))
-    groups = None if groups is None else check_groups(groups, len(y))
-    quality = np.asarray(distiller.quality_, dtype=float)
+    groups = None if groups is None else check_groups(groups, len(y), given_y)
 
     classes = np.unique(y)
     report = []
@@ -187,11 +156,13 @@ def distillation_report(
 
 
 def _share(what: NDArray, among: NDArray) -> float:
+    """Return the share of some rows among others, NaN among none."""
     return float(what[among].mean()) if among.any() else float("nan")
 
 
 def _checked_truth(y_true: ArrayLike, n_samples: int) -> NDArray:
-    y_true = column_or_1d(y_true)
+    """Return the true labels, one per row."""
+    y_true = column_or_1d(check_class_labels(y_true))
     if len(y_true) != n_samples:
         raise ValueError(
             f"y_true has {len(y_true)} labels but y has {n_samples}. Give one per row."
@@ -342,11 +313,12 @@ class DistillationDisplay(Display):
         if level == "row":
             X = check_array(X, allow_nd=True, input_name="X")
             X = within_fences(X.reshape(len(X), -1))
-        y = column_or_1d(y)
+        y = column_or_1d(check_class_labels(y))
         if len(y) != len(X):
             raise ValueError(f"y has {len(y)} labels but X has {len(X)} rows. Give one per row.")
         distiller = fitted_distiller(estimator, len(y))
-        kept = np.asarray(distiller.kept_, dtype=bool)
+        kept = getattr(distiller, "kept_", None)
+        kept = verdict(distiller, len(y)).kept if kept is None else np.asarray(kept, dtype=bool)
         classes, codes = np.unique(y, return_inverse=True)
         names = check_names(class_names, classes, "classes")
         if level == "group":

@@ -175,7 +175,7 @@ def test_plot_into_given_axes():
 def test_errors():
     X, y, distiller = rows()
     make = DistillationDisplay.from_estimator
-    with pytest.raises(ValueError, match="neither kept_ nor distiller_"):
+    with pytest.raises(ValueError, match="neither kept_ nor quality_ nor distiller_"):
         make(SimpleNamespace(), X, y)
     with pytest.raises(ValueError, match="fitted on 60 rows, but 59 were given"):
         make(distiller, X[1:], y[1:])

@@ -1,6 +1,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import polars as pl
 import pytest
 from sklearn.naive_bayes import GaussianNB
 
@@ -76,7 +77,7 @@ def test_nothing_wrong_and_nothing_doubted():
 
 def test_errors():
     distiller, y, truth, groups = distilled()
-    with pytest.raises(ValueError, match="neither kept_ nor distiller_"):
+    with pytest.raises(ValueError, match="neither kept_ nor quality_ nor distiller_"):
         distillation_report(SimpleNamespace(), y)
     with pytest.raises(ValueError, match="fitted on 90 rows, but 89 were given"):
         distillation_report(distiller, y[1:])
@@ -96,3 +97,12 @@ def test_sampler_with_a_real_distiller():
     report = distillation_report(sampler, y, groups=groups)
     assert 2 * report.loc["total", "n_kept"] == len(X_new)
     assert report.loc["total", "n_groups"] == 20
+
+
+def test_quality_alone_and_labels_of_polars():
+    y = pl.Series(["a", "a", "b", "b"])
+    distiller = SimpleNamespace(quality_=np.array([0.9, 0.2, 0.7, 0.6]))
+    report = distillation_report(distiller, y, y_true=pl.Series(["a", "b", "b", "b"]))
+    assert report["n_kept"].tolist() == [1, 2, 3]
+    assert report["n_noisy"].tolist() == [1, 0, 1]
+    assert report.loc["total", "noisy_recall"] == 1
