@@ -21,7 +21,7 @@ from ..neural.augmentation import (
 )
 from ..neural.batches import JoinedRows, Rows
 from ..neural.net import TensorNet
-from ..neural.net_estimator import NetEstimator
+from ..neural.net_estimator import NetEstimator, with_shared_docs
 from ..neural.seeding import draw_seed
 from ..neural.splits import validation_split
 from ..utils.groups import check_groups
@@ -34,6 +34,7 @@ _ROWS_LOOKED_AT = 1000
 _SPREAD = 0.05  # of the margin; embeddings nearer to one point than that have collapsed
 
 
+@with_shared_docs
 class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEstimator):
     """Learn an embedding in which the rows of a class lie together, for classes with few rows.
 
@@ -78,7 +79,7 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         Loss of the contrastive pretraining: the two views of a row belong together, all others
         apart. It uses the rows of X, those marked `unlabeled` too, and ``X_unlabeled``.
     pretrain_epochs : int, default=20
-        Passes over the rows in the pretraining.
+        Passes over the rows in the pretraining; `callbacks` are for the training only.
     pretrain_batch_size : int, default=None
         Rows per batch, before they are doubled; `batch_size` when None. The paper takes 15.
     pretrain_optimizer : type, default=None
@@ -101,25 +102,7 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
     lr_schedule : "cosine" or None, default="cosine"
         "cosine" lowers the learning rate of the training to zero over `max_epochs`, along half a
         cosine. None keeps it; a schedule of your own goes into `callbacks`.
-    batch_size : int, default=32
-        Rows per training step.
-    optimizer : type, default=torch.optim.Adam
-        A torch optimizer class.
-    input_shape : tuple of int, default=None
-        ``(channels, *spatial)``: how to see rows of a two-dimensional X. A mask of the lesion is
-        a second channel.
-    precision : {"float32", "bfloat16"}, default="float32"
-        Precision of the convolutions and matrix products.
-    device : str, default="cpu"
-        "cpu", "cuda", or "auto" for CUDA where there is a GPU.
-    callbacks : list, default=None
-        skorch callbacks for the training, not the pretraining. They are copied.
-    verbose : int, default=0
-        1 shows a progress bar over epochs, 2 skorch's table of losses.
-    random_state : int, RandomState instance or None, default=None
-        Fixes initialisation, batches, augmentation and the rows held out.
-    **kwargs : dict
-        ``module__<argument>`` and ``optimizer__<argument>``, for example ``module__width=8``.
+    <shared parameters>
 
     Attributes
     ----------
@@ -133,20 +116,13 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         The rows of X that were held out; empty without `validation_fraction`.
     pretrain_losses_ : ndarray of shape (n_epochs,)
         Loss of every epoch of the pretraining; empty without.
-    net_ : skorch.NeuralNet
-        The fitted net; ``net_.module_`` is the torch module.
     history_ : skorch.history.History
         Losses and times per epoch, with `validation_fraction` also ``valid_macro_recall``.
-    input_shape_ : tuple of int
-        Shape of one row as the network sees it.
-    n_features_in_ : int
-        Size of the second axis of X.
-    feature_names_in_ : ndarray of str
-        Column names, when X has them.
     paper_params : dict
         Class attribute: the settings of the paper, with an encoder of 6.9 million weights for
         volumes of 12 x 128 x 128. The paper tells the number of weights, not the layers; it
         tells neither the learning rates nor `n_augment`, which keep their defaults.
+    <shared attributes>
 
     See Also
     --------
@@ -258,35 +234,7 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         random_state=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.module = module
-        self.loss = loss
-        self.margin = margin
-        self.embedding_dim = embedding_dim
-        self.normalize = normalize
-        self.samples_per_class = samples_per_class
-        self.augment = augment
-        self.augment_rows = augment_rows
-        self.rare_threshold = rare_threshold
-        self.n_augment = n_augment
-        self.pretrain = pretrain
-        self.pretrain_epochs = pretrain_epochs
-        self.pretrain_batch_size = pretrain_batch_size
-        self.pretrain_optimizer = pretrain_optimizer
-        self.pretrain_lr = pretrain_lr
-        self.unlabeled = unlabeled
-        self.validation_fraction = validation_fraction
-        self.max_epochs = max_epochs
-        self.lr = lr
-        self.lr_schedule = lr_schedule
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.input_shape = input_shape
-        self.precision = precision
-        self.device = device
-        self.callbacks = callbacks
-        self.verbose = verbose
-        self.random_state = random_state
+        self._keep_params(locals())
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(

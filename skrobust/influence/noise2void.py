@@ -14,12 +14,13 @@ from torch import Tensor, nn
 
 from ..base.state import fit_context
 from ..neural.architectures import UNet
-from ..neural.net_estimator import NetEstimator
+from ..neural.net_estimator import NetEstimator, with_shared_docs
 from ..neural.reconstruction import ReconstructionRows
 from ..utils.sklearn_private import Interval, get_output_config
 from ..utils.validation import check_finite_rows
 
 
+@with_shared_docs
 class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
     """Remove pixelwise independent noise by a network that has only seen noisy rows.
 
@@ -43,40 +44,15 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
         Passes over the training rows.
     lr : float, default=0.001
         Learning rate.
-    batch_size : int, default=32
-        Rows per training step.
-    optimizer : type, default=torch.optim.Adam
-        A torch optimizer class.
-    input_shape : tuple of int, default=None
-        ``(channels, *spatial)``: how to see rows of a two-dimensional X. By default such a row
-        is a one-channel signal.
-    precision : {"float32", "bfloat16"}, default="float32"
-        Precision of the convolutions.
-    device : str, default="cpu"
-        "cpu", "cuda", or "auto" for CUDA where there is a GPU.
-    callbacks : list, default=None
-        skorch callbacks; they are copied.
-    verbose : int, default=0
-        1 shows a progress bar over epochs, 2 skorch's table of losses.
-    random_state : int, RandomState instance or None, default=None
-        Fixes initialisation, the replaced points and the order of rows.
-    **kwargs : dict
-        ``module__<argument>`` and ``optimizer__<argument>``, for example ``module__width=32``.
+    <shared parameters>
 
     Attributes
     ----------
     center_, scale_ : float
         Mean and standard deviation of all training values.
-    net_ : skorch.NeuralNet
-        The fitted net.
     history_ : skorch.history.History
         Losses (at replaced points, in units of ``scale_**2``) and times per epoch.
-    input_shape_ : tuple of int
-        Shape of one row as the network sees it.
-    n_features_in_ : int
-        Size of the second axis of X.
-    feature_names_in_ : ndarray of str
-        Column names, when X has them.
+    <shared attributes>
 
     Notes
     -----
@@ -126,20 +102,7 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
         random_state=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.module = module
-        self.mask_fraction = mask_fraction
-        self.radius = radius
-        self.max_epochs = max_epochs
-        self.lr = lr
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.input_shape = input_shape
-        self.precision = precision
-        self.device = device
-        self.callbacks = callbacks
-        self.verbose = verbose
-        self.random_state = random_state
+        self._keep_params(locals())
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Noise2VoidDenoiser:

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from ..utils.sklearn_private import Interval
 from .net_classifier import NetClassifier
+from .net_estimator import with_shared_docs
 
 
+@with_shared_docs
 class AdversarialNetClassifier(NetClassifier):
     r"""Network trained on rows changed against it: FGSM from a random start.
 
@@ -43,16 +45,9 @@ class AdversarialNetClassifier(NetClassifier):
         Smallest and largest value of the training rows.
     classes_ : ndarray of shape (n_classes,)
         Class labels.
-    net_ : skorch.NeuralNet
-        The fitted net.
     history_ : skorch.history.History
         Losses (at the attacked rows) and times per epoch.
-    input_shape_ : tuple of int
-        Shape of one row as the network sees it.
-    n_features_in_ : int
-        Size of the second axis of X.
-    feature_names_in_ : ndarray of str
-        Column names, when X has them.
+    <shared attributes>
 
     Notes
     -----

@@ -33,14 +33,14 @@ from ..utils.targets import (
     one_hot,
     weigh,
 )
-from ..utils.validation import check_finite_rows, check_number
+from ..utils.validation import check_finite_rows, check_none_missing, check_number
 from .architectures import ResNet1d
 from .augmentation import AUGMENTATIONS, augment_batches
 from .batches import Rows
 from .class_activation import class_activation, fine_class_activation, has_activation_maps
 from .mixup import DEFAULT_ALPHA, BatchMixup
 from .net import TensorNet, asks_for_validation
-from .net_estimator import NetEstimator
+from .net_estimator import NetEstimator, with_shared_docs
 from .seeding import draw_seed, torch_defaults
 from .splits import validation_split
 
@@ -159,6 +159,7 @@ def _select(rows: Rows, target: NDArray, indices: NDArray | None = None) -> Rows
     return rows.select(indices, target)
 
 
+@with_shared_docs
 class NetClassifier(ClassifierMixin, NetEstimator):
     """Neural network classifier for signals, images, volumes and tables.
 
@@ -180,16 +181,6 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         Passes over the training rows in `fit`.
     lr : float, default=0.001
         Learning rate.
-    batch_size : int, default=32
-        Rows per training step.
-    optimizer : type, default=torch.optim.Adam
-        A torch optimizer class. Adam, AdamW and SGD are run fused, unless
-        ``optimizer__fused=False``.
-    input_shape : tuple of int, default=None
-        ``(channels, *spatial)``: how to see a row. By default ``(n, H, W)`` and
-        ``(n, D, H, W)`` are images and volumes of one channel, ``(n, channels, H, W)`` images of
-        up to 4 channels, ``(n, 1, length)`` signals; shapes that can be read in several ways are
-        an error. A plain row is a one-channel signal to convolutions.
     class_weight : dict or "balanced", default=None
         Weights of the classes, as in scikit-learn.
     balanced_batches : bool, default=False
@@ -226,40 +217,18 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         given, stratified otherwise. Ignored where no row is held out, and with X_val.
     n_iter_no_change : int, default=10
         Epochs without a lower validation loss after which `early_stopping` stops.
-    precision : {"float32", "bfloat16"}, default="float32"
-        Precision of the convolutions and matrix products. "bfloat16" is about 1.5 times faster
-        on processors that have it, and rounds to 3 digits.
-    device : str, default="cpu"
-        "cpu", "cuda", or "auto" for CUDA where there is a GPU.
-    callbacks : list, default=None
-        skorch callbacks: early stopping, schedules, checkpoints, scores, progress bars. They are
-        copied. Scorers are given class codes, the positions in `classes_`.
-    verbose : int, default=0
-        1 shows a progress bar over epochs, 2 skorch's table of losses.
-    random_state : int, RandomState instance or None, default=None
-        Fixes initialisation, dropout and the order of rows. With an int, no global random
-        generator is read or moved and two fits agree bit for bit on one machine and number of
-        threads. None takes a seed from numpy's global generator, as scikit-learn does.
-    **kwargs : dict
-        ``module__<argument>`` and ``optimizer__<argument>``, for example ``module__width=8``.
+    <shared parameters>
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels.
-    net_ : skorch.NeuralNet
-        The fitted net; ``net_.module_`` is the torch module.
     history_ : skorch.history.History
         Losses and times per epoch.
-    input_shape_ : tuple of int
-        Shape of one row as the network sees it.
-    n_features_in_ : int
-        Size of the second axis of X.
-    feature_names_in_ : ndarray of str
-        Column names, when X has them.
     paper_params : dict
         Class attribute: the network and training of the paper. Its number of epochs is not
         printed; 20 stands here.
+    <shared attributes>
 
     See Also
     --------
@@ -341,27 +310,7 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         random_state=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.module = module
-        self.max_epochs = max_epochs
-        self.lr = lr
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.input_shape = input_shape
-        self.class_weight = class_weight
-        self.balanced_batches = balanced_batches
-        self.logit_adjustment = logit_adjustment
-        self.augment = augment
-        self.mixup = mixup
-        self.mixup_alpha = mixup_alpha
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.precision = precision
-        self.device = device
-        self.callbacks = callbacks
-        self.verbose = verbose
-        self.random_state = random_state
+        self._keep_params(locals())
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -406,6 +355,8 @@ class NetClassifier(ClassifierMixin, NetEstimator):
             raise ValueError("X_val and y_val go together, but only one of them was given.")
         given_y = y
         X, classes, target = self._check_targets(X, y, sample_weight)
+        if groups is not None:
+            check_none_missing(groups, "groups", "group")
         seed = draw_seed(self.random_state)
         train = held = None
         if X_val is None and (self.early_stopping or asks_for_validation(self.callbacks)):
@@ -495,6 +446,8 @@ class NetClassifier(ClassifierMixin, NetEstimator):
             X = self._check_X(X, reset=reset)
             classes = check_soft_labels(y)[1] if classes is None else classes
         else:
+            if y is not None:  # masked labels would count as their values
+                check_none_missing(y, "y", "label")
             X, y = self._check_X(X, y, reset=reset)
             check_class_labels(y)
             classes = np.unique(y) if classes is None else classes

@@ -24,11 +24,59 @@ from .seeding import draw_seed, nearest_device
 
 _NESTED = ("module__", "optimizer__")
 
+_SHARED_DOCS = {
+    "<shared parameters>": """\
+batch_size : int, default=32
+    Rows per training step.
+optimizer : type, default=torch.optim.Adam
+    A torch optimizer class. Adam, AdamW and SGD are run fused, unless ``optimizer__fused=False``.
+input_shape : tuple of int, default=None
+    ``(channels, *spatial)``: how to see a row. By default ``(n, H, W)`` and ``(n, D, H, W)`` are
+    images and volumes of one channel, ``(n, channels, H, W)`` images of up to 4 channels,
+    ``(n, 1, length)`` signals; shapes that can be read in several ways are an error. A plain row
+    is a one-channel signal to convolutions.
+precision : {"float32", "bfloat16"}, default="float32"
+    Precision of the convolutions and matrix products. "bfloat16" is about 1.5 times faster on
+    processors that have it, and rounds to 3 digits.
+device : str, default="cpu"
+    "cpu", "cuda", or "auto" for CUDA where there is a GPU.
+callbacks : list, default=None
+    skorch callbacks: early stopping, schedules, checkpoints, scores, progress bars. They are
+    copied. Scorers are given class codes, the positions in ``classes_``.
+verbose : int, default=0
+    1 shows a progress bar over epochs, 2 skorch's table of losses.
+random_state : int, RandomState instance or None, default=None
+    Fixes initialisation, dropout, the order of rows and whatever else is drawn. With an int, no
+    global random generator is read or moved and two fits agree bit for bit on one machine and
+    number of threads. None takes a seed from numpy's global generator, as scikit-learn does.
+**kwargs : dict
+    ``module__<argument>`` and ``optimizer__<argument>``, for example ``module__width=8``.""",
+    "<shared attributes>": """\
+net_ : skorch.NeuralNet
+    The fitted net; ``net_.module_`` is the torch module.
+input_shape_ : tuple of int
+    Shape of one row as the network sees it.
+n_features_in_ : int
+    Size of the second axis of X.
+feature_names_in_ : ndarray of str
+    Column names, when X has them.""",
+}
+
+
+def with_shared_docs(cls: type) -> type:
+    """Put what all networks share in place of its mark in the documentation of a class."""
+    if cls.__doc__:  # python -OO leaves none
+        cls.__doc__ = inspect.cleandoc(cls.__doc__)
+        for mark, text in _SHARED_DOCS.items():
+            cls.__doc__ = cls.__doc__.replace(mark, text)
+    return cls
+
 
 class NetEstimator(VersionedState, BaseEstimator):
     """What all estimators that train a network share: parameters, layout of X, the net inside.
 
-    Subclasses name the parameters in their ``__init__`` and pass ``**kwargs`` on here.
+    Subclasses name the parameters in the signature of ``__init__``, as scikit-learn asks, and keep
+    them by ``self._keep_params(locals())``.
     """
 
     # the network of module="auto", from the shape of a row
@@ -51,8 +99,10 @@ class NetEstimator(VersionedState, BaseEstimator):
         "random_state": ["random_state"],
     }
 
-    def __init__(self, **kwargs):
-        for name, value in kwargs.items():
+    def _keep_params(self, given: dict[str, Any]) -> None:
+        """Set the arguments of ``__init__``, its ``locals()``, as attributes."""
+        named = {name: value for name, value in given.items() if name not in ("self", "kwargs")}
+        for name, value in {**named, **given["kwargs"]}.items():
             setattr(self, name, value)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:

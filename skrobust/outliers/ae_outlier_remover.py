@@ -17,7 +17,7 @@ from torch import nn
 from ..base.row_sampler import RowSampler
 from ..base.state import fit_context
 from ..neural.net import TensorNet
-from ..neural.net_estimator import NetEstimator
+from ..neural.net_estimator import NetEstimator, with_shared_docs
 from ..neural.reconstruction import ReconstructionRows, reconstruction_errors
 from ..utils.groups import RowOrigin, check_groups, require_groups, with_origin
 from ..utils.sklearn_private import Interval, StrOptions, safe_indexing
@@ -71,6 +71,7 @@ class ReconstructionDetector(OutlierMixin, NetEstimator):
         )
 
 
+@with_shared_docs
 class AEOutlierRemover(ReconstructionDetector, RowSampler):
     """Train an autoencoder and drop the rows that it reconstructs badly, while it trains.
 
@@ -103,7 +104,8 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
         Epochs between removals.
     restarts : tuple of int, default=(25, 50)
         Epochs after which the weights are initialised anew, increasing; the paper's are (50,
-        100). The order of rows and the settings of the optimizer go on.
+        100). The order of rows, the settings of the optimizer and the epochs that callbacks count
+        go on.
     max_epochs : int or "auto", default="auto"
         Epochs after the last restart; the paper's 400. "auto" is 100, or as many as make 300
         training steps, if that is more.
@@ -118,28 +120,7 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
         (of one class); every group then counts the same in the mean error.
     lr : float, default=0.001
         Learning rate.
-    batch_size : int, default=32
-        Rows per training step.
-    optimizer : type, default=torch.optim.Adam
-        A torch optimizer class. Adam, AdamW and SGD are run fused, unless
-        ``optimizer__fused=False``.
-    input_shape : tuple of int, default=None
-        ``(channels, *spatial)``: how to see rows of a two-dimensional X. By default rows keep
-        their shape.
-    precision : {"float32", "bfloat16"}, default="float32"
-        Precision of the convolutions and matrix products.
-    device : str, default="cpu"
-        "cpu", "cuda", or "auto" for CUDA where there is a GPU.
-    callbacks : list, default=None
-        skorch callbacks. They are copied. Epochs count through all restarts.
-    verbose : int, default=0
-        1 shows a progress bar over epochs, 2 skorch's table of losses.
-    random_state : int, RandomState instance or None, default=None
-        Fixes initialisation and the order of rows. With an int, no global random generator is
-        read or moved and two fits agree bit for bit on one machine and number of threads.
-    **kwargs : dict
-        ``module__<argument>`` and ``optimizer__<argument>``, for example
-        ``module__latent_dim=16``.
+    <shared parameters>
 
     Attributes
     ----------
@@ -160,18 +141,11 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
     center_, scale_ : float
         Mean and standard deviation of all numbers of the training X. The network sees
         ``(X - center_) / scale_``.
-    net_ : skorch.NeuralNet
-        The fitted net; ``net_.module_`` is the torch module.
-    input_shape_ : tuple of int
-        Shape of one row as the network sees it.
-    n_features_in_ : int
-        Size of the second axis of X.
-    feature_names_in_ : ndarray of str
-        Column names, when X has them.
     sampling_strategy_ : dict
         Empty: class sizes follow from what is removed.
     paper_params : dict
         Class attribute: the settings of the paper, with the middle one of its values of `gamma`.
+    <shared attributes>
 
     Warns
     -----
@@ -256,24 +230,7 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
         random_state=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.module = module
-        self.gamma = gamma
-        self.removal_interval = removal_interval
-        self.restarts = restarts
-        self.max_epochs = max_epochs
-        self.max_removed_fraction = max_removed_fraction
-        self.per_class = per_class
-        self.level = level
-        self.lr = lr
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.input_shape = input_shape
-        self.precision = precision
-        self.device = device
-        self.callbacks = callbacks
-        self.verbose = verbose
-        self.random_state = random_state
+        self._keep_params(locals())
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
