@@ -13,6 +13,7 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from ..evaluation.drawing import (
     Display,
+    check_length,
     check_names,
     color_of,
     draw_row,
@@ -51,8 +52,6 @@ class EmbeddingDisplay(Display):
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> import numpy as np
     >>> from skrobust.embedding import EmbeddingDisplay
     >>> rng = np.random.RandomState(0)
@@ -211,8 +210,6 @@ class RetrievalDisplay(Display):
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> from sklearn.datasets import load_digits
     >>> from skrobust import RetrievalDisplay, TripletEmbedder
     >>> X, y = load_digits(return_X_y=True)
@@ -294,9 +291,7 @@ default=None
         shape = X_query.shape[1:] if shape is None else tuple(shape)
         labels = found.labels
         if y_query is not None:
-            y_query = column_or_1d(y_query)
-            if len(y_query) != len(X_query):
-                raise ValueError(f"y_query has {len(y_query)} labels for {len(X_query)} queries.")
+            y_query = check_length(y_query, len(X_query), "y_query")
         if names is not None:
             labels = np.array([[str(names[one]) for one in row] for row in labels.tolist()])
             if y_query is not None:

@@ -16,7 +16,7 @@ from sklearn.utils import check_array, column_or_1d
 
 from ..utils.groups import check_groups, group_labels
 from .comparison import summarize_comparison
-from .drawing import Display, check_names, color_of, line_of, marker_of, metric_label
+from .drawing import Display, check_length, check_names, color_of, line_of, marker_of, metric_label
 from .scores import check_pos_label, class_recall_score, group_predict_proba, rare_classes
 
 
@@ -62,8 +62,6 @@ class ComparisonDisplay(Display):
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> import pandas as pd
     >>> from skrobust.evaluation import ComparisonDisplay
     >>> results = pd.DataFrame({
@@ -309,13 +307,11 @@ class RocComparisonDisplay(Display):
 
     References
     ----------
-    .. [1] D. Lu, N. Polomac, I. Gacheva, E. Hattingen and J. Triesch, "Human-expert-level brain
-       tumor detection using deep learning with data distillation and augmentation", preprint.
+    .. [1] D. Lu et al., "Human-expert-level brain tumor detection using deep learning with data
+       distillation and augmentation", preprint.
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> from skrobust.evaluation import RocComparisonDisplay
     >>> display = RocComparisonDisplay.from_predictions(
     ...     [0, 0, 1, 1],
@@ -389,11 +385,7 @@ class RocComparisonDisplay(Display):
         if class_names is not None:
             pos_label = check_names(class_names, classes, "classes")[column]
         n = len(y_true)
-        folds = np.zeros(n) if folds is None else column_or_1d(folds)
-        if len(folds) != n:
-            raise ValueError(
-                f"folds has {len(folds)} entries but y_true has {n}. Give one per row."
-            )
+        folds = np.zeros(n) if folds is None else check_length(folds, n, "folds")
         groups = None if groups is None else check_groups(groups, n)
         curves = {
             str(name): mean_roc_curve(positive, _score(name, score, n, column), folds, groups)
@@ -515,8 +507,6 @@ class ClassRecallDisplay(Display):
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> from skrobust.evaluation import ClassRecallDisplay
     >>> display = ClassRecallDisplay.from_predictions(
     ...     ["a", "a", "b", "b"],

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.decomposition import PCA
+from sklearn.utils import column_or_1d
 
 from ..utils.sklearn_private import check_matplotlib_support
 
@@ -120,6 +121,14 @@ def check_names(names: Iterable[Any] | None, default: Iterable[Any], what: str) 
             f"{len(names)} names were given, {names}, but there are {len(default)} {what}."
         )
     return names
+
+
+def check_length(values: Any, n_rows: int, name: str) -> NDArray:
+    """Return values as an array with one entry per row."""
+    values = column_or_1d(values)
+    if len(values) != n_rows:
+        raise ValueError(f"{name} has {len(values)} entries, but there are {n_rows} rows.")
+    return values
 
 
 def metric_label(metric: str) -> str:

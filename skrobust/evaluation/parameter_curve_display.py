@@ -82,13 +82,11 @@ class ParameterCurveDisplay(Display):
 
     References
     ----------
-    .. [1] D. Lu, N. Polomac, I. Gacheva, E. Hattingen and J. Triesch, "Human-expert-level brain
-       tumor detection using deep learning with data distillation and augmentation", preprint.
+    .. [1] D. Lu et al., "Human-expert-level brain tumor detection using deep learning with data
+       distillation and augmentation", preprint.
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.model_selection import GridSearchCV
     >>> from sklearn.neighbors import KNeighborsClassifier
@@ -182,20 +180,7 @@ class ParameterCurveDisplay(Display):
         return cls(curves, param_name, score_name, hue_name=hue, baselines=given)
 
     def plot(self, ax: Any = None, *, xscale: str = "linear") -> Self:
-        """Draw the curves.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw into. None makes a figure.
-        xscale : str, default="linear"
-            Scale of the x axis, such as "log".
-
-        Returns
-        -------
-        self : object
-            The display.
-        """
+        """Draw the curves; `xscale` such as "log", `ax` as in the other displays."""
         return self._plot(ax, xscale=xscale)
 
     def _layout(self) -> tuple[Any, dict[str, Any]]:

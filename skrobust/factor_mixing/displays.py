@@ -54,8 +54,6 @@ class FactorMixtureDisplay(Display):
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> from skrobust import FactorMixSampler, make_lesion_rois
     >>> from skrobust.factor_mixing import FactorMixtureDisplay
     >>> X, y, groups = make_lesion_rois(40, size=12, random_state=0, return_X_y_groups=True)
@@ -197,8 +195,6 @@ class FactorSwapDisplay(Display):
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> from skrobust import FactorMixSampler, make_lesion_rois
     >>> from skrobust.factor_mixing import FactorSwapDisplay
     >>> X, y, groups = make_lesion_rois(40, size=12, random_state=0, return_X_y_groups=True)
@@ -320,8 +316,6 @@ class FactorTrainingDisplay(Display):
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> from skrobust import FactorMixSampler, make_lesion_rois
     >>> from skrobust.factor_mixing import FactorTrainingDisplay
     >>> X, y, groups = make_lesion_rois(40, size=12, random_state=0, return_X_y_groups=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, column_or_1d
 
-from ..evaluation.drawing import Display, as_picture, check_names, color_of, draw_row
+from ..evaluation.drawing import Display, as_picture, check_length, check_names, color_of, draw_row
 from ..utils.groups import check_groups
 
 
@@ -40,8 +40,6 @@ class InfluenceDisplay(Display):
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> import numpy as np
     >>> from skrobust.influence import InfluenceDisplay
     >>> X = np.arange(12.0).reshape(4, 3)
@@ -125,12 +123,7 @@ class InfluenceDisplay(Display):
             What ``plot`` draws.
         """
         X = check_array(X, allow_nd=True, input_name="X")
-        influence = column_or_1d(influence)
-        if len(influence) != len(X):
-            raise ValueError(
-                f"there are {len(influence)} influences but X has {len(X)} rows. Give the rows "
-                "that the estimator was fitted on."
-            )
+        influence = check_length(influence, len(X), "influence")
         scored = np.flatnonzero(np.isfinite(influence))
         if len(scored) == 0:
             raise ValueError("no row has an influence: all are NaN or infinite.")
@@ -204,8 +197,6 @@ class PerturbationDisplay(Display):
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> import numpy as np
     >>> from types import SimpleNamespace
     >>> from skrobust.influence import PerturbationDisplay
@@ -351,8 +342,6 @@ class SampleWeightDisplay(Display):
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> from types import SimpleNamespace
     >>> from skrobust.influence import SampleWeightDisplay
     >>> fitted = SimpleNamespace(sample_weight_=[1.5, 0.5, 1.0, 0.0])
@@ -393,12 +382,7 @@ class SampleWeightDisplay(Display):
         weight = np.asarray(estimator.sample_weight_)
         trained = weight > 0
         if wrong is not None:
-            wrong = column_or_1d(wrong).astype(bool)
-            if len(wrong) != len(weight):
-                raise ValueError(
-                    f"wrong has {len(wrong)} entries but there are weights of {len(weight)} rows."
-                )
-            wrong = wrong[trained]
+            wrong = check_length(wrong, len(weight), "wrong").astype(bool)[trained]
         return cls(weight[trained], wrong)
 
     @property
@@ -412,20 +396,7 @@ class SampleWeightDisplay(Display):
         return [self.weight[~self.wrong], self.weight[self.wrong]]
 
     def plot(self, ax: Any = None, *, bins: int = 30) -> Self:
-        """Draw the histogram; with known wrong rows, densities of either kind.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw into. None makes a figure.
-        bins : int, default=30
-            Number of bins.
-
-        Returns
-        -------
-        self : object
-            The display.
-        """
+        """Draw the histogram; `bins` is the number of bins, `ax` as in the other displays."""
         return self._plot(ax, bins=bins)
 
     def _layout(self) -> tuple[Any, dict[str, Any]]:

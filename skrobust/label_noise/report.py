@@ -14,6 +14,7 @@ from sklearn.utils import check_array, column_or_1d
 
 from ..evaluation.drawing import (
     Display,
+    check_length,
     check_names,
     color_of,
     lighten,
@@ -26,7 +27,7 @@ from .distillers import verdict
 
 
 def fitted_distiller(estimator: Any, n_samples: int) -> Any:
-    """Return a fitted distiller, or the one that a sampler or classifier has fitted."""
+    """Return a fitted distiller, or the one that a sampler has fitted, if it has seen the rows."""
     distiller = getattr(estimator, "distiller_", estimator)
     seen = getattr(distiller, "kept_", getattr(distiller, "quality_", None))
     if seen is None:
@@ -124,7 +125,7 @@ def distillation_report(
     quality, kept, doubted = verdict(fitted_distiller(estimator, len(y)), len(y))
     noisy = np.zeros(len(y), dtype=bool)
     noisy[np.asarray(doubted, dtype=int)] = True
-    wrong = None if y_true is None else y != _checked_truth(y_true, len(y))
+    wrong = None if y_true is None else y != check_length(y_true, len(y), "y_true")
     groups = None if groups is None else check_groups(groups, len(y), given_y)
 
     classes = np.unique(y)
@@ -158,16 +159,6 @@ def distillation_report(
 def _share(what: NDArray, among: NDArray) -> float:
     """Return the share of some rows among others, NaN among none."""
     return float(what[among].mean()) if among.any() else float("nan")
-
-
-def _checked_truth(y_true: ArrayLike, n_samples: int) -> NDArray:
-    """Return the true labels, one per row."""
-    y_true = column_or_1d(check_class_labels(y_true))
-    if len(y_true) != n_samples:
-        raise ValueError(
-            f"y_true has {len(y_true)} labels but y has {n_samples}. Give one per row."
-        )
-    return y_true
 
 
 def within_fences(values: NDArray) -> NDArray:
@@ -235,13 +226,11 @@ class DistillationDisplay(Display):
 
     References
     ----------
-    .. [1] D. Lu, N. Polomac, I. Gacheva, E. Hattingen and J. Triesch, "Human-expert-level brain
-       tumor detection using deep learning with data distillation and augmentation", preprint.
+    .. [1] D. Lu et al., "Human-expert-level brain tumor detection using deep learning with data
+       distillation and augmentation", preprint.
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> from types import SimpleNamespace
     >>> import numpy as np
     >>> from skrobust.label_noise import DistillationDisplay
@@ -314,8 +303,7 @@ class DistillationDisplay(Display):
             X = check_array(X, allow_nd=True, input_name="X")
             X = within_fences(X.reshape(len(X), -1))
         y = column_or_1d(check_class_labels(y))
-        if len(y) != len(X):
-            raise ValueError(f"y has {len(y)} labels but X has {len(X)} rows. Give one per row.")
+        y = check_length(y, len(X), "y")
         distiller = fitted_distiller(estimator, len(y))
         kept = getattr(distiller, "kept_", None)
         kept = verdict(distiller, len(y)).kept if kept is None else np.asarray(kept, dtype=bool)

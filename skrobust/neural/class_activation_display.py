@@ -9,9 +9,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.isotonic import isotonic_regression
-from sklearn.utils import check_array, column_or_1d
+from sklearn.utils import check_array
 
-from ..evaluation.drawing import Display, check_names, color_of, lighten
+from ..evaluation.drawing import Display, check_length, check_names, color_of, lighten
 from ..utils.groups import check_groups
 
 
@@ -145,14 +145,11 @@ class ClassActivationDisplay(Display):
 
     References
     ----------
-    .. [1] D. Lu, N. Polomac, I. Gacheva, E. Hattingen and J. Triesch, "Human-expert-level brain
-       tumor detection using deep learning with data distillation and augmentation", preprint,
-       sections 4.4 and 5.6.
+    .. [1] D. Lu et al., "Human-expert-level brain tumor detection using deep learning with data
+       distillation and augmentation", preprint.
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> from skrobust import NetClassifier
     >>> from skrobust.neural import ClassActivationDisplay
     >>> import numpy as np
@@ -251,9 +248,7 @@ class ClassActivationDisplay(Display):
         if not signals and not (axis is None and peaks is None and axis_label is None):
             raise ValueError("axis, axis_label and peaks are for signals, but the rows are images.")
         axis = check_axis(axis, maps.shape[1], peaks) if signals else None
-        given = None if y is None else column_or_1d(y)
-        if given is not None and len(given) != len(array):
-            raise ValueError(f"y has {len(given)} labels but X has {len(array)} rows.")
+        given = None if y is None else check_length(y, len(array), "y")
         named = check_names(class_names, estimator.classes_, "classes")
         named = dict(zip(estimator.classes_.tolist(), named, strict=True))
         proba = estimator.predict_proba(X).max(1) if hasattr(estimator, "predict_proba") else None
@@ -272,20 +267,7 @@ class ClassActivationDisplay(Display):
         )  # fmt: skip
 
     def plot(self, ax: Any = None, *, channel: int = 0) -> Self:
-        """Draw rows and maps.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes or array-like of Axes, default=None
-            One for each signal, or two for each image. None makes a figure.
-        channel : int, default=0
-            Channel of the images to show; all channels of a signal are drawn.
-
-        Returns
-        -------
-        self : object
-            The display.
-        """
+        """Draw rows and maps, of images one `channel`; `ax` as in the other displays."""
         n_channels = self.rows.shape[1]
         if not 0 <= channel < n_channels:
             raise ValueError(f"channel is {channel}, but the rows have {n_channels} channels.")

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ..evaluation.drawing import Display, check_names, color_of, marker_of
+from ..evaluation.drawing import Display, check_length, check_names, color_of, marker_of
 
 
 @dataclass(eq=False, repr=False)
@@ -54,8 +54,6 @@ class GammaCurveDisplay(Display):
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> import numpy as np
     >>> from skrobust.outliers import GammaCurveDisplay
     >>> removed = np.array([[0.3, 0.1], [0.9, 0.7]])
@@ -113,12 +111,7 @@ class GammaCurveDisplay(Display):
         that the final result is told on. Without removal there are no restarts, and as many
         epochs as after the last one.
         """
-        is_outlier = np.asarray(is_outlier, dtype=bool)
-        if len(is_outlier) != len(X):
-            raise ValueError(
-                f"is_outlier has {len(is_outlier)} entries, but X has {len(X)} rows. Give one per "
-                "row."
-            )
+        is_outlier = check_length(is_outlier, len(X), "is_outlier").astype(bool)
         truth = np.asarray(test_is_outlier, dtype=bool)
         if len(np.unique(truth)) < 2:
             raise ValueError(
@@ -199,8 +192,6 @@ class LossHistogramDisplay(Display):
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> import numpy as np
     >>> from skrobust.outliers import LossHistogramDisplay
     >>> errors = np.array([0.1, 0.2, 0.15, 0.9])
@@ -236,30 +227,12 @@ class LossHistogramDisplay(Display):
         check_is_fitted(estimator, ["scores_", "removed_epoch_", "offset_"])
         errors = -np.asarray(estimator.scores_)
         if is_outlier is not None:
-            is_outlier = np.asarray(is_outlier, dtype=bool)
-            if is_outlier.shape != errors.shape:
-                raise ValueError(
-                    f"is_outlier has shape {is_outlier.shape}, but the estimator was fitted on "
-                    f"{len(errors)} rows. Give one entry for each."
-                )
+            is_outlier = check_length(is_outlier, len(errors), "is_outlier").astype(bool)
         removed = np.asarray(estimator.removed_epoch_) > 0
         return cls(errors, removed, -float(estimator.offset_), is_outlier=is_outlier)
 
     def plot(self, ax: Any = None, *, bins: int = 30) -> Self:
-        """Draw the histogram.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw into. None makes a figure.
-        bins : int, default=30
-            Number of bins.
-
-        Returns
-        -------
-        self : object
-            The display.
-        """
+        """Draw the histogram; `bins` is the number of bins, `ax` as in the other displays."""
         return self._plot(ax, bins=bins)
 
     def _layout(self) -> tuple[Any, dict[str, Any]]:
@@ -324,13 +297,11 @@ class ReconstructionDisplay(Display):
 
     Examples
     --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
     >>> from sklearn.datasets import load_digits
     >>> from skrobust import AEOutlierRemover
     >>> from skrobust.outliers import ReconstructionDisplay
     >>> X = load_digits().images[:60, None]
-    >>> model = AEOutlierRemover(restarts=(), max_epochs=5, random_state=0).fit(X)
+    >>> model = AEOutlierRemover(restarts=(), max_epochs=20, lr=0.01, random_state=0).fit(X)
     >>> display = ReconstructionDisplay.from_estimator(model, X[:2]).plot()
     >>> display.ax_.shape
     (2, 3)

@@ -134,7 +134,7 @@ def test_flat_rows_names_and_unknown_queries():
     assert display.queries.shape == (1, 1, 3, 4)
     assert display.ax_[0, 0].get_title() == "query\nrow 0"
     assert display.ax_[0, 1].get_title() == "glioma\ndistance 0\nrow 0"
-    with pytest.raises(ValueError, match="y_query has 2 labels for 1 queries"):
+    with pytest.raises(ValueError, match="y_query has 2 entries, but there are 1 rows"):
         RetrievalDisplay.from_estimator(FLAT, X[:1], X, y, y_query=[0, 1])
     with pytest.raises(ValueError, match="ax holds 2 axes, but 3 panels"):
         display.plot(display.ax_[0, :2])

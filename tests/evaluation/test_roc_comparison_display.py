@@ -150,7 +150,7 @@ def test_errors():
         make(y, {"net": score[1:]})
     with pytest.raises(ValueError, match="contains NaN"):
         make(y, {"net": np.where(y, np.nan, score)})
-    with pytest.raises(ValueError, match="folds has 239 entries"):
+    with pytest.raises(ValueError, match="folds has 239 entries, but there are 240 rows"):
         make(y, {"net": score}, folds=folds[1:])
     with pytest.raises(ValueError, match="Fold 0 has rows of one class only"):
         make(y, {"net": score}, folds=y)

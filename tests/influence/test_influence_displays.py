@@ -69,7 +69,7 @@ def test_flat_rows_as_images_and_fewer_rows_than_asked_for():
 @pytest.mark.parametrize(
     ("influence", "X", "message"),
     [
-        (np.zeros(3), rows((4,)), "3 influences but X has 20"),
+        (np.zeros(3), rows((4,)), "influence has 3 entries, but there are 20 rows"),
         (np.full(20, np.nan), rows((4,)), "no row has an influence"),
     ],
 )

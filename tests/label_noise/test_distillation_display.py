@@ -179,7 +179,7 @@ def test_errors():
         make(SimpleNamespace(), X, y)
     with pytest.raises(ValueError, match="fitted on 60 rows, but 59 were given"):
         make(distiller, X[1:], y[1:])
-    with pytest.raises(ValueError, match="y has 59 labels but X has 60 rows"):
+    with pytest.raises(ValueError, match="y has 59 entries, but there are 60 rows"):
         make(distiller, X, y[1:])
     with pytest.raises(ValueError, match="level is 'patient'"):
         make(distiller, X, y, level="patient")

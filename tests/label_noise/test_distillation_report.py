@@ -81,7 +81,7 @@ def test_errors():
         distillation_report(SimpleNamespace(), y)
     with pytest.raises(ValueError, match="fitted on 90 rows, but 89 were given"):
         distillation_report(distiller, y[1:])
-    with pytest.raises(ValueError, match="y_true has 89 labels but y has 90"):
+    with pytest.raises(ValueError, match="y_true has 89 entries, but there are 90 rows"):
         distillation_report(distiller, y, y_true=truth[1:])
     with pytest.raises(ValueError, match="groups has 89 entries"):
         distillation_report(distiller, y, groups=groups[1:])

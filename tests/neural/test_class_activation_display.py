@@ -87,7 +87,7 @@ def test_titles_name_classes_patients_and_mispredicted_rows():
     colors = [ax._left_title.get_color() for ax in display.ax_]
     assert colors[0] == "black"
     assert colors[1] == colors[2] != "black"
-    with pytest.raises(ValueError, match="y has 2 labels but X has 3 rows"):
+    with pytest.raises(ValueError, match="y has 2 entries, but there are 3 rows"):
         ClassActivationDisplay.from_estimator(Mapped(32), signals(), [1, 2])
 
 
