@@ -23,6 +23,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from ..base.state import fit_context
 from ..utils.scores import class_scores
 from ..utils.sklearn_private import HasMethods, Interval, check_sample_weight
+from ..utils.targets import soft_labels
 from ..utils.validation import warn
 from .distillers import DistillationWarning, LabelDistiller, warn_of_unjudged
 from .folds import partitions
@@ -323,37 +324,68 @@ class LabelNoiseModel(LabelDistiller):
                 )
                 judged = judged & (codes != k)
         P = np.where(judged[:, None], P, np.eye(K)[codes])
-        self.row_probabilities_ = pd.DataFrame(P, columns=self.classes_)
         self.label_probabilities_ = P
         self.quality_ = P[rows, codes]
         self.kept_ = P.argmax(1) == codes
+        doubted = np.flatnonzero(~self.kept_)
+        self.noisy_indices_ = doubted[np.argsort(self.quality_[doubted], kind="stable")]
         size, counts = np.bincount(unit), np.zeros((len(names), K))
         np.add.at(counts, (unit, codes), 1)
         mean = np.zeros((len(names), K))
         np.add.at(mean, unit, P)
-        mean /= size[:, None]
-        self.group_probabilities_ = pd.DataFrame(mean, index=names, columns=self.classes_)
-        given, suggested = counts.argmax(1), mean.argmax(1)
-        own = mean[np.arange(len(names)), given]
-        order = np.argsort(own, kind="stable")
-        self.patients_ = pd.DataFrame(
-            {
-                "label": self.classes_[given],
-                "rows": size,
-                "probability": own,
-                "suggested": self.classes_[suggested],
-            },
-            index=names,
-        ).iloc[order]
-        self.noisy_groups_ = names[order][(suggested != given)[order]]
-        doubted = np.flatnonzero(~self.kept_)
-        self.noisy_indices_ = doubted[np.argsort(self.quality_[doubted], kind="stable")]
+        # arrays, of which the properties make tables: models are stored without pandas' types
+        self._patients = {
+            "names": names,
+            "rows": size,
+            "label": counts.argmax(1),
+            "mean": mean / size[:, None],
+        }
         triples = [(k.weight, k.rates, k.of_units) for k in kinds]
-        self.structure_weights_ = pd.Series({k.name: k.weight for k in kinds}, dtype=float)
         which = ["patients", "rows"] if len(names) < n else ["rows"]
+        self._rates = {w: (np.nan,) * 3 if neutral else interval(triples, w) for w in which}
+        self._structures = {kind.name: kind.weight for kind in kinds}
+
+    @property
+    def row_probabilities_(self) -> pd.DataFrame:
+        """Probabilities of the true class of every row."""
+        return soft_labels(self.label_probabilities_, self.classes_)
+
+    @property
+    def group_probabilities_(self) -> pd.DataFrame:
+        """Probabilities of the true class of every patient."""
+        patients = self._patients
+        return pd.DataFrame(patients["mean"], index=patients["names"], columns=self.classes_)
+
+    @property
+    def patients_(self) -> pd.DataFrame:
+        """A line for every patient, the one with the least probable label first."""
+        patients = self._patients
+        probability = patients["mean"][np.arange(len(patients["label"])), patients["label"]]
+        table = {
+            "label": self.classes_[patients["label"]],
+            "rows": patients["rows"],
+            "probability": probability,
+            "suggested": self.classes_[patients["mean"].argmax(1)],
+        }
+        order = np.argsort(probability, kind="stable")
+        return pd.DataFrame(table, index=patients["names"]).iloc[order]
+
+    @property
+    def noisy_groups_(self) -> NDArray:
+        """Patients whose label is not the most probable one, the worst first."""
+        table = self.patients_
+        return table.index[table["label"] != table["suggested"]].to_numpy()
+
+    @property
+    def noise_rates_(self) -> pd.DataFrame:
+        """Estimates and 95% intervals of the shares of wrong labels."""
         columns = ["estimate", "lower", "upper"]
-        values = [(np.nan,) * 3 if neutral else interval(triples, w) for w in which]
-        self.noise_rates_ = pd.DataFrame(values, index=which, columns=columns)
+        return pd.DataFrame(self._rates.values(), index=list(self._rates), columns=columns)
+
+    @property
+    def structure_weights_(self) -> pd.Series:
+        """Weight of every kind of scores."""
+        return pd.Series(self._structures, dtype=float)
 
 
 def _fold_of_units(splits, unit) -> NDArray:

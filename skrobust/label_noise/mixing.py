@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 _N_NEIGHBORS = 5
+_MAX_CANDIDATES = 5000
 
 
 class Targets(NamedTuple):
@@ -88,10 +89,17 @@ def _towards_neighbors(X, own, chosen, n_kept, rng):
     n_neighbors = min(_N_NEIGHBORS, len(own) - 1)
     if n_neighbors == 0 or len(moved) == 0:
         return chosen, shift
-    near = NearestNeighbors(n_neighbors=n_neighbors).fit(X[own]).kneighbors(return_distance=False)
+    rows = chosen[moved]
+    # among so many rows at most: the time grows with the rows, not with their square
+    candidates = own
+    if len(own) > _MAX_CANDIDATES:
+        candidates = np.sort(rng.choice(own, _MAX_CANDIDATES, replace=False))
+    search = NearestNeighbors(n_neighbors=n_neighbors + 1).fit(X[candidates])
+    near = candidates[search.kneighbors(X[rows], return_distance=False)]
+    # the row itself goes last, and is left out
+    near = np.take_along_axis(near, np.argsort(near == rows[:, None], axis=1, kind="stable"), 1)
     neighbors = chosen.copy()
-    position = np.searchsorted(own, chosen[moved])
-    neighbors[moved] = own[near[position, rng.randint(n_neighbors, size=len(moved))]]
+    neighbors[moved] = near[np.arange(len(rows)), rng.randint(n_neighbors, size=len(moved))]
     shift[moved] = rng.uniform(size=len(moved))
     return neighbors, shift
 
