@@ -42,7 +42,7 @@ def fine_class_activation(
     kept = []
 
     def keep(layer: nn.Module, inputs: Any, output: Any) -> None:
-        sizes = output.shape[2:]
+        sizes = getattr(output, "shape", ())[2:]  # recurrent layers return tuples
         if len(sizes) == len(size) and all(2 * n >= m for n, m in zip(sizes, size, strict=True)):
             kept[:] = [output]
 

@@ -163,6 +163,19 @@ def test_plot_into_given_axes():
         display.plot([ax, ax])
 
 
+def test_fine_maps_of_volumes_and_of_networks_without_such_a_layer():
+    X, y = np.random.RandomState(0).normal(size=(20, 1, 8, 8, 6)), np.tile([0, 1], 10)
+    clf = NetClassifier(max_epochs=1, random_state=0).fit(X, y)
+    maps = clf.class_activation_map(X[:3], fine=True)
+    assert maps.shape == (3, 8, 8, 6)
+    assert maps.max() > 0
+    # rows do not depend on the others in their batch
+    np.testing.assert_allclose(maps[:1], clf.class_activation_map(X[:1], fine=True), atol=1e-5)
+    signals = NetClassifier(max_epochs=1, random_state=0).fit(X.reshape(20, 1, -1), y)
+    with pytest.raises(ValueError, match="no layer of ResNet1d keeps half of the resolution"):
+        signals.class_activation_map(X.reshape(20, 1, -1)[:1], fine=True)
+
+
 def test_spread_keeps_order_gap_and_mean():
     positions = [0.9, 1.28, 1.33, 1.7, 2.0, 2.05, 2.06]
     places = spread(positions, 0.2)
