@@ -14,11 +14,18 @@ from sklearn.preprocessing import StandardScaler
 from .training import FactorNetworks
 
 
+# neighbours are searched among so many rows: the time grows with the rows, not with their square
+_MAX_CANDIDATES = 5000
+
+
 def nearest_of_other_classes(codes: NDArray, y: NDArray, n_neighbors: int) -> NDArray:
     """Return for every row the rows of other classes with the nearest codes."""
     neighbors = np.full((len(codes), n_neighbors), -1)
     for label in np.unique(y):
         own, others = np.flatnonzero(y == label), np.flatnonzero(y != label)
+        if len(others) > _MAX_CANDIDATES:
+            drawn = np.random.RandomState(0).permutation(len(others))[:_MAX_CANDIDATES]
+            others = others[np.sort(drawn)]
         n_found = min(n_neighbors, len(others))
         # brute force works through the distances in blocks
         search = NearestNeighbors(n_neighbors=n_found, algorithm="brute").fit(codes[others])
