@@ -35,7 +35,8 @@ class FactorMixSampler(RowSampler):
     factor : float, default=1
         New rows per row; the original rows come first in the output. 0 adds none.
     n_neighbors : int, default=5
-        Nearest rows of other classes whose class codes are mixed in.
+        Nearest rows of other classes whose class codes are mixed in, searched among 5000 of them at
+        most.
     concentration : float, default=1
         Parameter of the Dirichlet law of their shares: small values favour one of them.
     own_share : float in [0, 1], default=0.5
