@@ -40,7 +40,8 @@ def draw_signal_map(
             lambda m: floor + (m - limits[0]) * scale,
         ),
     )
-    right.set_yticks([tick for tick in (limits[0], 0, limits[1]) if np.ptp(limits) > 0])
+    # ticks that stand apart: the largest of either side, and 0
+    right.set_yticks([0, *limits[np.abs(limits) > 0.2 * np.ptp(limits)]])
     right.yaxis.set_major_formatter("{x:.2g}")
     right.set_ylabel("Map (class score)", loc="bottom")
     return lines, map_line
