@@ -1,5 +1,8 @@
 """A search has the same scores under every backend of joblib."""
 
+import os
+import signal
+import threading
 from functools import partial
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -25,9 +28,10 @@ def spectra():
     )
 
 
-def scores(spectra, n_jobs, memory=None, **config):
+def scores(spectra, n_jobs, memory=None, epochs=1, **config):
     X, y, patient = spectra
-    search = backends.make_search(n_jobs, memory, epochs=1, grid={"augment__alpha": [0.3, 0.5]})
+    grid = {"augment__alpha": [0.3, 0.5]}
+    search = backends.make_search(n_jobs, memory, epochs=epochs, grid=grid)
     with sklearn.config_context(enable_metadata_routing=True), joblib.parallel_config(**config):
         search.fit(X, y, groups=patient)
     return backends.test_scores(search)
@@ -72,3 +76,28 @@ def test_comparisons_are_equal_to_the_last_bit(spectra):
     with joblib.parallel_config(backend="sequential"):
         alone = compare(1)
     assert compare(2).equals(alone)
+
+
+@needs("distributed")
+@pytest.mark.parametrize("delay", [0.3, 2.0])
+def test_a_dask_worker_that_is_killed_changes_nothing(spectra, delay):
+    from dask.distributed import Client, LocalCluster
+
+    alone = scores(spectra, 1, epochs=10, backend="sequential")
+    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    with cluster, Client(cluster), joblib.parallel_config(backend="dask"):
+        killed = []
+
+        def kill():
+            pid = next(iter(cluster.workers.values())).pid
+            os.kill(pid, signal.SIGKILL)
+            killed.append(pid)
+
+        timer = threading.Timer(delay, kill)
+        timer.start()
+        try:
+            found = scores(spectra, 2, epochs=10)
+        finally:
+            timer.join()
+    assert killed
+    np.testing.assert_array_equal(found, alone)
