@@ -4,6 +4,7 @@ import warnings
 
 import pytest
 from imblearn.utils.estimator_checks import check_param_validation, estimator_checks_generator
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -130,6 +131,7 @@ def test_sklearn_checks(estimator, check):
         # the checks' tiny sets leave distillers little choice, and folds few members of a class
         warnings.simplefilter("ignore", DistillationWarning)
         warnings.simplefilter("ignore", OutlierRemovalWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)  # embeddings after two epochs
         warnings.filterwarnings("ignore", message="The least populated class")
         warnings.filterwarnings("ignore", category=UserWarning, module="sklearn")
         check(estimator)

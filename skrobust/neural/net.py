@@ -459,8 +459,18 @@ class TensorNet(NeuralNet):
         # no_grad: tensors of inference mode could not be trained on by a later partial_fit
         with torch_defaults(), torch.no_grad():
             self.module_.eval()
-            batches = [self.infer(x).float().cpu() for x, _ in self.get_iterator(rows)]
+            batches = [self.infer_rows(x).float().cpu() for x, _ in self.get_iterator(rows)]
             return check_finite_rows(torch.cat(batches).numpy(), "the network's outputs")
+
+    def infer_rows(self, x: Tensor) -> Tensor:
+        """Return outputs that do not depend on how few rows come together, to the last digits.
+
+        Products with few rows are summed in another order than those with many.
+        """
+        missing = _FEWEST_ROWS - len(x)
+        if missing <= 0:
+            return self.infer(x)
+        return self.infer(torch.cat([x, x[-1:].expand(missing, *x.shape[1:])]))[: len(x)]
 
     # ---- persistence
 
@@ -545,9 +555,12 @@ def _callback(given):
     return callback() if isinstance(callback, type) else callback
 
 
+_FEWEST_ROWS = 16
+
+
 def prediction_batch_size(input_shape) -> int:
     """Return how many rows to predict at once: about 2**17 numbers, so that caches hold them."""
-    return max(16, 2**17 // math.prod(input_shape))
+    return max(_FEWEST_ROWS, 2**17 // math.prod(input_shape))
 
 
 def is_skorch_net(estimator) -> bool:

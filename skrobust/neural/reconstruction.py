@@ -96,7 +96,7 @@ def reconstruction_errors(net: TensorNet, rows: ReconstructionRows) -> NDArray:
     with torch_defaults(), torch.no_grad():
         net.module_.eval()
         for x, _ in net.get_iterator(rows):
-            batch = (net.infer(x) - x).abs_().flatten(1).mean(1)
+            batch = (net.infer_rows(x) - x).abs_().flatten(1).mean(1, dtype=torch.float64)
             errors[start : start + len(x)] = batch.cpu().numpy()
             start += len(x)
     return check_finite_rows(errors * rows.scale, "the reconstruction errors")
