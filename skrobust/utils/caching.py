@@ -40,7 +40,12 @@ def _call(function, arguments, key):
 
 
 def fingerprint(value: Any) -> str:
-    """Return a hash of a value, and of the code of the classes and functions that it consists of."""
+    """Return a hash of a value and of the code in it.
+
+    Code of installed packages counts by its name and version only. Of all other code (scripts,
+    notebooks, the user's modules) the instructions, constants, defaults and closures count, and
+    those of whatever it names.
+    """
     reader = _Reader()
     reader.read(value)
     return reader.digest.hexdigest()

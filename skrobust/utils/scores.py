@@ -54,9 +54,12 @@ def _probabilities(estimator: Any, X: ArrayLike, known: NDArray) -> NDArray:
     if scores.ndim == 1 or (scores.shape[1] == 1 and n_known == 2):
         scores = scores.reshape(len(scores), -1)
         scores = np.hstack([np.zeros_like(scores), scores])
-    elif n_known > 2 and scores.shape[1] == n_known * (n_known - 1) // 2:
-        if n_known > 3 or _are_of_pairs(estimator, X, scores, known):
-            scores = _votes(scores, n_known)
+    elif (
+        n_known > 2
+        and scores.shape[1] == n_known * (n_known - 1) // 2
+        and (n_known > 3 or _are_of_pairs(estimator, X, scores, known))
+    ):
+        scores = _votes(scores, n_known)
     if scores.shape[1] != n_known:
         raise ValueError(
             f"{name}.decision_function returned shape {scores.shape} for {n_known} classes. Needed "
@@ -108,7 +111,11 @@ def _shape_setting(estimator: Any) -> str | None:
 
 
 def _votes(scores: NDArray, n_classes: int) -> NDArray:
-    """Return scores of classes from scores of their pairs (0, 1), (0, 2), ..., above 0: the first."""
+    """Return scores of classes from scores of their pairs (0, 1), (0, 2), ...
+
+    The number of votes (above 0 is one for the first), plus the sum of confidences squeezed into
+    (-1/3, 1/3), which only breaks ties: scikit-learn's rule from one-vs-one to one-vs-rest.
+    """
     votes, confidence = np.zeros((2, len(scores), n_classes))
     for column, (i, j) in enumerate(zip(*np.triu_indices(n_classes, 1), strict=True)):
         first = scores[:, column] > 0
