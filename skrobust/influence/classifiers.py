@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import column_or_1d
-from sklearn.utils.validation import check_memory
 
 from ..base.fitted_inside import FittedInsideMixin, check_labels, check_takes_weights, fit_weighted
 from ..base.state import fill_random_states, fit_context
@@ -20,6 +19,7 @@ from ..neural.architectures import ConvNet
 from ..neural.net_classifier import NetClassifier
 from ..neural.seeding import draw_seed
 from ..neural.splits import validation_split
+from ..utils.caching import cached
 from ..utils.groups import check_groups, group_means, require_groups
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions, safe_indexing
 from ..utils.targets import encode_labels, is_soft_labels, weigh
@@ -155,8 +155,14 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
                 groups = groups[train]
         y_val = column_or_1d(y_val)
         _warn_of_missing_classes(classes, y_val)
-        warm, influence = check_memory(self.memory).cache(_warm_up)(
-            network, X, y, X_val, y_val, self.warmup_epochs, self._solver_arguments(network)
+        warm, influence = cached(self.memory, _warm_up)(
+            network=network,
+            X=X,
+            y=y,
+            X_val=X_val,
+            y_val=y_val,
+            epochs=self.warmup_epochs,
+            solver_arguments=self._solver_arguments(network),
         )
         X_val = warm._check_X(X_val, reset=False)
         stage = WarmStage(warm, influence, X, checked_X, y, groups, X_val, y_val, train, n_samples)
