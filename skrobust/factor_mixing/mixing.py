@@ -13,7 +13,6 @@ from sklearn.preprocessing import StandardScaler
 
 from .training import FactorNetworks
 
-
 # neighbours are searched among so many rows: the time grows with the rows, not with their square
 _MAX_CANDIDATES = 5000
 
@@ -40,22 +39,6 @@ def draw_shares(
 
     The own share is uniform between `own_share` and 1, the rest is shared among the neighbours by
     a Dirichlet law.
-
-    Parameters
-    ----------
-    neighbors : ndarray of shape (n_new, n_neighbors)
-        Positions of the neighbours; -1 is none.
-    own_share : float
-        Least share of the own code.
-    concentration : float
-        Parameter of the Dirichlet law: small values favour one neighbour, large ones all alike.
-    rng : RandomState
-        Source of the draws.
-
-    Returns
-    -------
-    shares : ndarray of shape (n_new, 1 + n_neighbors)
-        The own share first; rows sum to 1.
     """
     own = rng.uniform(own_share, 1, size=(len(neighbors), 1))
     parts = rng.standard_gamma(concentration, size=neighbors.shape)

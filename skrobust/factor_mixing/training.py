@@ -76,13 +76,7 @@ class FactorNetworks:
         replace_dropout(self.networks, self.randomness)
 
     def fit(self, X: NDArray, codes: NDArray) -> FactorNetworks:
-        """Train on rows and class codes.
-
-        Raises
-        ------
-        ValueError
-            If a loss became infinite or NaN.
-        """
+        """Train on rows and class codes."""
         with torch_defaults():
             self._train(X, codes)
         if not np.isfinite([loss for row in self.history for loss in row.values()]).all():

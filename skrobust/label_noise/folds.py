@@ -24,38 +24,7 @@ def partitions(
     groups: NDArray | None,
     random_state: Any,
 ) -> list[list[tuple[NDArray, NDArray]]]:
-    """Return the folds of every repeat; each repeat tests every row exactly once.
-
-    Parameters
-    ----------
-    cv : int, splitter or iterable of (train, test)
-        An int means stratified folds, without common groups if there are groups, shuffled.
-    n_repeats : int
-        How often an int is shuffled; a splitter is asked once, since it may not shuffle.
-    X : array-like of shape (n_samples, ...)
-        Rows.
-    codes : ndarray of shape (n_samples,)
-        Class of every row.
-    groups : ndarray of shape (n_samples,) or None
-        Group of every row.
-    random_state : int, RandomState instance or None
-        Shuffles the folds of an int.
-
-    Returns
-    -------
-    repeats : list of list of (train, test)
-        Row numbers.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer groups than folds, or test folds do not cover each row exactly once.
-
-    Warns
-    -----
-    DistillationWarning
-        If a splitter puts rows of one group into training and test.
-    """
+    """Return the folds of every repeat; each repeat tests every row exactly once."""
     if not isinstance(cv, Integral):
         splitter = check_cv(cv)
         # a splitter of scikit-learn that does not split by group warns of groups

@@ -45,27 +45,6 @@ def fit_inside(
     Where metadata routing is enabled and the classifier requests ``sample_weight``, scikit-learn
     routes both. Otherwise the weights go to the last step of a pipeline, also inside a search, and
     the groups to every step that has such a parameter and to the splitter of a search.
-
-    Parameters
-    ----------
-    estimator : classifier
-        Fitted in place.
-    X, y : array-like
-        Rows and labels.
-    sample_weight : ndarray of shape (n_samples,), default=None
-        Weights of the rows.
-    groups : ndarray of shape (n_samples,), default=None
-        Groups of the rows; dropped if nothing inside takes them.
-
-    Returns
-    -------
-    estimator : classifier
-        The same object.
-
-    Raises
-    ------
-    ValueError
-        If there are weights and nothing inside takes them.
     """
     wanted = {"sample_weight": sample_weight, "groups": groups}
     wanted = {name: value for name, value in wanted.items() if value is not None}
@@ -95,29 +74,7 @@ def fit_soft(
     sample_weight: NDArray | None = None,
     groups: NDArray | None = None,
 ) -> Any:
-    """Fit a classifier on soft labels: every row once per class, weighted by its share.
-
-    Parameters
-    ----------
-    estimator : classifier
-        Fitted in place. A NetClassifier, also as the last step of a pipeline, gets the soft labels
-        themselves.
-    X : array-like of shape (n_samples, ...)
-        Rows.
-    shares : ndarray of shape (n_samples, n_classes)
-        Probability of every class; shares below 0.001 are left out.
-    classes : ndarray of shape (n_classes,)
-        The classes.
-    sample_weight : ndarray of shape (n_samples,), default=None
-        Weights of the rows.
-    groups : ndarray of shape (n_samples,), default=None
-        Groups of the rows.
-
-    Returns
-    -------
-    estimator : classifier
-        The same object.
-    """
+    """Fit a classifier on soft labels: every row once per class, weighted by its share."""
     weighted = shares if sample_weight is None else shares * sample_weight[:, None]
     if _takes_soft_labels(estimator):
         return fit_inside(estimator, X, soft_labels(weighted, classes), groups=groups)

@@ -176,23 +176,7 @@ def _deviation(loss, v) -> float:
 def interval(
     kinds: list[tuple[float, NoiseRates, bool]], which: str, level: float = 0.95
 ) -> tuple[float, float, float]:
-    """Return mean and interval of the noise rate of patients or rows over all kinds.
-
-    Parameters
-    ----------
-    kinds : list of (weight, NoiseRates, bool)
-        The bool tells whether units are patients; where they are rows, their wrong labels are those
-        of rows, and no patient's.
-    which : {"patients", "rows"}
-        Which rate.
-    level : float, default=0.95
-        Share of the posterior inside the interval.
-
-    Returns
-    -------
-    mean, lower, upper : float
-        Of the posterior: c is uniform between the middles of the grid, beta logit-normal.
-    """
+    """Return mean and interval of the noise rate of patients or rows over all kinds."""
     most = kinds[0][1].most
     at = np.linspace(0, most, 4001)
     density_to, mean = np.zeros(len(at)), 0.0

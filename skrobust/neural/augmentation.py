@@ -100,18 +100,7 @@ class RandomAugmentation:
             raise ValueError(f"flip is {self.flip!r}, expected a tuple of axes, such as (-1,).")
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Return the changed batch.
-
-        Parameters
-        ----------
-        x : Tensor of shape (batch, length) or (batch, channels, *spatial)
-            Rows, floating point.
-
-        Returns
-        -------
-        augmented : Tensor
-            Of the shape of `x`.
-        """
+        """Return the changed batch."""
         rows = x[:, None] if x.ndim == 2 else x
         if not 3 <= rows.ndim <= 5:
             raise ValueError(

@@ -83,21 +83,6 @@ def mixing_places(net: TensorNet) -> list[str]:
     into). A part qualifies if all that the network makes of a row goes through it, once: swapping
     two rows there must swap their outputs. In branches side by side, or parts that are used
     several times, mixing would be undone or halved.
-
-    Parameters
-    ----------
-    net : TensorNet
-        With a module that takes batches of the shape of ``net.probe``.
-
-    Returns
-    -------
-    places : list of str
-        Names for ``net.module_.get_submodule``.
-
-    Raises
-    ------
-    ValueError
-        If there is none but the input.
     """
     prefix, parts = "", dict(net.module_.named_children())
     while len(parts) == 1:

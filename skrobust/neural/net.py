@@ -572,16 +572,6 @@ def raise_interrupt(net: NeuralNet) -> None:
     """Raise the KeyboardInterrupt that a net of skorch itself has kept to itself.
 
     Its ``fit`` and ``partial_fit`` end quietly in the midst of an epoch.
-
-    Parameters
-    ----------
-    net : skorch.NeuralNet
-        A net after ``fit`` or ``partial_fit``.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If the last epoch was not finished.
     """
     recorded = dict(net.callbacks_).get("train_loss") is not None
     if recorded and (not net.history or "train_loss" not in net.history[-1]):
