@@ -44,7 +44,7 @@ def check_finite_rows(values: NDArray, what: str) -> NDArray:
 
 
 def layout_of_rows(X: NDArray, input_shape: Sequence[int] | None) -> tuple[int, ...]:
-    """Return the shape ``(channels, *spatial)`` or ``(n_features,)`` that a network sees rows in."""
+    """Return the shape ``(channels, *spatial)`` or ``(n_features,)`` of rows for a network."""
     row_shape = X.shape[1:]
     shape = row_shape if input_shape is None else tuple(input_shape)
     if not all(isinstance(size, Integral) and size > 0 for size in shape):
