@@ -178,26 +178,50 @@ def test_distillers_find_the_same_rows_whatever_their_order_and_names(index):
                 assert spearmanr(plain, other).statistic > 0.5
 
 
-@of_classifiers
-def test_a_weight_of_zero_is_a_row_left_out_and_two_is_a_copy_in_distribution(index):
+def with_longer_training(index):
+    estimator = clone(ESTIMATORS[index])
+    longer = {"max_epochs": 30, "lr": 0.02, "estimator__max_epochs": 30, "estimator__lr": 0.02}
+    params = estimator.get_params()
+    return estimator.set_params(**{k: v for k, v in longer.items() if k in params})
+
+
+def weighted_fit(index, X, y, groups, weight, seed=0):
+    model = with_longer_training(index)
+    seeds = {k: seed for k in model.get_params() if k.split("__")[-1] == "random_state"}
+    passed = {"groups": groups} if takes_groups(model) else {}
+    return model.set_params(**seeds).fit(X, y, sample_weight=weight, **passed)
+
+
+WEIGHTED = [i for i in CLASSIFIERS if "sample_weight" in inspect.signature(
+    ESTIMATORS[i].fit).parameters]  # fmt: skip
+of_weighted = pytest.mark.parametrize("index", WEIGHTED, ids=[names[i] for i in WEIGHTED])
+
+
+@of_weighted
+def test_a_weight_of_zero_is_a_row_left_out(index):
     X, y, groups = table()
-    estimator = ESTIMATORS[index]
-    model = clone(estimator)
-    if "sample_weight" not in inspect.signature(model.fit).parameters:
-        pytest.skip("takes no weights")
-    # rows of a wrong label that weigh nothing do not matter
-    doubled = np.r_[X, X]
-    labels = np.r_[y, (y + 1) % 3]
+    # the same rows again, with a wrong label and of other patients, that weigh nothing
     weight = np.r_[np.ones(N), np.zeros(N)]
-    patients = np.r_[groups, groups + 1000]
-    longer = {
-        name: value
-        for name, value in {"max_epochs": 30, "lr": 0.02, "estimator__max_epochs": 30,
-                            "estimator__lr": 0.02}.items()
-        if name in model.get_params()
-    }  # fmt: skip
-    model.set_params(**longer)
-    passed = {"groups": patients} if takes_groups(estimator) else {}
-    model.fit(doubled, labels, sample_weight=weight, **passed)
+    model = weighted_fit(
+        index, np.r_[X, X], np.r_[y, (y + 1) % 3], np.r_[groups, groups + 1000], weight
+    )
     X_new, truth, _ = table(1)
     assert np.mean(model.predict(X_new) == truth) > 0.85
+
+
+@of_weighted
+def test_a_weight_of_three_is_three_copies_in_distribution(index):
+    X, y, groups = table()
+    X[np.arange(N), y] -= 2.5  # so that probabilities are not all near 0 and 1
+    weight = np.where(y == 0, 3.0, 1.0)
+    copies = np.repeat(np.arange(N), weight.astype(int))
+    X_new = table(1)[0]
+    X_new[np.arange(N), table(1)[1]] -= 2.5
+    mean = []
+    for rows, w in ((np.arange(N), weight), (copies, np.ones(len(copies)))):
+        fits = [weighted_fit(index, X[rows], y[rows], groups[rows], w, seed) for seed in range(4)]
+        mean.append(np.mean([fit.predict_proba(X_new) for fit in fits], axis=(0, 1)))
+    plain = [weighted_fit(index, X, y, groups, np.ones(N), seed) for seed in range(4)]
+    without = np.mean([fit.predict_proba(X_new) for fit in plain], axis=(0, 1))
+    assert mean[0][0] > without[0]
+    assert abs(mean[0][0] - mean[1][0]) < 0.12

@@ -47,5 +47,5 @@ def test_a_model_stored_under_the_old_names_loads():
         b"skrobust.classifiers.class_weighted_k_neighbors_classifier",
     )
     assert old != stored
-    with pytest.warns(FutureWarning, match="is in skrobust.embedding since"):
+    with pytest.warns(FutureWarning, match=r"is in skrobust\.embedding since"):
         assert pickle.loads(old).n_neighbors == 3

@@ -140,9 +140,7 @@ def test_class_mass_trains_the_network_through_a_pipeline(spectra, targets):
     labels = np.array(["healthy", "tumour"])[y]
     pipe = make_pipeline(
         StandardScaler(),
-        DistillMixAugmenter(
-            cheap(), strategy="both", targets=targets, factor=2, random_state=0
-        ),
+        DistillMixAugmenter(cheap(), strategy="both", targets=targets, factor=2, random_state=0),
         NetClassifier(MLP, max_epochs=10, random_state=0),
     ).fit(X, labels)
     assert_array_equal(pipe.classes_, ["healthy", "tumour"])

@@ -206,8 +206,8 @@ SHAPES = [
     (N_ROWS, 1, 4, 4, 4), (N_ROWS, 6, 6), (N_ROWS,), (),
 ]  # fmt: skip
 DTYPES = [
-    "float32", "float32", "float64", "float16", "bool", "uint8", "int8", "int64", "uint64",
-    "object", "complex", "str", "datetime", "near the limit", "beyond the limit", "tiny",
+    "float32", "float32", "float64", "float16", ">f4", ">i4", "bool", "uint8", "int8", "int64",
+    "uint64", "object", "complex", "str", "datetime", "near the limit", "beyond the limit", "tiny",
     "constant", "large offset",
 ]  # fmt: skip
 FAULTS = [None, None, None, None, np.nan, np.inf, -np.inf]
@@ -311,6 +311,15 @@ LABELS = {
     "missing": in_turn("b", "a", None),
     "mixed": in_turn("b", 1),
     "None": lambda n: None,
+    "masked": lambda n: np.ma.array(halves(n), mask=np.arange(n) == 1),
+    "NA": in_turn("b", "a", pd.NA),
+    "NaT": lambda n: np.where(halves(n), np.datetime64("NaT"), np.datetime64("2020-01-01")),
+    "nullable": lambda n: pd.Series(halves(n), dtype="Int64"),
+    "nullable bools": lambda n: pd.Series(halves(n), dtype="boolean"),
+    "nullable, missing": lambda n: pd.Series([None, *halves(n)[1:]], dtype="Int64"),
+    "string type": lambda n: pd.Series(letters(n), dtype="string"),
+    "turned columns": lambda n: soft_labels(one_hot(n), ["b", "a"]),
+    "column twice": lambda n: pd.DataFrame(one_hot(n), columns=["a", "a"]),
 }
 GROUPS = {
     "none": lambda n: None,
@@ -326,6 +335,13 @@ GROUPS = {
     "short": lambda n: pairs(n)[:-1],
     "NaN": lambda n: np.where(pairs(n) == 0, np.nan, pairs(n)),
     "missing": in_turn("p", "q", None),
+    "masked": lambda n: np.ma.array(pairs(n), mask=pairs(n) == 1),
+    "NA": in_turn("p", "q", pd.NA),
+    "nullable": lambda n: pd.Series(pairs(n), dtype="Int64"),
+    "nullable, missing": lambda n: pd.Series([None, *pairs(n)[1:]], dtype="Int64"),
+    "categorical": lambda n: pd.Series(pairs(n).astype(str), dtype="category"),
+    "dates": lambda n: np.datetime64("2020-01-01") + pairs(n),
+    "nan turned into a string": lambda n: np.where(pairs(n) == 0, "nan", pairs(n).astype(str)),
     "column": lambda n: pairs(n)[:, None],
     "two columns": lambda n: np.column_stack([pairs(n), pairs(n)]),
     "mixed": in_turn("p", 1),

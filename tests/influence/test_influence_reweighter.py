@@ -103,7 +103,9 @@ def test_two_fits_agree_and_no_global_generator_moves(data):
 def test_solvers_rank_alike(data, solver, agreement):
     X, y, groups = data
     fitted = [
-        InfluenceReweighter(net(), warmup_epochs=2, solver=s, random_state=0).fit(X, y, groups=groups)
+        InfluenceReweighter(net(), warmup_epochs=2, solver=s, random_state=0).fit(
+            X, y, groups=groups
+        )
         for s in ("exact", solver)
     ]
     exact, other = (clf.influence_[clf.sample_weight_ > 0] for clf in fitted)

@@ -41,7 +41,7 @@ def row_loss(clf, x, label, y):
     if clf.logit_adjustment:
         scores = scores + clf.net_.criterion_.shift
     loss = nn.functional.cross_entropy(scores, torch.tensor([classes.index(label)]))
-    weights = {c: 1.0 for c in classes}
+    weights = dict.fromkeys(classes, 1.0)
     if clf.class_weight == "balanced":
         weights = {c: len(y) / (2 * np.sum(y == c)) for c in classes}
     elif clf.class_weight is not None:
