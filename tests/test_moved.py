@@ -32,7 +32,7 @@ def test_an_old_name_is_found_with_a_warning(old, name):
 
 def test_what_is_gone_says_what_to_use():
     module = importlib.import_module("skrobust.utils.nothing")
-    with pytest.raises(AttributeError, match="since skrobust 0.2"):
+    with pytest.raises(AttributeError, match=r"since skrobust 0\.2"):
         module.no_such_name  # noqa: B018
     with pytest.raises(AttributeError, match="soft labels are a pandas DataFrame"):
         importlib.import_module("skrobust.utils.old").ClassMass  # noqa: B018
