@@ -4,9 +4,9 @@ The distillation paper on small data, and why it loses
 
 The paper's comparison: spectra of patients, some of whose voxels do not show the tumour; a network,
 alone and behind :class:`~skrobust.DistillMixAugmenter`; a support vector machine and a random
-forest beside them; everything compared on the same patient-disjoint folds. With 50 patients the selection
-of certain rows costs more than it gains: easy rows remain, and the labels that are scored are the
-given ones, wrong ones included.
+forest beside them; everything compared on the same patient-disjoint folds. With 50 patients the
+selection of certain rows costs more than it gains: easy rows remain, and the labels that are scored
+are the given ones, wrong ones included.
 
 By default the spectra are generated (:func:`~skrobust.make_mr_spectra`). On your own data::
 

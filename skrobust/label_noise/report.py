@@ -461,7 +461,7 @@ class DistillationDisplay(Display):
         ax.set_title(f"The {len(shown)} of {len(self.patients)} patients with the worst labels")
         ax.grid(axis="x", color="0.9")
         ax.set_axisbelow(True)
-        ax.legend(loc="lower left")
+        ax.legend(loc="lower right")
 
 
 def _patients(
