@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -193,6 +194,22 @@ _float32_lock = threading.Lock()
 _float32_users: list[torch.dtype] = []
 
 
+_process = {"id": os.getpid(), "threaded": False}
+
+
+def _check_fork() -> None:
+    """Raise where torch would wait forever for threads that a fork has not taken along."""
+    threaded = torch.get_num_threads() > 1
+    if os.getpid() != _process["id"] and _process["threaded"] and threaded:
+        raise RuntimeError(
+            "this process was forked from one in which a network has computed with several "
+            "threads, and torch would wait for them forever. Start processes by 'spawn' or with "
+            "joblib's loky, set OMP_NUM_THREADS=1 for the whole script, or call "
+            "torch.set_num_threads(1) here first."
+        )
+    _process.update(id=os.getpid(), threaded=_process["threaded"] or threaded)
+
+
 @contextmanager
 def torch_defaults():
     """Compute as in a fresh process, whatever modes of torch the caller is in.
@@ -201,6 +218,7 @@ def torch_defaults():
     default dtype is the only one of these that other threads see: where it is another one, it is
     float32 until the last thread has left this context.
     """
+    _check_fork()
     other = torch.get_default_dtype() != torch.float32 or bool(_float32_users)
     if other:
         with _float32_lock:
