@@ -1,4 +1,4 @@
-"""Learning from scarce, noisily labelled, impure, imbalanced and grouped data, in scikit-learn."""
+"""Learning from scarce, noisily labelled, imbalanced and grouped data, in scikit-learn."""
 
 from .base import ModelVersionWarning, ResamplingClassifier
 from .datasets import (

@@ -1,4 +1,4 @@
-"""What a new row holds in each column, by the type of the column."""
+"""What a new row contains in each column, by the type of the column."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Columns:
     """Rows as numbers that can be mixed, and the way back into the container that they came in.
 
     Numbers are mixed: floats as they are, integers rounded up or down at random so that their mean
-    stays, and clipped to what their type can hold. Everything else is kept whole, from the one row
-    that a new row is made from: booleans, integer columns with at most two values, categories,
-    strings and dates. So no new row has a category, or a combination of indicator columns, that
-    no given row has.
+    is kept, and clipped to the range of their type. Everything else is copied from the row that a
+    new row is made from: booleans, integer columns with at most two values, categories,
+    strings and dates. So every category, and every combination of indicator columns, in a new row
+    occurs in a given row.
 
     Parameters
     ----------
@@ -45,8 +45,8 @@ class Columns:
     allow_nan : bool
         Whether values may be missing.
     only_numbers : str or None
-        Name of an estimator that computes with every column, for the error if one holds
-        something else than numbers; None if other columns may stay.
+        Name of an estimator that computes with every column, for the error if a column is not
+        numeric; None if other columns are allowed.
 
     Attributes
     ----------
@@ -58,8 +58,8 @@ class Columns:
     Raises
     ------
     ValueError
-        If a column holds things of several kinds, complex numbers, or values that are missing or
-        infinite and must not be; the message names the column.
+        If a column contains values of several types, complex numbers, or missing or infinite values
+        that are not allowed; the message names the column.
     """
 
     def __init__(self, X: Any, *, allow_nan: bool, only_numbers: str | None = None):
@@ -101,7 +101,7 @@ class Columns:
         else:
             self.numbers = X.astype(np.float32 if X.dtype.itemsize < 4 else np.float64)
         kind = {"f": "float", "b": "yes or no"}.get(X.dtype.kind, "integer")
-        # the columns of rows with several axes are pixels or channels: no indicators
+        # the columns of rows with several axes are pixels or channels, not indicators
         self._kinds = (
             [_kind_of_numbers(kind, X[:, j]) for j in range(X.shape[1])] if X.ndim == 2 else [kind]
         )
@@ -225,7 +225,7 @@ def _cast(
         values = np.floor(values + rng.uniform(size=values.shape))
         if dtype.kind in "iu":
             limits = np.iinfo(dtype)
-            # the largest 64-bit integers are no floats: the next smaller float is
+            # the largest 64-bit integers have no float equal to them: use the next smaller float
             high = np.nextafter(float(limits.max), 0) if dtype.itemsize == 8 else limits.max
             values = values.clip(limits.min, high)
         return values.astype(dtype)

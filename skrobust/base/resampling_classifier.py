@@ -21,14 +21,14 @@ from .state import VersionedState, fit_context
 class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
     """Resample the training rows, then fit a classifier on them.
 
-    One step that goes where scikit-learn refuses samplers: in its own ``Pipeline``, in
+    A classifier that can be used where scikit-learn refuses samplers: in its own ``Pipeline``, in
     ``StackingClassifier``, ``CalibratedClassifierCV``, ``OneVsRestClassifier`` ... Rows to predict
     are never resampled.
 
     Parameters
     ----------
     sampler : estimator
-        With ``fit_resample``: a sampler from here or from imbalanced-learn.
+        With ``fit_resample``: a sampler of this library or of imbalanced-learn.
     estimator : classifier
         Fitted on the new rows.
 
@@ -176,7 +176,7 @@ def _of_new_rows(values: NDArray, rows: NDArray | None, sampler) -> NDArray:
 
 
 def _checks_groups(estimator) -> bool:
-    """Tell whether a classifier, or the last step of a pipeline, asks y where its rows are from."""
+    """Tell whether a classifier, or a pipeline's last step, reads the origin of rows from y."""
     while hasattr(estimator, "steps"):
         estimator = estimator.steps[-1][1]
     return isinstance(estimator, VersionedState)

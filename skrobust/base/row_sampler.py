@@ -77,7 +77,7 @@ class RowSampler(VersionedState, BaseSampler):
         Raises
         ------
         ValueError
-            If X, y or groups do not fit each other, or hold what cannot be computed with.
+            If X, y or groups do not fit each other, or contain values that cannot be used.
         """
         as_list, given_y = isinstance(X, list), y
         columns, y, groups, one_hot_classes = self._check_rows(X, y, groups)

@@ -22,8 +22,8 @@ _KEY = "_skrobust_version"
 class ModelVersionWarning(InconsistentVersionWarning):
     """An estimator was stored by another version of skrobust.
 
-    A filter of scikit-learn's :class:`~sklearn.exceptions.InconsistentVersionWarning` holds for
-    it too.
+    A filter for scikit-learn's :class:`~sklearn.exceptions.InconsistentVersionWarning` also applies
+    to it.
 
     Parameters
     ----------
@@ -53,14 +53,14 @@ class ModelVersionWarning(InconsistentVersionWarning):
         return (
             f"{self.estimator_name} was stored by skrobust {self.original_version} and is loaded "
             f"by {self.current_version}, which may fail or give other results. Install the "
-            "version that stored it, or fit and store it anew."
+            "version that stored it, or fit and store it again."
         )
 
 
 class VersionedState:
     """Records the version when an estimator is stored, and compares it when it is loaded.
 
-    scikit-learn does this for its own classes only. To stand left of
+    scikit-learn does this for its own classes only. In the list of base classes it must precede
     :class:`~sklearn.base.BaseEstimator`.
     """
 

@@ -115,7 +115,7 @@ def add_rician_noise(
 
     See Also
     --------
-    add_gaussian_noise : Noise for data that are no magnitudes.
+    add_gaussian_noise : Noise for data that are not magnitudes.
 
     References
     ----------
@@ -133,7 +133,7 @@ def add_rician_noise(
     X = check_noise_input(X, scale)
     if (X < 0).any():
         raise ValueError(
-            f"X has negative numbers, down to {np.nanmin(X)}; Rician noise is that of magnitudes. "
+            f"X has negative numbers, down to {np.nanmin(X)}; Rician noise is for magnitudes. "
             "Add it before centring or scaling, or use add_gaussian_noise."
         )
     real, imaginary = check_random_state(random_state).normal(scale=scale, size=(2, *X.shape))
@@ -149,7 +149,7 @@ def contaminate(
 ) -> tuple[NDArray, NDArray, NDArray]:
     """Mix outliers into a set of inliers.
 
-    All inliers stay; outliers are drawn without repeats, and all rows are shuffled.
+    All inliers are kept; outliers are drawn without replacement, and all rows are shuffled.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def contaminate(
         Share of outliers among the returned rows, in [0, 1): ``round(fraction / (1 - fraction) *
         n_inliers)`` of them are drawn.
     random_state : int, RandomState instance or None, default=None
-        Seed or generator of draw and order.
+        Seed or generator of the draw and the order.
 
     Returns
     -------
@@ -227,8 +227,8 @@ def flip_labels(
     Parameters
     ----------
     y : array-like of shape (n_samples,)
-        Labels of any type, of at least two classes. A label that stands for "unlabelled" is a
-        class like any other here: flip the labelled rows only.
+        Labels of any type, of at least two classes. A label that means "unlabelled" counts as a
+        class: pass the labelled rows only.
     fraction : float
         Share of the candidates to flip, between 0 and 1. Exactly ``round(fraction * n)`` of the
         `n` candidates are flipped (Python's rounding: halves go to the even number).

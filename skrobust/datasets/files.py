@@ -60,7 +60,7 @@ def download(url: str, path: Path, sha256: str, *, n_retries: int = 3, timeout: 
 
 
 def _fetch_rest(url: str, part: Path, timeout: float) -> None:
-    """Append what is missing of a file; start anew if the server cannot go on."""
+    """Append the missing part of a file; start again if the server cannot resume."""
     start = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": "skrobust"} | ({"Range": f"bytes={start}-"} if start else {})
     try:
@@ -124,21 +124,21 @@ def fetch_brain_tumour(
     3064 T1-weighted contrast-enhanced slices (axial, coronal and sagittal) of 233 patients with
     one of three kinds of tumour, and the outlines of the tumours; 880 MB in four archives
     (figshare, doi:10.6084/m9.figshare.1512427, version 5, CC BY 4.0). Needs h5py
-    (``pip install "skrobust[fetch]"``). The archives are read once for every size; what was read
-    is kept beside them as an npz file.
+    (``pip install "skrobust[fetch]"``). The archives are read once for every size; the result is
+    saved beside them as an npz file.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        Folder for downloaded data. None takes the environment variable SKROBUST_DATA or, without
-        it, ``~/skrobust_data``. The files lie in its subfolder ``brain_tumour``.
+        Folder for downloaded data. None uses the environment variable SKROBUST_DATA or, without
+        it, ``~/skrobust_data``. The files are in its subfolder ``brain_tumour``.
     size : int, default=None
         Height and width to resize the slices to, by averaging areas. None keeps 512 by 512 (a
         few slices of 256 by 256 are enlarged), 1.6 GB in memory.
     download_if_missing : bool, default=True
         If False, raise an error instead of downloading.
     n_retries : int, default=3
-        Tries after a download that failed. Each goes on where the last one stopped, as does the
+        Tries after a download that failed. Each resumes where the last one stopped, as does the
         next call.
     return_X_y_groups : bool, default=False
         If True, return ``(data, target, groups)`` instead of a Bunch.
@@ -245,7 +245,7 @@ def _read_slice(file, name: str, size: int | None) -> tuple[NDArray, NDArray, in
     except (KeyError, ValueError) as error:
         raise ValueError(
             f"{name} does not have the layout of the brain tumour data: {error}. Delete its "
-            "archive to download it anew."
+            "archive to download it again."
         ) from error
     if size is None and image.shape == (_FULL_SIZE, _FULL_SIZE):
         return image.astype(np.int16), mask > 0, label, patient
@@ -269,7 +269,7 @@ def load_grouped_npz(
     """Load an npz file that holds the arrays ``X``, ``y`` and ``groups``.
 
     Such a file is written by ``numpy.savez_compressed(path, X=X, y=y, groups=groups)``, with
-    ``class_names`` and further arrays at will. Values are taken as they are: types are kept, and
+    optional ``class_names`` and further arrays. Values are not changed: types are kept, and
     NaN stays NaN.
 
     Parameters
@@ -285,7 +285,7 @@ def load_grouped_npz(
         With the attributes
 
         - ``data`` : ndarray of shape (n_samples, ...); the array ``X``;
-        - ``target`` : ndarray of shape (n_samples,) or, for class mass, (n_samples, n_classes);
+        - ``target`` : ndarray of shape (n_samples,) or, for soft labels, (n_samples, n_classes);
           the array ``y``;
         - ``groups`` : ndarray of shape (n_samples,); group (patient) of every row;
         - ``target_names`` : list of str; only if the file holds ``class_names``;

@@ -36,9 +36,9 @@ def make_lesion_rois(
     The images imitate the regions of interest of [1]_ (section 3.1): cysts, metastases,
     hemangiomas and healthy tissue in CT. The class decides the contrast of the lesion against the
     tissue around it and the strength of its texture, with a deviation of its own (`spread`).
-    Radius, elongation, angle and unevenness of the outline (lobes) come from one law for all
-    classes, so that they say nothing about the class; healthy tissue has an outline without
-    anything to see in it. A patient has one to three images of one class, an own tissue texture
+    Radius, elongation, angle and unevenness of the outline (lobes) have the same distribution in
+    all classes, so that they say nothing about the class; in healthy tissue the outline is
+    invisible. A patient has one to three images of one class, its own tissue texture
     and gain, and lesions of similar contrast.
 
     Parameters

@@ -57,15 +57,15 @@ def make_mr_spectra(
     The spectra imitate those of [1]_: single-voxel spectra of the brain at an echo time of
     30 ms, 288 points between 4.3 and 0.2 ppm. Every voxel of a tumour patient is labelled
     "tumour", but a share `impurity` of them is healthy tissue: label noise in one direction,
-    bound to patients, with the truth in ``target_true``. Tumour tissue has less NAA and more
-    choline, lipids and lactate on the average only: levels differ between voxels about as much
-    as between the two tissues, and between patients by two fifths of that. A patient also has an
-    own line width, frequency shift, gain, baseline and noise level, so that the spectra of one
-    patient look alike and a validation that splits patients is too optimistic.
+    within patients. The truth is in ``target_true``. Tumour tissue has less NAA and more
+    choline, lipids and lactate only on average: levels differ between voxels about as much
+    as between the two tissues, and between patients by two fifths of that. A patient also has
+    its own line width, frequency shift, gain, baseline and noise level, so that the spectra of one
+    patient look alike, and a validation with rows of one patient on both sides is too optimistic.
 
     With the default settings and patient-wise cross-validation, logistic regression, a support
     vector machine and a random forest reach an AUC of about 0.72 to 0.80 against the given
-    labels, where 0.85 is the most that `impurity` leaves to a perfect classifier, and of 0.81
+    labels, where `impurity` limits a perfect classifier to 0.85, and of 0.81
     to 0.91 against the true tissue (0.87 to 0.95 when trained on it).
 
     Parameters

@@ -19,7 +19,7 @@ _HALF_AXES = np.array([0.8, 0.88, 0.8])  # of the brain, as shares of half the v
 
 
 def draw_anatomy(rng: RandomState) -> dict:
-    """Draw what is a subject's own, but for the age."""
+    """Draw the properties of a subject, except the age."""
     return {
         "half_axes": _HALF_AXES * np.exp(0.02 * rng.normal(size=3)),
         "shift": 0.015 * rng.normal(size=3),
@@ -134,8 +134,8 @@ def make_brain_volumes(
     years: with age the ventricles widen and the cortex thins. A lesion is an ellipsoid with a
     dark core, in most cases a bright rim, and a darker surrounding, of random place, size and
     strength. Scanners differ in gain, contrast, shading, sharpness and noise, which is Rician.
-    So healthy volumes are far from alike, and the oldest and the worst scanned look the most
-    unusual.
+    So healthy volumes differ much from each other, and the oldest subjects and the worst scans look
+    most unusual.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def make_brain_volumes(
         Voxels from left to right, back to front and bottom to top, each at least 8. The paper on
         outlier removal has (64, 77, 66), its proportions are those of the default.
     n_scans : int, default=1
-        Scans of each subject: the same brain and lesion, 2 years apart, on scanners drawn anew.
+        Scans of each subject: the same brain and lesion, 2 years apart, on newly drawn scanners.
     n_scanners : int, default=3
         Number of scanners.
     contrast : float, default=1.0
@@ -243,7 +243,7 @@ def _draw_scanner(noise: float, rng: RandomState) -> dict:
 
 
 def _scan(brain: NDArray, scanner: dict, rng: RandomState) -> NDArray:
-    """Return the volume as a scanner sees it."""
+    """Return the volume as a scanner records it."""
     axes = np.ogrid[tuple(slice(-1, 1, size * 1j) for size in brain.shape)]
     slope, curve = scanner["shading"]
     shading = sum(slope[k] * axes[k] + curve[k] * axes[k] ** 2 for k in range(3))
@@ -311,7 +311,7 @@ def make_tumour_volumes(
     elongation and unevenness of the tumour, its brightness, that of its rim and its core, strength
     and grain of its texture, and where it tends to lie. A tumour has the properties of its class
     with a deviation of its own (`spread`); a patient, with one to three scans of the same class,
-    has an own gain, background and noise, and its tumour keeps most of its deviation from scan to
+    has its own gain, background and noise, and its tumour keeps most of its deviation from scan to
     scan. So classes overlap, and a split that ignores patients is too optimistic.
 
     Parameters

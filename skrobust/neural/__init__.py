@@ -1,4 +1,4 @@
-"""Networks as classifiers: training loop, architectures, augmentation; only here is skorch."""
+"""Networks as classifiers: training loop, architectures, augmentation; alone imports skorch."""
 
 from .adversarial import AdversarialNetClassifier
 from .architectures import (

@@ -24,8 +24,8 @@ class AdversarialNetClassifier(NetClassifier):
         x + \mathrm{clip}\big(\delta + a \, \mathrm{sign} \nabla_x L(x + \delta), -\epsilon,
         \epsilon\big), \qquad \delta \sim U(-\epsilon, \epsilon),
 
-    clipped to the range of the training rows, and the step is taken there. A step costs about
-    twice that of :class:`~skrobust.NetClassifier`.
+    clipped to the range of the training rows, and the step is taken there. A step takes about
+    twice as long as one of :class:`~skrobust.NetClassifier`.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ POOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
 
 
 def channels_first_shape(input_shape: Sequence[int], n_spatial: int) -> tuple[int, ...]:
-    """Return ``(channels, *spatial)``; a plain row of features is a one-channel signal."""
+    """Return ``(channels, *spatial)``; a plain row of features is a signal of one channel."""
     shape = tuple(int(size) for size in input_shape)
     if n_spatial not in CONV:
         raise ValueError(
@@ -39,8 +39,8 @@ def channels_first_shape(input_shape: Sequence[int], n_spatial: int) -> tuple[in
 class SameConv1d(nn.Conv2d):
     """Convolution of signals kept as 2-d channels-last tensors ``(batch, channels, 1, length)``.
 
-    The output has ``ceil(length / stride)`` points, for even kernels too: the padding is
-    explicit, with the odd zero on the right. As a 2-d channels-last convolution it runs 1.4 to
+    The output has ``ceil(length / stride)`` points, also for even kernels: the padding is
+    explicit, with the extra zero on the right. As a 2-d channels-last convolution it runs 1.4 to
     1.7 times faster on a CPU than ``Conv1d(padding="same")``.
 
     Parameters
@@ -63,7 +63,7 @@ class SameConv1d(nn.Conv2d):
 
 
 class PooledHead(nn.Module):
-    """Global average pooling and one linear layer: what class activation maps need.
+    """Global average pooling and one linear layer, as class activation maps require.
 
     Parameters
     ----------
@@ -144,13 +144,13 @@ class MLP(nn.Module):
 
 
 class ConvNet(nn.Module):
-    """Convolution, batch norm, ReLU and max pooling, some times over, then one linear layer.
+    """Several layers of convolution, batch norm, ReLU and max pooling, then one linear layer.
 
     The number of spatial axes is read from `input_shape`. The default filters are those of the
-    influence paper's network (32, 32, 64, 64, 64); the kernel size, which that paper leaves
-    open, is 3. Pooling by 2 stops where an axis would fall below 1; the feature maps are
+    influence paper's network (32, 32, 64, 64, 64); the kernel size, which that paper does
+    not give, is 3. Pooling by 2 stops where an axis would fall below 1; the feature maps are
     averaged over space before the linear layer, so that class activation maps exist. With `hidden`
-    there is a dense layer more, as in the encoder of the triplet paper.
+    there is one more dense layer, as in the encoder of the triplet paper.
 
     Parameters
     ----------
@@ -274,7 +274,7 @@ class ResNet1d(nn.Module):
     The defaults are Table 1 of the paper: 8 blocks of two convolutions behind a first one (17
     convolutions), kernels of 32 points, 16 filters that double at blocks 3, 5 and 7,
     subsampling by 2 at blocks 1, 3, 5 and 7, dropout 0.55, global average pooling and one
-    dense layer; 288 points leave as 18. The table prints stride 1 for block 1 but halves the
+    dense layer; 288 points become 18. The table prints stride 1 for block 1 but halves the
     length there; the lengths, and the text ("every other block subsamples"), are followed.
 
     Parameters
@@ -347,8 +347,8 @@ class ResNet1d(nn.Module):
 class UNet(nn.Module):
     """U-Net that returns the shape of its input, whatever the sizes of its axes.
 
-    On the way down there are `depth` halvings, on the way up as many enlargements to the sizes
-    of before, each joined with the maps of its level. Every level has two convolutions, each with
+    The encoder halves the axes `depth` times, and the decoder enlarges them again to the same
+    sizes, each time joined with the maps of that level. Every level has two convolutions, each with
     batch norm and ReLU.
 
     Parameters
@@ -358,7 +358,7 @@ class UNet(nn.Module):
     width : int, default=16
         Filters of the first level; each level below has twice as many.
     depth : int, default=2
-        Number of halvings. It stops earlier where an axis would fall below 2.
+        Number of halvings. It stops earlier if an axis would fall below 2.
     kernel_size : int, default=3
         Size of the filters along every axis; odd.
 
@@ -417,7 +417,7 @@ class UNet(nn.Module):
         return self.head(maps).reshape(x.shape)
 
 
-# rows of fewer features are taken for tables, not for signals
+# rows of fewer features are read as tables, not as signals
 _SHORTEST_SIGNAL = 64
 
 
@@ -444,7 +444,7 @@ def auto_module(
     module : type
         Subclass of :class:`torch.nn.Module`.
     params : dict
-        Arguments for it, beside ``input_shape`` and ``n_outputs``.
+        Arguments for it, in addition to ``input_shape`` and ``n_outputs``.
 
     Examples
     --------

@@ -16,19 +16,19 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class RandomAugmentation:
-    """Rotate, scale, shift, crop, flip and add noise to every row of a batch by its own draw.
+    """Rotate, scale, shift, crop and flip every row of a batch at random, and add noise.
 
-    All changes of place are one affine map, interpolated linearly once; beyond the edge the
+    All geometric changes form one affine map, interpolated linearly once; beyond the edge the
     value at the edge is repeated. The number of spatial axes, 1 to 3, is read from the batch.
-    Called with a batch, it returns a batch of the same shape. The draws come from torch's
-    generator; inside the training of an estimator that is the estimator's own.
+    Called with a batch, it returns a batch of the same shape. It draws from torch's
+    generator; while an estimator is trained, from the generator of the estimator.
 
     Parameters
     ----------
     rotation : float, default=0.0
         Largest angle in degrees, either way. Signals are not rotated. Volumes are rotated in one
         plane, drawn for each row; axes less than half as long as the longest, as those across
-        thick slices, are in no plane.
+        thick slices, are never rotated.
     scale : float in [0, 1), default=0.0
         Largest share by which the content grows or shrinks.
     shift : float, default=0.0
@@ -38,9 +38,9 @@ class RandomAugmentation:
         the full length. One share for all axes of a row, drawn between this number and 1.
     flip : tuple of int, default=()
         Spatial axes that are reversed with probability one half, counted from 0, or from the
-        back: ``(-1,)`` mirrors left and right. Only where the mirrored row is as likely.
+        back: ``(-1,)`` mirrors left and right. Use it only if mirrored rows are equally likely.
     noise : float, default=0.0
-        Standard deviation of Gaussian noise, as a share of that of the row's own values.
+        Standard deviation of Gaussian noise, as a share of that of the values of the row.
 
     Attributes
     ----------
@@ -51,7 +51,8 @@ class RandomAugmentation:
     Raises
     ------
     ValueError
-        If a number is out of its range, or a batch has no such axis or no or more than 3 axes.
+        If a number is out of its range, or a batch does not have the axes of `flip`, or has no or
+        more than 3 spatial axes.
 
     References
     ----------
@@ -118,9 +119,9 @@ class RandomAugmentation:
         return bool(self.rotation or self.scale or self.shift or self.flip) or self.crop < 1
 
     def _draw_maps(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return a matrix and an offset per row: from places in the result to places in the row.
+        """Return a matrix and an offset per row: mapping positions in the result to the row.
 
-        Places run from -1 to 1 along every axis.
+        Positions run from -1 to 1 along every axis.
         """
         n_rows, sizes = len(rows), rows.shape[2:]
         n_axes = len(sizes)
@@ -177,7 +178,7 @@ def _per_row(values: Tensor, n_axes: int) -> Tensor:
 
 
 def _resample(rows: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
-    """Read every row at mapped places, linearly interpolated."""
+    """Read every row at mapped positions, linearly interpolated."""
     n_axes = rows.ndim - 2
     if n_axes == 1:  # torch resamples images and volumes: a signal is an image one point high
         flat = matrix.new_zeros(len(rows), 2, 2)
@@ -197,7 +198,7 @@ AUGMENTATIONS = {
 
 
 def find_augmentation(augment: str | Callable) -> Callable[[Tensor], Tensor]:
-    """Return what a name stands for; a callable stands for itself."""
+    """Return the augmentation that a name means; a callable is returned as it is."""
     return AUGMENTATIONS[augment] if isinstance(augment, str) else augment
 
 

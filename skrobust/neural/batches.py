@@ -17,10 +17,10 @@ _TORCH_KINDS = {np.dtype(name) for name in ("f2", "f4", "f8", "u1", "i1", "i2", 
 
 
 def as_tensor(array: NDArray) -> Tensor | BatchwiseArray:
-    """Return a tensor that shares memory with an array, or what reads it in batches.
+    """Return a tensor that shares memory with an array, or an object that reads it in batches.
 
-    Numbers that torch does not know, such as those of other byte orders, are converted at once to
-    float32, except those in a file.
+    Types that torch does not support, such as those of other byte orders, are converted to
+    float32 at once, unless they are in a file.
     """
     is_shared = array.dtype in _TORCH_KINDS and all(stride >= 0 for stride in array.strides)
     if not is_shared:
@@ -36,7 +36,7 @@ def as_tensor(array: NDArray) -> Tensor | BatchwiseArray:
 
 
 class BatchwiseArray:
-    """Rows in a file whose numbers torch does not know; read as tensors, one batch at a time."""
+    """Rows in a file, of a type unknown to torch; read as tensors, one batch at a time."""
 
     device = torch.device("cpu")
 
@@ -50,7 +50,7 @@ class BatchwiseArray:
         return len(self.array)
 
     def numel(self) -> int:
-        """Return how many numbers there are."""
+        """Return the number of values."""
         return self.array.size
 
     def __getitem__(self, rows: slice) -> Tensor:
@@ -58,7 +58,7 @@ class BatchwiseArray:
         return torch.from_numpy(batch).to(self.dtype)
 
     def index_select(self, axis: int, rows: Tensor) -> Tensor:
-        """Return the rows of some positions."""
+        """Return the rows at some positions."""
         return self[rows.numpy()]
 
 
@@ -74,8 +74,8 @@ def is_memory_mapped(array: NDArray | None) -> bool:
 class Rows(Dataset):
     """A dataset that is indexed by whole batches.
 
-    The rows stay in the array they came in, a memory-mapped one too; each batch is copied out
-    and turned into float32 of the shape that the network sees.
+    The rows stay in the given array, which may be memory-mapped; each batch is copied and
+    converted to float32 in the shape of the network's input.
 
     Parameters
     ----------
@@ -86,8 +86,8 @@ class Rows(Dataset):
     input_shape : sequence of int
         Shape of one row in a batch.
     device : str, default="cpu"
-        Where the batches live. Off the CPU, the rows are moved there once, as a
-        whole, unless they are memory-mapped.
+        Device of the batches. If it is not the CPU, all rows are moved there once, unless they are
+        memory-mapped.
     """
 
     def __init__(
@@ -161,8 +161,8 @@ class Batches:
     rows : Rows
         The data.
     batch_size : int
-        Rows per batch. A last batch of a single row joins the one before it when shuffling:
-        batch norm cannot train on one row.
+        Rows per batch. When shuffling, a last batch of a single row is merged with the one before
+        it: batch norm cannot train on one row.
     generator : torch.Generator, default=None
         Shuffles the rows at each pass. In order when None.
     """
@@ -193,15 +193,15 @@ class BalancedBatches:
     """Iterate over batches in which all classes are equally likely.
 
     A batch holds `samples_per_class` rows of each of ``batch_size // samples_per_class`` classes,
-    drawn for every batch; of all classes, some of them more than once, where there are fewer.
-    The rows of a class come in shuffled order, and come again when all have been seen. A class
+    drawn for every batch; if there are fewer classes, of all, some of them more than once.
+    The rows of a class are used in shuffled order, and again when all have been used. A class
     with fewer rows than `samples_per_class` repeats them within a batch. One pass has as many
     batches as one over the rows in natural proportions.
 
     Parameters
     ----------
     rows : Rows
-        The data, with targets: class codes, or soft labels, where a row counts to the class of
+        The data, with targets: class codes, or soft labels, where a row belongs to the class of
         its largest entry.
     batch_size : int
         Rows per batch, rounded down to a multiple of `samples_per_class`.

@@ -37,7 +37,7 @@ def fine_class_activation(
 
     With the outputs a of that layer the map is the sum over its channels of
     ``max(d log-odds / d a, 0) * a``, where it is above its median: what all positions have in
-    common, such as the response to an empty background, points at nothing.
+    common, such as the response to an empty background, is removed.
     """
     kept = []
 

@@ -1,4 +1,4 @@
-"""What a network looks at in single rows."""
+"""Where a network looks in single rows."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def draw_signal_map(
             lambda m: floor + (m - limits[0]) * scale,
         ),
     )
-    # ticks that stand apart: the largest of either side, and 0
+    # ticks far enough apart: the largest of either side, and 0
     right.set_yticks([0, *limits[np.abs(limits) > 0.2 * np.ptp(limits)]])
     right.yaxis.set_major_formatter("{x:.2g}")
     right.set_ylabel("Map (class score)", loc="bottom")
@@ -100,12 +100,12 @@ def check_axis(
 class ClassActivationDisplay(Display):
     """Rows and their class activation maps, as in the paper's Fig. 9 [1]_.
 
-    A signal is drawn as a solid line with its map as a dashed line below; one scale serves the
-    maps of all rows, so that they can be compared. An image is drawn beside itself with the map
-    over it, the stronger the less transparent, from an earlier layer than the paper's, whose maps
-    of images are too coarse to point at anything. High values speak for the class, whether the
-    signal is high or low there. The titles tell what was predicted, with its probability, and are
-    red where the label is another one.
+    A signal is drawn as a solid line with its map as a dashed line below; the maps of all rows have
+    one scale, so that they can be compared. An image is drawn twice, the second time with the map
+    over it; strong values are less transparent. It is from an earlier layer than the paper's,
+    whose maps of images are too coarse to point at anything. High values support the class,
+    whether the signal is high or low there. The titles give the prediction with its probability,
+    and are red if the label is another one.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class ClassActivationDisplay(Display):
     maps : ndarray of shape (n_rows, *spatial)
         Their class activation maps.
     labels : ndarray of shape (n_rows,)
-        Class that each map speaks for.
+        Class that each map explains.
     classes : ndarray of shape (n_classes,)
         All class labels; a class keeps its colour from picture to picture.
     names : list of str
@@ -127,7 +127,7 @@ class ClassActivationDisplay(Display):
     peaks : dict of str to float, default=None
         Positions to mark, in units of `axis`.
     titles : list of str, default=None
-        Title of every row; by default its name and the class that its map speaks for.
+        Title of every row; by default its name and the class that its map explains.
     is_wrong : ndarray of shape (n_rows,), bool, default=None
         Rows whose label is not the predicted one.
 
@@ -239,8 +239,8 @@ class ClassActivationDisplay(Display):
         signals = maps.ndim == 2
         if maps.ndim not in (2, 3):
             raise ValueError(
-                f"The maps have shape {maps.shape}. Only signals and images are drawn; of a volume "
-                "take class_activation_map and show slices of it."
+                f"The maps have shape {maps.shape}. Only signals and images are drawn; for "
+                "a volume use class_activation_map and show slices of it."
             )
         names = check_names(names, [f"row {i}" for i in range(len(array))], "rows")
         if groups is not None:
@@ -311,7 +311,7 @@ class ClassActivationDisplay(Display):
                 self.peak_texts_ += mark_peaks(ax, self.peaks, axis, named=i == 0)
         axes[-1].set_xlabel(self.axis_label or ("Point" if self.axis is None else "Position"))
         if self._made_figure:
-            styles = {"signal": "-", "map: above 0 speaks for the class": "--"}
+            styles = {"signal": "-", "map: above 0 supports the class": "--"}
             handles = [
                 Line2D([], [], color="0.25", ls=ls, label=name) for name, ls in styles.items()
             ]
@@ -324,7 +324,7 @@ class ClassActivationDisplay(Display):
             for ax in (plain, over):
                 ax.imshow(row[channel], cmap="gray")
                 ax.set(xticks=[], yticks=[])
-            # what is weak is transparent
+            # weak values are transparent
             alpha = 0.85 * np.clip(activation / top, 0, 1)
             options = {"cmap": "plasma", "vmin": 0, "vmax": top}
             self.images_.append(over.imshow(activation, alpha=alpha, **options))
@@ -332,5 +332,5 @@ class ClassActivationDisplay(Display):
         from matplotlib.colors import Normalize
 
         scale = ScalarMappable(Normalize(0, top), "plasma")
-        label = "Speaks for the class (log odds)"
+        label = "Supports the class (log odds)"
         self.figure_.colorbar(scale, ax=self.ax_[:, 1].tolist(), label=label, extend="max")

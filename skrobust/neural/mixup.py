@@ -16,7 +16,7 @@ DEFAULT_ALPHA = {"input": 0.2, "manifold": 2.0}
 
 
 class BatchMixup:
-    """Transform of training batches: rows and targets become those of two rows, mixed.
+    """Transform of training batches: rows and targets are mixed with those of another row.
 
     One share is drawn from Beta(alpha, alpha) for a batch, and a partner for every row: another
     row of the batch, by a random permutation. Soft labels are mixed as they are, weights included.
@@ -24,12 +24,12 @@ class BatchMixup:
     Parameters
     ----------
     where : {"input", "manifold"}
-        Mix the rows, or at each step what goes into a random one of the network's parts
+        Mix the rows, or at each step the input of a random part of the network
         (:func:`mixing_places`).
     alpha : float or None
-        Of the Beta law; None is the value of the paper, 0.2 or 2.
+        Parameter of the beta distribution; None is the value of the paper, 0.2 or 2.
     augment : callable or None
-        Another transform ``(net, x, y) -> x, y``, made before.
+        Another transform ``(net, x, y) -> x, y``, applied first.
     """
 
     def __init__(self, where: str, alpha: float | None, augment: Callable | None):
@@ -39,7 +39,7 @@ class BatchMixup:
         self.places: list[str] | None = None
 
     def __call__(self, net: TensorNet, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the batch with mixed targets; mix the rows, or have the network do it."""
+        """Return the batch with mixed targets; mix the rows, or let the network do it."""
         if net.batch_size < 2:
             raise ValueError("mixup mixes the rows of a batch, but batch_size=1. Raise batch_size.")
         if self.where == "manifold" and self.places is None:
@@ -57,7 +57,7 @@ class BatchMixup:
 
 
 class MixedInput:
-    """Inside this context, the rows that go into a module are mixed with each other."""
+    """Inside this context, the input rows of a module are mixed with each other."""
 
     def __init__(self, module: nn.Module, partners: Tensor, share: float):
         self.module = module
@@ -79,17 +79,17 @@ class MixedInput:
 def mixing_places(net: TensorNet) -> list[str]:
     """Return the names of the submodules before which rows can be mixed; "" is the input.
 
-    These are the network itself and its top-level parts (a network that is one part is looked
-    into). A part qualifies if all that the network makes of a row goes through it, once: swapping
-    two rows there must swap their outputs. In branches side by side, or parts that are used
-    several times, mixing would be undone or halved.
+    These are the network itself and its top-level parts (of a network that is a single part, the
+    parts of that). A part qualifies if everything that the network computes from a row passes
+    through it, once: swapping two rows there must swap their outputs. In parallel branches, or
+    parts that are used several times, mixing would be undone or halved.
     """
     prefix, parts = "", dict(net.module_.named_children())
     while len(parts) == 1:
         (name, part), *_ = parts.items()
         prefix += name + "."
         parts = dict(part.named_children())
-    # rows of one's own: those of a loaded net are zeros, and would look swapped anyway
+    # new rows: those of a loaded net are zeros, and would look swapped anyway
     draws = torch.Generator().manual_seed(0)
     rows = torch.randn(net.probe.shape, generator=draws).to(net.device)
     training, state = net.module_.training, net.randomness_.state_dict()

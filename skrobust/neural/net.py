@@ -36,8 +36,8 @@ def resolve_device(device: str) -> str:
         ) from error
     if not device_exists(device):
         raise ValueError(
-            f"device={device!r}, but torch sees no such device here. Use 'cpu', or 'auto' to take "
-            "a GPU only where there is one."
+            f"device={device!r}, but torch sees no such device here. Use 'cpu', or 'auto' to use "
+            "a GPU only if there is one."
         )
     return device
 
@@ -80,18 +80,18 @@ class EpochProgressBar(Callback):
 
 
 class Stopped(KeyboardInterrupt):
-    """A callback of the user stops the training, for which skorch has the interrupt."""
+    """A callback of the user stops the training; skorch uses the interrupt for this."""
 
 
 class ShownRows(Dataset):
-    """Rows as callbacks see them: their targets are what scorers can take."""
+    """Rows for callbacks, with targets that scorers accept."""
 
     def __init__(self, rows: Rows, net: TensorNet):
         self.rows, self.net = rows, net
 
     @property
     def X(self) -> Rows:
-        """The rows, to be given to the net."""
+        """The rows that the net predicts."""
         return self.rows
 
     @property
@@ -108,11 +108,11 @@ class ShownRows(Dataset):
 
 
 class TensorNet(NeuralNet):
-    """A skorch net whose data are :class:`Rows` and whose randomness is its own.
+    """A skorch net that reads :class:`Rows` and has its own random generators.
 
-    It does what :class:`skorch.NeuralNet` does, with three differences: batches are slices of
-    whole tensors; nothing draws from a global generator; and callbacks are called for every batch
-    only if one of them wants to see it.
+    It works like :class:`skorch.NeuralNet`, with three differences: batches are slices of whole
+    tensors; nothing draws from a global generator; and callbacks are called for every batch only
+    if one of them needs it.
 
     Parameters
     ----------
@@ -123,19 +123,19 @@ class TensorNet(NeuralNet):
     precision : {"float32", "bfloat16"}
         Precision of the forward pass.
     probe : Tensor
-        Two rows, run through a new module to see that they fit (and to size lazy layers).
+        Two rows that are passed through a new module to check the shapes (and size lazy layers).
     n_outputs : int or None
         Columns that the module must return. None: it must return the shape of its input, as an
         autoencoder does.
     batch_transform : callable, default=None
-        ``batch_transform(net, x, y) -> x, y`` changes every training batch before the step; what
-        it draws comes from the net's own randomness. It may set ``net.around_step`` to a context
+        ``batch_transform(net, x, y) -> x, y`` changes every training batch before the step, with
+        the generators of the net. It may set ``net.around_step`` to a context
         manager, in which the step is then taken.
     samples_per_class : int, default=None
-        Train on :class:`BalancedBatches` with so many rows of each drawn class; on rows in
-        shuffled order when None.
+        Train on :class:`BalancedBatches` with this number of rows of each drawn class; None: on
+        rows in shuffled order.
     annealing_epochs : int, default=None
-        Lower the learning rate to zero over so many epochs (:class:`CosineAnnealing`).
+        Lower the learning rate to zero over this number of epochs (:class:`CosineAnnealing`).
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class TensorNet(NeuralNet):
         annealing_epochs=None,
         **kwargs,
     ):
-        # so that progress bars know how many batches there are
+        # so that progress bars know the number of batches
         kwargs["iterator_valid__batch_size"] = prediction_batch_size(probe.shape[1:])
         super().__init__(*args, **kwargs)
         self.batch_transform = batch_transform
@@ -178,10 +178,10 @@ class TensorNet(NeuralNet):
         valid: Rows | None = None,
         after_epoch: Callable[[TensorNet], bool | None] | None = None,
     ) -> TensorNet:
-        """Go on training for some epochs; compute the loss on `valid` after each.
+        """Continue training for some epochs; compute the loss on `valid` after each.
 
         `after_epoch` is called with the net at the end of every epoch, before the callbacks; it
-        may change which rows the next epoch sees, and stops the training by returning True. A
+        may change the rows of the next epoch, and stops the training by returning True. A
         callback stops it as in skorch, by raising KeyboardInterrupt; any other interrupt is
         raised, and so is a ValueError when losses or weights become infinite or NaN.
         """
@@ -232,7 +232,7 @@ class TensorNet(NeuralNet):
         )
 
     def _check_monitors(self, valid: Rows | None) -> None:
-        """Raise if a callback goes by a score of validation rows and there are none."""
+        """Raise if a callback uses a score of validation rows and there are none."""
         for _, callback in self.callbacks_:
             monitor = getattr(callback, "monitor", None)
             if valid is None and monitor in validation_scores(self.callbacks_):
@@ -244,7 +244,7 @@ class TensorNet(NeuralNet):
 
     @contextmanager
     def _checked_batch_norm(self, rows: Rows) -> Iterator[None]:
-        """Raise where batch norm would be given one number per channel, in batches of one row."""
+        """Raise if batch norm would get one number per channel, in batches of one row."""
         hooks = []
         if self.batch_size == 1 or len(rows) == 1:
 
@@ -253,7 +253,7 @@ class TensorNet(NeuralNet):
                     raise ValueError(
                         f"batch norm cannot train on a batch of one row ({len(rows)} rows, "
                         f"batch_size={self.batch_size}). Raise batch_size above 1, give more rows, "
-                        "or take a network without batch norm, such as MLP."
+                        "or use a network without batch norm, such as MLP."
                     )
 
             parts = self.module_.modules()
@@ -349,7 +349,7 @@ class TensorNet(NeuralNet):
         return first_loss[0]
 
     def _optimizer_draws(self):
-        """Return a context for the steps of optimizers, which may draw if they are not torch's."""
+        """Return a context for optimizer steps: optimizers that are not torch's may draw."""
         known = type(self.optimizer_).__module__.startswith("torch.optim")
         return nullcontext() if known else self.randomness_
 
@@ -379,7 +379,7 @@ class TensorNet(NeuralNet):
         return super().initialize_callbacks()
 
     def initialize_module(self):
-        """Build the module from the net's own randomness and run two rows through it."""
+        """Build the module with the generators of the net, and pass two rows through it."""
         self.randomness_ = OwnRandomness(self.seed)
         with self.randomness_:
             super().initialize_module()
@@ -410,14 +410,14 @@ class TensorNet(NeuralNet):
         return self
 
     def initialize_criterion(self):
-        """Build the loss; weights that it has come from the net's own randomness."""
+        """Build the loss; its weights, if any, are drawn from the generators of the net."""
         with self.randomness_:
             return super().initialize_criterion()
 
     # ---- data and outputs
 
     def get_dataset(self, X, y=None):
-        """Return X as a dataset; arrays, which callbacks may give, become one."""
+        """Return X as a dataset; arrays, as callbacks may pass, are converted."""
         if isinstance(X, torch.utils.data.Dataset):
             return X
         return Rows(np.asarray(X), y, self.probe.shape[1:], self.device)
@@ -433,17 +433,17 @@ class TensorNet(NeuralNet):
         return BalancedBatches(rows, self.batch_size, self.samples_per_class, generator)
 
     def shown_target(self, y: Tensor) -> Tensor:
-        """Return targets as callbacks see them."""
+        """Return targets for callbacks."""
         return y
 
     def infer(self, x, **fit_params):
-        """Run the module on a batch; metadata of `fit` stays out of it."""
+        """Run the module on a batch, without metadata of `fit`."""
         half = self.precision == "bfloat16"
         if not (self.may_draw_ or half):
             return self.module_(x)
         randomness = nullcontext()
         if self.may_draw_:
-            # what is drawn in evaluation is drawn again each time, so that predictions agree
+            # draws in evaluation mode are repeated each time, so that predictions agree
             training = self.module_.training
             randomness = self.randomness_ if training else OwnRandomness(self.seed)
         if not half:
@@ -463,7 +463,7 @@ class TensorNet(NeuralNet):
             return check_finite_rows(torch.cat(batches).numpy(), "the network's outputs")
 
     def infer_rows(self, x: Tensor) -> Tensor:
-        """Return outputs that do not depend on how few rows come together, to the last digits.
+        """Return outputs that do not depend, to the last digits, on the number of rows.
 
         Products with few rows are summed in another order than those with many.
         """
@@ -475,7 +475,7 @@ class TensorNet(NeuralNet):
     # ---- persistence
 
     def dump(self) -> bytes:
-        """Return weights, optimizer and randomness as bytes that hold tensors only."""
+        """Return weights, optimizer and generators as bytes that contain tensors only."""
         state = {
             "module": self.module_.state_dict(),
             "criterion": self.criterion_.state_dict(),
@@ -487,7 +487,7 @@ class TensorNet(NeuralNet):
         return buffer.getvalue()
 
     def load(self, dumped: bytes) -> None:
-        """Take up the state that `dump` returned; tensors only, no code is run."""
+        """Load the state that `dump` returned: tensors only, no code is run."""
         with torch_defaults():
             state = torch.load(io.BytesIO(dumped), map_location=self.device, weights_only=True)
             self.module_.load_state_dict(state["module"])
@@ -497,7 +497,7 @@ class TensorNet(NeuralNet):
 
 
 def _plain(value: Any, name: str) -> Any:
-    """Return a state with numbers of numpy as Python's; raise for what could not be loaded."""
+    """Return a state with numpy's numbers as Python's; raise if it could not be loaded."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray) and name == "optimizer":
@@ -540,7 +540,7 @@ def validation_scores(callbacks) -> set[str]:
 
 
 def asks_for_validation(callbacks) -> bool:
-    """Tell whether callbacks of skorch score validation rows, or go by such a score."""
+    """Tell whether callbacks of skorch score validation rows, or use such a score."""
     scores = validation_scores(callbacks)
     return len(scores) > 2 or any(
         isinstance(monitor := getattr(_callback(callback), "monitor", None), str)
@@ -550,7 +550,7 @@ def asks_for_validation(callbacks) -> bool:
 
 
 def _callback(given):
-    """Return the callback of what skorch takes as one: alone, with a name, or its class."""
+    """Return the callback from what skorch accepts: alone, with a name, or its class."""
     callback = given[1] if isinstance(given, tuple) else given
     return callback() if isinstance(callback, type) else callback
 
@@ -559,7 +559,7 @@ _FEWEST_ROWS = 16
 
 
 def prediction_batch_size(input_shape) -> int:
-    """Return how many rows to predict at once: about 2**17 numbers, so that caches hold them."""
+    """Return the number of rows to predict at once: about 2**17 numbers, which fit in caches."""
     return max(_FEWEST_ROWS, 2**17 // math.prod(input_shape))
 
 
@@ -569,9 +569,9 @@ def is_skorch_net(estimator) -> bool:
 
 
 def raise_interrupt(net: NeuralNet) -> None:
-    """Raise the KeyboardInterrupt that a net of skorch itself has kept to itself.
+    """Raise the KeyboardInterrupt that a net of skorch itself has swallowed.
 
-    Its ``fit`` and ``partial_fit`` end quietly in the midst of an epoch.
+    Its ``fit`` and ``partial_fit`` end silently in the middle of an epoch.
     """
     recorded = dict(net.callbacks_).get("train_loss") is not None
     if recorded and (not net.history or "train_loss" not in net.history[-1]):

@@ -53,8 +53,8 @@ class LogitAdjustedLoss(nn.Module):
         L = \frac{1}{B} \sum_i - \log \mathrm{softmax}(z_i + \tau \log \pi)_{y_i}
 
     with the scores :math:`z_i` and the share :math:`\pi_c` of every class among the training rows.
-    Trained so, the scores alone, without the shift, favour no class for being frequent: with
-    :math:`\tau = 1` they are those of equally frequent classes.
+    The scores alone, without the shift, then do not favour frequent classes: with
+    :math:`\tau = 1` they are those for equally frequent classes.
 
     Parameters
     ----------
@@ -100,9 +100,9 @@ class LogitAdjustedLoss(nn.Module):
 
 
 class ClassifierNet(ClassifierMixin, TensorNet):
-    """A net that scorers of callbacks take for a classifier of the class codes 0, 1, 2 ..."""
+    """A net that scorers of callbacks treat as a classifier of the class codes 0, 1, 2 ..."""
 
-    # what the entries of soft targets are divided by before the largest is a row's class
+    # divisor of the entries of soft targets, before the largest one determines the class
     class_factors_ = None
 
     @property
@@ -130,7 +130,7 @@ class ClassifierNet(ClassifierMixin, TensorNet):
 
 
 class _BestEpoch:
-    """After every epoch, keep the weights if the validation loss is the lowest; at last, stop."""
+    """After every epoch, keep the weights if the validation loss is the lowest; finally stop."""
 
     def __init__(self, patience: int):
         self.patience = patience
@@ -176,7 +176,7 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         (:func:`~skrobust.neural.auto_module`). A class is called with ``module__*`` and, where
         it takes arguments of these names, ``input_shape`` and ``n_outputs`` (the number of
         classes); it must return one score per class, without softmax. A module instance is
-        copied and trained on from its present weights.
+        copied, and training continues from its present weights.
     max_epochs : int, default=50
         Passes over the training rows in `fit`.
     lr : float, default=0.001
@@ -184,37 +184,38 @@ class NetClassifier(ClassifierMixin, NetEstimator):
     class_weight : dict or "balanced", default=None
         Weights of the classes, as in scikit-learn.
     balanced_batches : bool, default=False
-        Draw the rows of every batch such that all classes are equally likely, the rows of a rare
-        class more often, instead of passing over the rows in shuffled order. An epoch has as
-        many batches as without.
+        Draw the rows of every batch so that all classes are equally likely, hence rows of a rare
+        class more often, instead of using all rows in shuffled order. The number of batches in an
+        epoch does not change.
     logit_adjustment : float >= 0, default=None
-        In training add this number times the logarithm of the class shares of the training rows
-        to the outputs, so that the outputs alone do not favour frequent classes; 1 is the
-        strength that theory has (:class:`~skrobust.LogitAdjustedLoss`). The remedies for uneven
-        classes, this, `class_weight` and `balanced_batches`, are meant to be used one at a time.
+        During training add this number times the logarithm of the class shares of the training
+        rows to the outputs, so that the outputs alone do not favour frequent classes; theory
+        suggests 1 (:class:`~skrobust.LogitAdjustedLoss`). Use only one of the remedies for
+        imbalanced classes: this, `class_weight` or `balanced_batches`.
     augment : {"affine", "noise"}, callable or None, default=None
         Change every training batch at random. "affine" rotates images and volumes (up to 15
         degrees), scales and shifts (up to 10%), "noise" adds Gaussian noise (10% of the row's
-        standard deviation). Other strengths, flips and crops:
+        standard deviation). For other strengths, flips and crops, pass a
         :class:`~skrobust.RandomAugmentation`, or any callable from a batch to a batch of the
         same shape. "affine" is meant for signals, images and volumes, not for tables.
     mixup : {"input", "manifold"} or None, default=None
-        Train on mixtures of two rows of a batch, with targets mixed alike: "input" mixes the rows
-        (after `augment`), "manifold" mixes at each step either the rows or what goes into a
-        random one of the network's top-level parts, such as the last linear layer. Validation
+        Train on mixtures of two rows of a batch, with targets mixed in the same way: "input" mixes
+        the rows (after `augment`), "manifold" mixes at each step either the rows or the input of
+        a random top-level part of the network, such as the last linear layer. Validation
         rows and rows to predict are never mixed; the recorded training loss is that of mixtures.
     mixup_alpha : float >= 0.01, default=None
-        The partner's share is drawn from Beta(mixup_alpha, mixup_alpha), once for a batch: small
-        values hardly mix, 1 draws all shares alike, large values halve. None is 0.2 for "input"
+        The partner's share is drawn from Beta(mixup_alpha, mixup_alpha), once per batch: with
+        small values rows are hardly mixed, with 1 all shares are equally likely, with large values
+        the share is close to one half. None is 0.2 for "input"
         and 2 for "manifold", as in the papers.
     early_stopping : bool, default=False
         Hold out some rows, stop when their loss has not become lower for `n_iter_no_change`
-        epochs, and go back to the weights of the epoch where it was lowest. Without, rows are
-        held out only where one of `callbacks` (skorch's EarlyStopping, Checkpoint, EpochScoring)
-        asks for scores of validation rows.
+        epochs, and return to the weights of the epoch where it was lowest. If False, rows are
+        held out only if one of `callbacks` (skorch's EarlyStopping, Checkpoint, EpochScoring)
+        uses scores of validation rows.
     validation_fraction : float in (0, 0.5], default=0.1
-        About which share of the training rows is held out: disjoint in groups when groups are
-        given, stratified otherwise. Ignored where no row is held out, and with X_val.
+        Approximate share of the training rows that is held out: whole groups if groups are given,
+        stratified rows otherwise. Ignored if no row is held out, and with X_val.
     n_iter_no_change : int, default=10
         Epochs without a lower validation loss after which `early_stopping` stops.
     <shared parameters>
@@ -226,8 +227,8 @@ class NetClassifier(ClassifierMixin, NetEstimator):
     history_ : skorch.history.History
         Losses and times per epoch.
     paper_params : dict
-        Class attribute: the network and training of the paper. Its number of epochs is not
-        printed; 20 stands here.
+        Class attribute: the network and training of the paper. The paper does not give its number
+        of epochs; here it is 20.
     <shared attributes>
 
     See Also
@@ -334,12 +335,12 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
         groups : array-like of shape (n_samples,), default=None
-            Group (patient) of every row; keeps the rows that are held out group-disjoint, and is
-            ignored otherwise.
+            Group (patient) of every row, so that no group is both in training and held out; ignored
+            if no row is held out.
         X_val, y_val : array-like, default=None
             Validation rows and labels, instead of rows that are held out; without
             `early_stopping` their loss is only recorded. Inside a cross-validation prefer
-            rows that are held out: scikit-learn cuts an X_val that has as many rows as X.
+            held-out rows: scikit-learn cuts an X_val that has as many rows as X to the fold.
 
         Returns
         -------
@@ -389,7 +390,7 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> NetClassifier:
-        """Train for one epoch, going on from the present weights.
+        """Train for one epoch, continuing from the present weights.
 
         Parameters
         ----------
@@ -411,8 +412,8 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         ------
         ValueError
             If `classes` is missing at the first call, labels are unknown, or
-            ``class_weight="balanced"`` or `logit_adjustment` ask for class shares, which one part
-            of the data cannot tell, or `early_stopping` for rows to hold out.
+            ``class_weight="balanced"`` or `logit_adjustment` need the class shares of all data, or
+            `early_stopping` needs rows to hold out.
         """
         if self.early_stopping:
             raise ValueError(
@@ -571,7 +572,7 @@ class NetClassifier(ClassifierMixin, NetEstimator):
     def class_activation_map(
         self, X: ArrayLike, target: ArrayLike | None = None, *, fine: bool = False
     ) -> NDArray:
-        """Return how much every position speaks for a class (section 4.4 of the paper).
+        """Return how much every position supports a class (section 4.4 of the paper).
 
         The map is the sum of the last feature maps, weighted by the linear layer's weights for
         the class, interpolated linearly to the length (height, width, depth) of the input. Its
@@ -584,9 +585,9 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         target : array-like of shape (n_samples,), default=None
             Class label to explain for every row; by default the predicted one.
         fine : bool, default=False
-            Take the last layer that keeps half of the resolution, in place of the last one, whose
-            maps of images are often 2 or 4 pixels wide: LayerCAM [1]_, the sum of what raises the
-            log odds of the class, above the map's median. Never negative.
+            Use the last layer that keeps half of the resolution, instead of the last one, whose
+            maps of images are often 2 or 4 pixels wide: LayerCAM [1]_, the sum of all that raises the
+            log odds of the class, above the median of the map. Never negative.
 
         Returns
         -------

@@ -29,33 +29,33 @@ _SHARED_DOCS = {
 batch_size : int, default=32
     Rows per training step.
 optimizer : type, default=torch.optim.Adam
-    A torch optimizer class. Adam, AdamW and SGD are run fused, unless ``optimizer__fused=False``.
+    A torch optimizer class. Adam, AdamW and SGD run fused, unless ``optimizer__fused=False``.
 input_shape : tuple of int, default=None
-    ``(channels, *spatial)``: how to see a row. By default ``(n, H, W)`` and ``(n, D, H, W)`` are
-    images and volumes of one channel, ``(n, channels, H, W)`` images of up to 4 channels,
-    ``(n, 1, length)`` signals; shapes that can be read in several ways are an error. A plain row
-    is a one-channel signal to convolutions.
+    ``(channels, *spatial)``: how the network reads a row. By default ``(n, H, W)`` and
+    ``(n, D, H, W)`` are images and volumes of one channel, ``(n, channels, H, W)`` images of up to
+    4 channels, ``(n, 1, length)`` signals; shapes that can be read in several ways raise an error.
+    Convolutions read a plain row as a signal of one channel.
 precision : {"float32", "bfloat16"}, default="float32"
     Precision of the convolutions and matrix products. "bfloat16" is about 1.5 times faster on
-    processors that have it, and rounds to 3 digits.
+    processors that support it, and rounds to 3 digits.
 device : str, default="cpu"
-    "cpu", "cuda", or "auto" for CUDA where there is a GPU.
+    "cpu", "cuda", or "auto" for CUDA if there is a GPU.
 callbacks : list, default=None
     skorch callbacks: early stopping, schedules, checkpoints, scores, progress bars. They are
-    copied. Scorers are given class codes, the positions in ``classes_``.
+    copied. Scorers get class codes, the positions in ``classes_``.
 verbose : int, default=0
     1 shows a progress bar over epochs, 2 skorch's table of losses.
 random_state : int, RandomState instance or None, default=None
-    Fixes initialisation, dropout, the order of rows and whatever else is drawn. With an int, no
-    global random generator is read or moved and two fits agree bit for bit on one machine and
-    number of threads. None takes a seed from numpy's global generator, as scikit-learn does.
+    Fixes initialisation, dropout, the order of rows and all other draws. With an int, no global
+    random generator is read or changed, and two fits agree bit for bit on the same machine and
+    number of threads. None draws a seed from numpy's global generator, as scikit-learn does.
 **kwargs : dict
     ``module__<argument>`` and ``optimizer__<argument>``, for example ``module__width=8``.""",
     "<shared attributes>": """\
 net_ : skorch.NeuralNet
     The fitted net; ``net_.module_`` is the torch module.
 input_shape_ : tuple of int
-    Shape of one row as the network sees it.
+    Shape of one row as the network reads it.
 n_features_in_ : int
     Size of the second axis of X.
 feature_names_in_ : ndarray of str
@@ -64,7 +64,7 @@ feature_names_in_ : ndarray of str
 
 
 def with_shared_docs(cls: type) -> type:
-    """Put what all networks share in place of its mark in the documentation of a class."""
+    """Insert the shared documentation of all networks in place of its marks in a class."""
     if cls.__doc__:  # python -OO leaves none
         cls.__doc__ = inspect.cleandoc(cls.__doc__)
         for mark, text in _SHARED_DOCS.items():
@@ -140,7 +140,7 @@ class NetEstimator(VersionedState, BaseEstimator):
         return self
 
     def _extra_params(self) -> dict[str, Any]:
-        """Return what ``**kwargs`` of ``__init__`` took."""
+        """Return the ``**kwargs`` of ``__init__``."""
         named = self._get_param_names()
         return {
             k: v
@@ -184,7 +184,7 @@ class NetEstimator(VersionedState, BaseEstimator):
         if isinstance(self.module, nn.Module):
             if given:
                 raise ValueError(
-                    f"module is a finished network, so that {sorted(given)} cannot be set. Give "
+                    f"module is a network instance, so that {sorted(given)} cannot be set. Give "
                     "its class as module instead."
                 )
             return copy.deepcopy(self.module), {}
@@ -199,11 +199,11 @@ class NetEstimator(VersionedState, BaseEstimator):
         return module, {**sizes, **defaults, **given}
 
     def _automatic_module(self) -> tuple[type[nn.Module], dict[str, Any]]:
-        """Return the class and sizes that ``module="auto"`` stands for."""
+        """Return the class and sizes that ``module="auto"`` means."""
         if self._auto_module is not auto_module:
             return self._auto_module(self.input_shape_)
         names = getattr(self, "feature_names_in_", None)
-        # names that scikit-learn makes up say nothing
+        # names that scikit-learn generates carry no information
         named = names is not None and list(names) != [f"x{i}" for i in range(len(names))]
         return auto_module(self.input_shape_, table=named)
 
@@ -217,8 +217,8 @@ class NetEstimator(VersionedState, BaseEstimator):
     ) -> TensorNet:
         """Build and initialise the net for rows like those of X.
 
-        `n_outputs` None is a net that returns the shape of its input; `seed` None is drawn from
-        `random_state`. Further arguments of :class:`TensorNet` go into the recipe as they are.
+        `n_outputs` None means a net that returns the shape of its input; `seed` None is drawn from
+        `random_state`. Further arguments of :class:`TensorNet` go into the recipe unchanged.
         """
         device = resolve_device(self.device)
         module, module_params = self._resolve_module(n_outputs)
@@ -304,7 +304,7 @@ class NetEstimator(VersionedState, BaseEstimator):
 
 
 def _python_numbers(value: Any) -> Any:
-    """Return Python's numbers for those of numpy, which fused optimizers do not all take."""
+    """Return Python's numbers for those of numpy, which not all fused optimizers accept."""
     if isinstance(value, np.generic):
         return value.item()
     if type(value) in (list, tuple):
@@ -313,7 +313,7 @@ def _python_numbers(value: Any) -> Any:
 
 
 def _check_arguments(factory, given: dict[str, Any], prefix: str) -> set[str] | None:
-    """Return the argument names that a class takes (None: any), or raise for an unknown one."""
+    """Return the argument names that a class accepts (None: any), or raise for unknown ones."""
     parameters = inspect.signature(factory).parameters
     if any(p.kind == p.VAR_KEYWORD for p in parameters.values()):
         return None

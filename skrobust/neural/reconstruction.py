@@ -1,4 +1,4 @@
-"""Rows that a network learns to give back."""
+"""Rows that a network learns to reconstruct."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .seeding import torch_defaults
 
 
 class ReconstructionRows(Rows):
-    """Rows that are their own target, brought to a common scale; some may be left out.
+    """Rows that are their own target, on a common scale; some may be left out.
 
     Parameters
     ----------
@@ -25,15 +25,15 @@ class ReconstructionRows(Rows):
     input_shape : sequence of int
         Shape of one row in a batch.
     device : str, default="cpu"
-        Where the batches live.
+        Device of the batches.
     center, scale : float, default=0.0, 1.0
         Every batch is ``(x - center) / scale``.
 
     Attributes
     ----------
     indices : Tensor of int or None
-        Positions of the rows that are still in, in order; None for all. To be set by whoever
-        removes rows.
+        Positions of the remaining rows, in order; None for all. Set by the code that removes
+        rows.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Randomness from generators of one's own, never from torch's global one."""
+"""Randomness from separate generators, never from the global one of torch."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _GLOBAL_GENERATORS = threading.RLock()
 class OwnRandomness(TorchDispatchMode):
     """Inside this context, torch's random operations draw from generators of this object.
 
-    Weight initialisation, dropout and random tensors are redirected, for the modules of users
-    too, and only in the thread that entered the context. The global generators of torch, numpy
-    and Python are neither read nor moved.
+    Weight initialisation, dropout and random tensors are redirected, also in the modules of users,
+    but only in the thread that entered the context. The global generators of torch, numpy and
+    Python are neither read nor changed.
 
     Parameters
     ----------
     seed : int
-        Fixes all that is drawn.
+        Fixes all draws.
 
     Examples
     --------
@@ -75,7 +75,7 @@ class OwnRandomness(TorchDispatchMode):
         return {"seed": self.seed, "generators": states}
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on drawing where `state_dict` was called; states of devices not here are left out."""
+        """Continue where `state_dict` was called; states of missing devices are left out."""
         self.seed = state["seed"]
         for name, values in state["generators"].items():
             here = nearest_device(name)
@@ -85,7 +85,7 @@ class OwnRandomness(TorchDispatchMode):
 
 @cache
 def _redirected(func) -> Callable | None:
-    """Return what is run instead of a random operation; None for other operations."""
+    """Return the replacement of a random operation; None for other operations."""
     if func is _aten.native_dropout.default:
         return _drop
     if any(argument.name == "generator" for argument in func._schema.arguments):
@@ -113,7 +113,7 @@ def _drop(randomness, args, kwargs):
 
 
 def _swap_global_generator(func) -> Callable:
-    """Run an operation that can take no generator with the global one set for it and put back.
+    """Run an operation that accepts no generator, with the global one set for it and restored.
 
     Attention and recurrent layers on a GPU are such operations.
     """
@@ -160,7 +160,7 @@ class OwnDropout(nn.Dropout):
 
 
 def replace_dropout(module: nn.Module, randomness: OwnRandomness) -> None:
-    """Put :class:`OwnDropout` in the place of every plain ``nn.Dropout`` inside a module."""
+    """Replace every plain ``nn.Dropout`` inside a module by :class:`OwnDropout`."""
     for name, child in module.named_children():
         if type(child) is nn.Dropout:
             setattr(module, name, OwnDropout(child.p, randomness))
@@ -214,9 +214,9 @@ def _check_fork() -> None:
 def torch_defaults():
     """Compute as in a fresh process, whatever modes of torch the caller is in.
 
-    Gradients can be recorded, an outer autocast rounds nothing, and new tensors are float32. The
-    default dtype is the only one of these that other threads see: where it is another one, it is
-    float32 until the last thread has left this context.
+    Gradients can be recorded, an outer autocast rounds nothing, and new tensors are float32. Only
+    the default dtype is visible to other threads: if it is another one, it is set to float32 until
+    the last thread has left this context.
     """
     _check_fork()
     other = torch.get_default_dtype() != torch.float32 or bool(_float32_users)
@@ -253,6 +253,6 @@ def device_exists(device: str) -> bool:
 
 
 def nearest_device(device: str) -> str:
-    """Return a device, or what comes nearest here: another of its kind, or the CPU."""
+    """Return a device, or the nearest one that exists: another of its kind, or the CPU."""
     kind = torch.device(device).type
     return next(name for name in (device, kind, "cpu") if name == "cpu" or device_exists(name))

@@ -1,4 +1,4 @@
-"""Validation rows held out of the training rows."""
+"""Validation rows held out from the training rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sklearn.model_selection import StratifiedShuffleSplit
 
 from ..utils.groups import check_groups
 
-# orders of the groups that are tried for a hold-out of the share that was asked for
+# number of orders of the groups that are tried to hold out the requested share
 _N_ORDERS = 20
 
 
@@ -23,7 +23,7 @@ def validation_split(
 ) -> tuple[NDArray, NDArray]:
     """Split rows into training and validation rows.
 
-    With groups, no group is on both sides, and whole groups are chosen so that about the asked
+    With groups, no group is on both sides, and whole groups are chosen so that about the requested
     share of the rows, and of every class, is held out. Without, rows are drawn stratified by
     class.
 
@@ -39,10 +39,10 @@ def validation_split(
     random_state : int
         Seed of the draw.
     keep_rare : bool, default=False
-        Whether a class that is too rare to be on both sides, with one row or one group, stays
-        in the training rows as a whole, instead of being an error.
+        Whether all rows of a class that is too rare to be on both sides, with one row or one group,
+        stay in training. Otherwise such a class raises an error.
     remedy : str
-        What the caller's user can do instead, for the end of the errors.
+        What the user can do instead, for the end of error messages.
 
     Returns
     -------
@@ -107,10 +107,10 @@ def _split_by_group(
     keep_rare: bool,
     remedy: str,
 ) -> NDArray:
-    """Return which rows to validate on: groups that come nearest to the share in every class.
+    """Return which rows to validate on: groups with shares nearest to the fraction in every class.
 
-    In random orders, groups are held out as long as that brings the shares nearer; the best order
-    counts. The share of all rows counts five times as much as those of the classes together: each
+    In random orders, groups are held out as long as this brings the shares nearer; the best order
+    is used. The share of all rows counts five times as much as those of the classes together: each
     of many classes may have too few groups to spare one.
     """
     _, group_codes = np.unique(groups, return_inverse=True)

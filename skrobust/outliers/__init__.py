@@ -1,4 +1,4 @@
-"""Rows unlike the others, found and removed."""
+"""Outliers: found, and removed from the training set."""
 
 from .ae_outlier_remover import AEOutlierRemover
 from .autoencoders import ConvAutoencoder, DenseAutoencoder, auto_autoencoder

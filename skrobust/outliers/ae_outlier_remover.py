@@ -33,7 +33,7 @@ class ReconstructionDetector(OutlierMixin, NetEstimator):
     """
 
     def score_samples(self, X: ArrayLike) -> NDArray:
-        """Return minus the reconstruction error; the lower, the more of an outlier."""
+        """Return minus the reconstruction error; the lower, the more unusual the row."""
         return -reconstruction_errors(*self._net_and_rows(X))
 
     def decision_function(self, X: ArrayLike) -> NDArray:
@@ -75,37 +75,37 @@ class ReconstructionDetector(OutlierMixin, NetEstimator):
 class AEOutlierRemover(ReconstructionDetector, RowSampler):
     """Train an autoencoder and drop the rows that it reconstructs badly, while it trains.
 
-    For training sets that should be of one kind, "healthy" say, but are not quite. Every
-    `removal_interval` epochs the rows whose reconstruction error exceeds `gamma` times the mean
-    error of the rows still in (Eq. 2) are removed for good; the weights start anew after the
-    epochs `restarts`, so that the final network has seen little of what was removed. Epochs between
-    removals count from the last restart, and nothing is removed while the network reconstructs
-    the rows worse than their mean row would.
+    For training sets that should contain one kind of rows, for example "healthy", but also
+    contain a few others. Every `removal_interval` epochs the rows whose reconstruction error
+    exceeds `gamma` times the mean error of the remaining rows (Eq. 2) are permanently removed. The
+    weights are initialised again after the epochs `restarts`, so that removed rows have little
+    influence on the final network. Epochs between removals count from the last restart, and nothing
+    is removed while the network reconstructs the rows worse than their mean would.
 
     It is an outlier detector of scikit-learn (`fit`, `predict`, `score_samples`), and a sampler
-    for a pipeline of imbalanced-learn: `fit_resample` returns the rows that stay. Removed rows
-    are rows to review: with few outliers most of them are inliers of an unusual look.
+    for a pipeline of imbalanced-learn: `fit_resample` returns the rows that stay. Review the
+    removed rows: with few outliers most of them are unusual inliers.
 
     Parameters
     ----------
     module : "auto", type or torch.nn.Module, default="auto"
-        The autoencoder. "auto" takes a small :class:`~skrobust.outliers.DenseAutoencoder` for
+        The autoencoder. "auto" is a small :class:`~skrobust.outliers.DenseAutoencoder` for
         flat rows and a :class:`~skrobust.outliers.ConvAutoencoder` for signals, images and
         volumes with a channel axis (:func:`~skrobust.outliers.auto_autoencoder`). A class is
-        called with ``module__*`` and, where it takes it, ``input_shape``; it must return the
-        shape of its input. A module instance is copied, and every restart goes back to its
+        called with ``module__*`` and, if it accepts it, ``input_shape``; it must return the
+        shape of its input. A module instance is copied, and every restart returns to its
         present weights.
     gamma : float or "auto", default="auto"
-        Factor on the mean error; the paper's is 1.3 to 1.5. Smaller ones remove more. What a
-        factor removes depends on the data: 1.5 removes more than half of some tables and nothing
-        of homogeneous volumes. "auto" takes the smaller of 1.5 times the mean and the median
+        Factor on the mean error; the paper's is 1.3 to 1.5. Smaller ones remove more. How
+        much depends on the data: 1.5 removes more than half of some tables and nothing of
+        homogeneous volumes. "auto" is the smaller of 1.5 times the mean and the median
         plus 2.5 robust standard deviations (1.4826 times the median absolute deviation).
     removal_interval : int, default=5
         Epochs between removals.
     restarts : tuple of int, default=(25, 50)
-        Epochs after which the weights are initialised anew, increasing; the paper's are (50,
+        Epochs after which the weights are initialised again, increasing; the paper's are (50,
         100). The order of rows, the settings of the optimizer and the epochs that callbacks count
-        go on.
+        continue.
     max_epochs : int or "auto", default="auto"
         Epochs after the last restart; the paper's 400. "auto" is 100, or as many as make 300
         training steps, if that is more.
@@ -113,11 +113,11 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
         Largest share of the rows (of each class, see `per_class`) that may be removed, the
         worst first. 0 trains a plain autoencoder.
     per_class : bool, default=True
-        Where y is given: every class has its own threshold and its own limit, so that no class
-        is lost. False does not look at y; set it where y is the truth to compare with.
+        If y is given: every class has its own threshold and its own limit, so that no class is
+        lost. With False y is ignored; use this if y is only the truth to compare with.
     level : {"row", "group"}, default="row"
-        "group" judges and removes groups (patients) as a whole, by the mean error of their rows
-        (of one class); every group then counts the same in the mean error.
+        "group" removes whole groups (patients), by the mean error of their rows (of one class);
+        every group then has the same weight in the mean error.
     lr : float, default=0.001
         Learning rate.
     <shared parameters>
@@ -135,7 +135,7 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
     offset_ : float
         Minus the threshold after training: that of `gamma`, over all rows that stay.
     history_ : skorch.history.History
-        Per epoch, besides times: ``train_loss``, ``n_kept`` (rows in after the epoch) and
+        Per epoch, besides times: ``train_loss``, ``n_kept`` (remaining rows after the epoch) and
         ``threshold`` (NaN when nothing was removed after the epoch; with several classes
         ``threshold_<class>``), in the units of X.
     center_, scale_ : float
@@ -150,8 +150,8 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
     Warns
     -----
     OutlierRemovalWarning
-        If more than half of the rows were removed, or `max_removed_fraction` kept rows in that
-        are above the threshold.
+        If more than half of the rows were removed, or rows above the threshold were kept because
+        of `max_removed_fraction`.
 
     See Also
     --------
@@ -161,10 +161,10 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
     Notes
     -----
     The error of a row is the mean absolute difference (Eq. 1) between it and its reconstruction.
-    Columns of different units should be standardised before; whatever is large dominates the
-    error.
+    Standardise columns of different units first; otherwise the columns with large values dominate
+    the error.
 
-    The paper does not say whether rows come back after a restart; here they do not.
+    The paper does not say whether removed rows return after a restart; here they do not.
 
     References
     ----------
@@ -236,14 +236,14 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
     def fit(
         self, X: ArrayLike, y: ArrayLike | None = None, *, groups: ArrayLike | None = None
     ) -> AEOutlierRemover:
-        """Train the autoencoder and remove rows on the way.
+        """Train the autoencoder and remove rows during training.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
             Training rows. A memory-mapped array is read in batches.
         y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
-            Class labels, or class mass (the class is its largest share), for `per_class`.
+            Class labels, or soft labels (the class with the largest share counts), for `per_class`.
         groups : array-like of shape (n_samples,), default=None
             Group (patient) of every row; needed for ``level="group"``, ignored otherwise.
 
@@ -278,7 +278,7 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
             since_start = epoch - max((e for e in self.restarts if e < epoch), default=0)
             if since_start % self.removal_interval == 0:
                 errors = reconstruction_errors(net, rows)
-                # a network that does no better than the mean row cannot judge a row
+                # a network that is no better than the mean row cannot judge rows
                 if errors.mean() < untrained_error:
                     thresholds = removal.remove(errors, rows.scale, epoch)
                     rows.indices = torch.from_numpy(np.flatnonzero(removal.kept)).to(rows.X.device)
@@ -289,7 +289,7 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
                 net.history.record(name, threshold)
             if epoch in self.restarts:
                 fresh = self._start_net(X, None, nn.L1Loss, next(seeds))
-                # in place, so that schedulers and callbacks keep hold of weights and optimizer
+                # in place: schedulers and callbacks refer to these weights and this optimizer
                 net.module_.load_state_dict(fresh.module_.state_dict())
                 net.optimizer_.state.clear()
 
@@ -322,7 +322,7 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
         X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
             Training rows.
         y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
-            Class labels, or class mass.
+            Class labels, or soft labels.
         groups : array-like of shape (n_samples,), default=None
             Group (patient) of every row, for ``level="group"``.
 
@@ -331,7 +331,7 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
         X_resampled : array of shape (n_kept, ...)
             The rows that stay, in order, in the container and dtype of X.
         y_resampled : array of shape (n_kept, ...) or None
-            Their labels or class mass, as given; None if y is None.
+            Their labels or soft labels, as given; None if y is None.
 
         Raises
         ------
@@ -373,7 +373,7 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
         if not all(isinstance(e, Integral) for e in epochs) or (np.diff(epochs) <= 0).any():
             raise ValueError(
                 f"restarts={self.restarts!r} must be increasing epochs, from 1, such as (25, 50); "
-                "() never starts anew."
+                "() never restarts."
             )
 
     def __sklearn_tags__(self):

@@ -23,12 +23,12 @@ class ConvAutoencoder(nn.Module):
     """Strided convolutions down to a dense latent code, transposed convolutions up again.
 
     The number of spatial axes is read from `input_shape`. Every convolution halves the axes,
-    rounding up, as long as they are longer than 1; the transposed ones go back through the
-    same sizes, so that any size, 64 x 77 x 66 too, is reconstructed to its own shape. ReLU
-    after every layer but those that make the code and the reconstruction.
+    rounding up, as long as they are longer than 1; the transposed ones pass through the
+    same sizes in reverse, so that any shape, even 64 x 77 x 66, is reconstructed exactly. ReLU
+    follows every layer except those that produce the code and the reconstruction.
 
-    The paper prints the numbers of filters in a figure only. The defaults follow what its text
-    says: convolutions in three dimensions around a dense code of 512. The filters (32, 64, 128,
+    The paper shows the numbers of filters in a figure only. The defaults follow its text:
+    convolutions in three dimensions around a dense code of 512. The filters (32, 64, 128,
     128) are a choice.
 
     Parameters
@@ -44,8 +44,8 @@ class ConvAutoencoder(nn.Module):
     kernel_size : int, default=3
         Size of the filters along every axis; odd.
     batch_norm : bool, default=False
-        Whether to normalise behind every convolution. Not needed at these depths, and it cannot
-        train on a single row.
+        Whether to normalise after every convolution. Not needed at these depths, and it cannot
+        be trained on a single row.
 
     References
     ----------
@@ -87,7 +87,7 @@ class ConvAutoencoder(nn.Module):
         for i, multiplier in enumerate(multipliers):
             filters = width * multiplier
             stride = [2 if size > 1 else 1 for size in sizes]
-            # what a transposed convolution needs to come back to an even size
+            # what a transposed convolution needs to return to an even size
             extra = [1 - size % 2 if size > 1 else 0 for size in sizes]
             options = {"stride": stride, "padding": kernel_size // 2}
             norm = NORM[n_spatial] if batch_norm else lambda _: nn.Identity()
@@ -116,7 +116,7 @@ class ConvAutoencoder(nn.Module):
 
 
 class DenseAutoencoder(nn.Module):
-    """Linear layers down to a latent code, and the same sizes up again.
+    """Linear layers down to a latent code, and back through the same sizes.
 
     ReLU after every hidden layer; the code and the reconstruction are linear. The input is
     flattened, and the reconstruction has its shape.
@@ -129,7 +129,7 @@ class DenseAutoencoder(nn.Module):
         Size of the code.
     widths : sequence of int, default=(64,)
         Units of the encoder's hidden layers; the decoder has them in reverse. Without any, the
-        code is that of a linear model.
+        model is linear.
 
     Examples
     --------
@@ -180,7 +180,7 @@ def auto_autoencoder(input_shape: Sequence[int]) -> tuple[type[nn.Module], dict[
     module : type
         Subclass of :class:`torch.nn.Module`.
     params : dict
-        Arguments for it, beside ``input_shape``.
+        Arguments for it, in addition to ``input_shape``.
 
     Examples
     --------

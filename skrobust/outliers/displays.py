@@ -45,7 +45,7 @@ class GammaCurveDisplay(Display):
 
     Notes
     -----
-    The axis of the AUROC spans at least 0.1: smaller differences are mostly those of the seeds.
+    The axis of the AUROC spans at least 0.1: smaller differences are mostly due to the seeds.
 
     References
     ----------
@@ -86,11 +86,11 @@ class GammaCurveDisplay(Display):
         Parameters
         ----------
         estimator : AEOutlierRemover
-            Its settings; it is cloned. Give it a `random_state`, so that only `gamma` differs.
+            Has the settings; it is cloned. Set its `random_state`, so that only `gamma` differs.
         X : array-like of shape (n_samples, ...)
             Training rows.
         is_outlier : array-like of shape (n_samples,), bool
-            Which of them are outliers. Only the removed fractions look at it.
+            Which of them are outliers. Only used for the removed fractions.
         X_test : array-like of shape (n_test, ...)
             Held-out rows.
         test_is_outlier : array-like of shape (n_test,), bool
@@ -98,7 +98,7 @@ class GammaCurveDisplay(Display):
         gammas : sequence of float, default=(1.3, 1.35, 1.4, 1.45, 1.5)
             The values to try; the paper's by default.
         n_repeats : int, default=1
-            How often to fit for each value, with a seed of its own from the second time on.
+            How often to fit for each value, with a new seed from the second time on.
 
         Returns
         -------
@@ -107,9 +107,9 @@ class GammaCurveDisplay(Display):
 
         Notes
         -----
-        To choose `gamma` by such a curve needs held-out rows of known kind, others than those
-        that the final result is told on. Without removal there are no restarts, and as many
-        epochs as after the last one.
+        Choosing `gamma` by such a curve needs held-out rows of known kind, other rows than those
+        of the final evaluation. Without removal there are no restarts, and as many epochs as
+        after the last one.
         """
         is_outlier = check_length(is_outlier, len(X), "is_outlier").astype(bool)
         truth = np.asarray(test_is_outlier, dtype=bool)
@@ -168,8 +168,8 @@ class GammaCurveDisplay(Display):
 class LossHistogramDisplay(Display):
     """Histogram of reconstruction errors with the threshold after training.
 
-    Rows that stay and removed rows are stacked. Where it is known which rows are outliers, these
-    are hatched: hatched bars on the left are outliers that were missed, plain removed ones are
+    Kept and removed rows are stacked. If it is known which rows are outliers, these are hatched:
+    hatched bars on the left are outliers that were missed, removed bars without hatching are
     inliers that were lost.
 
     Parameters
@@ -181,7 +181,7 @@ class LossHistogramDisplay(Display):
     threshold : float
         Error above which a row is an outlier.
     is_outlier : ndarray of shape (n_samples,), bool, default=None
-        True outliers, where they are known.
+        True outliers, if they are known.
 
     Attributes
     ----------
@@ -217,7 +217,7 @@ class LossHistogramDisplay(Display):
         estimator : AEOutlierRemover
             After fit, with ``scores_``, ``removed_epoch_`` and ``offset_``.
         is_outlier : array-like of shape (n_samples,), bool, default=None
-            Which of the training rows are outliers, where it is known.
+            Which of the training rows are outliers, if known.
 
         Returns
         -------
@@ -272,14 +272,14 @@ class ReconstructionDisplay(Display):
     """Input, reconstruction, error and truth of images or volumes, as in the paper's Fig. 3 [1]_.
 
     One line of panels for each row. Volumes are shown as one slice across their last axis. Input
-    and reconstruction of a row share one scale of grey, the errors of all rows one of colour.
+    and reconstruction of a row share one grey scale, the errors of all rows one colour scale.
 
     Parameters
     ----------
     inputs, reconstructions, errors : ndarray of shape (n_rows, height, width)
         What the panels show.
     truth : ndarray of shape (n_rows, height, width), default=None
-        Lesion masks, say, for the last panel.
+        Masks for the last panel, for example of lesions.
     names : list of str
         Name of every row.
 
@@ -288,7 +288,7 @@ class ReconstructionDisplay(Display):
     ax_ : ndarray of shape (n_rows, 3 or 4) of matplotlib.axes.Axes
         The panels.
     images_ : ndarray of shape (n_rows, 3 or 4) of matplotlib.image.AxesImage
-        What is in them.
+        The images in them.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Which rows leave the training set, and after which epoch."""
+"""Which rows are removed from the training set, and after which epoch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..utils.validation import warn
 
-# errors closer than this, relative or in units of the scale, differ by float32 rounding only
+# errors closer than this, relative or in units of the scale, differ only by float32 rounding
 _ROUNDING = 1e-5, 1e-6
 
 
@@ -26,7 +26,7 @@ def removal_threshold(errors: NDArray, gamma: float | str) -> float:
 
 
 class RowRemoval:
-    """The rows that are still in, and the rule that removes more of them.
+    """The remaining rows, and the rule that removes more of them.
 
     Rows are removed in units: single rows, or the rows of one group and class. The error of a
     unit is the mean over its rows. Every class has its own threshold and its own limit.
@@ -45,14 +45,15 @@ class RowRemoval:
     Attributes
     ----------
     kept : ndarray of shape (n_samples,), bool
-        Rows still in.
+        Remaining rows.
     removed_epoch : ndarray of shape (n_samples,), int
         Epoch after which the row was removed; -1 if it was not.
     n_judged, n_skipped : int
-        Removals, and times when the network was not good enough for one; the latter is counted by
-        whoever trains it.
+        Number of removals, and number of times when the network was not good enough for one; the
+        latter is counted by the code that trains it.
     n_spared : int
-        Units above the threshold that only `max_removed_fraction` kept in, at the last removal.
+        Units above the threshold at the last removal that were kept only because of
+        `max_removed_fraction`.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class RowRemoval:
 
     @property
     def kept(self) -> NDArray:
-        """Rows still in."""
+        """Remaining rows."""
         return self.removed_epoch < 0
 
     def remove(self, errors: NDArray, scale: float, epoch: int) -> list[float]:

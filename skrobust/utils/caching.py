@@ -20,7 +20,7 @@ _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "
 
 
 def cached(memory: Any, function: Callable, *, ignore: Iterable[str] = ()) -> Callable:
-    """Return a function that looks its results up in a memory, if there is one."""
+    """Return a function that looks up its results in a memory, if there is one."""
     if memory is None:
         return function
     ignored = frozenset(ignore)
@@ -42,9 +42,9 @@ def _call(function, arguments, key):
 def fingerprint(value: Any) -> str:
     """Return a hash of a value and of the code in it.
 
-    Code of installed packages counts by its name and version only. Of all other code (scripts,
-    notebooks, the user's modules) the instructions, constants, defaults and closures count, and
-    those of whatever it names.
+    Of code in installed packages only name and version are hashed. Of all other code (scripts,
+    notebooks, the user's modules) the instructions, constants, defaults and closures are hashed,
+    and those of everything that it refers to.
     """
     reader = _Reader()
     reader.read(value)
@@ -71,7 +71,7 @@ class _Reader:
         if id(value) in self.seen:
             self.add("seen", list(self.seen).index(id(value)))
             return
-        self.seen[id(value)] = value  # kept alive, so that its id stays its own
+        self.seen[id(value)] = value  # kept alive, so that its id is not reused
         if isinstance(value, types.CodeType):
             self.read_code(value)
         elif isinstance(value, type):
@@ -154,7 +154,7 @@ class _Reader:
             self.read(constant)
 
 
-# bookkeeping of Python in a class, which says nothing of what the class does
+# Python's bookkeeping in a class, which does not affect what the class does
 _NOT_CODE = {
     "__dict__",
     "__weakref__",

@@ -12,7 +12,7 @@ _MISSING_AS_STRING = ("nan", "NaN", "<NA>", "NaT")
 
 
 def check_groups(groups: ArrayLike, n_samples: int, y: ArrayLike | None = None) -> NDArray:
-    """Return groups as an array with one per row; `y` out of a sampler corrects or refuses them."""
+    """Return groups as an array with one per row; `y` from a sampler corrects or refuses them."""
     groups = column_or_1d(check_none_missing(groups, "groups", "group"))
     if groups.dtype.kind in "OU" and np.isin(groups.astype(str), _MISSING_AS_STRING).any():
         raise ValueError(
@@ -39,9 +39,9 @@ def check_groups(groups: ArrayLike, n_samples: int, y: ArrayLike | None = None) 
 
 
 class RowOrigin:
-    """The groups of rows that a sampler made, told to whatever is given their labels.
+    """The groups of rows that a sampler made, carried by their labels.
 
-    A pipeline hands the groups of the old rows to the steps after a sampler, and the number of
+    A pipeline passes the groups of the old rows to the steps after a sampler, and the number of
     rows may be the same. Only y passes every step unchanged, so the samplers' y carries this.
 
     Parameters
@@ -51,7 +51,7 @@ class RowOrigin:
     sample_indices : ndarray of shape (n_new,)
         The row that every new row was made from.
     partner_indices : ndarray of shape (n_new, ...) or None
-        Rows mixed into the new rows.
+        Rows that were mixed into the new rows.
     """
 
     def __init__(self, groups=None, sample_indices=None, partner_indices=None):
@@ -129,7 +129,7 @@ def group_means(values: NDArray, groups: NDArray) -> tuple[NDArray, NDArray, NDA
 
 
 def group_labels(y: NDArray, groups: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-    """Return the one label that all rows of each group carry."""
+    """Return the common label of all rows of each group."""
     unique_groups, first, codes = np.unique(groups, return_index=True, return_inverse=True)
     labels = y[first]
     wrong = np.flatnonzero(y != labels[codes])

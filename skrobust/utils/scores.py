@@ -113,8 +113,8 @@ def _shape_setting(estimator: Any) -> str | None:
 def _votes(scores: NDArray, n_classes: int) -> NDArray:
     """Return scores of classes from scores of their pairs (0, 1), (0, 2), ...
 
-    The number of votes (above 0 is one for the first), plus the sum of confidences squeezed into
-    (-1/3, 1/3), which only breaks ties: scikit-learn's rule from one-vs-one to one-vs-rest.
+    The number of votes (a score above 0 votes for the first class), plus the sum of confidences
+    scaled to (-1/3, 1/3), which only breaks ties: scikit-learn's rule for the same purpose.
     """
     votes, confidence = np.zeros((2, len(scores), n_classes))
     for column, (i, j) in enumerate(zip(*np.triu_indices(n_classes, 1), strict=True)):

@@ -1,6 +1,6 @@
 """The one import point for private names of scikit-learn and imbalanced-learn.
 
-When one of them moves, this file is the only one to mend.
+When one of them moves, only this file has to be changed.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def encode_labels(labels: NDArray, classes: NDArray, name: str) -> NDArray:
 def weigh(
     target: NDArray, classes: NDArray, sample_weight: NDArray | None, class_weight
 ) -> NDArray:
-    """Return the target times its weights: as it is without weights, otherwise soft labels."""
+    """Return the target times its weights, as soft labels; without weights return it unchanged."""
     if sample_weight is None and class_weight is None:
         return target
     mass = one_hot(target, len(classes)) if target.ndim == 1 else target
@@ -104,7 +104,7 @@ def weigh(
 
 
 def class_factors(mass: NDArray, classes: NDArray, class_weight) -> NDArray:
-    """Return the factor of every class that ``class_weight`` stands for on some rows' labels."""
+    """Return the factor of every class that ``class_weight`` means for some labels."""
     if class_weight is None:
         return np.ones(len(classes))
     if not isinstance(class_weight, str):

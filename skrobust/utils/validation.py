@@ -66,7 +66,7 @@ _MOST_CHANNELS = 4
 
 
 def _read_axes(row: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the one sensible reading of a row's axes as ``(channels, *spatial)``, or raise."""
+    """Return the only sensible reading of a row's axes as ``(channels, *spatial)``, or raise."""
     if len(row) == 1 or len(row) > 4 or row[0] == 1:
         return row
     if row[-1] == 1:  # one channel that comes last lies in memory as one that comes first
@@ -87,12 +87,12 @@ def _read_axes(row: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _is_channels(size: int, others: tuple[int, ...]) -> bool:
-    """Tell whether an axis is that of channels: a few, beside much longer axes."""
+    """Tell whether an axis contains channels: it is short, and the others are much longer."""
     return size <= _MOST_CHANNELS and 2 * size <= min(others)
 
 
 def _readings(row: tuple[int, ...]) -> list[str]:
-    """Return the ways to read a row's axes, each with the line that says so."""
+    """Return the ways to read a row's axes, each with the line of code that chooses it."""
     kinds = {1: "signals", 2: "images", 3: "volumes"}
 
     def reading(shape: tuple[int, ...], line: str) -> str:
@@ -109,7 +109,7 @@ def _readings(row: tuple[int, ...]) -> list[str]:
 
 
 def check_layout(X: NDArray, input_shape: Sequence[int], name: str, fitted: str) -> None:
-    """Raise if rows have another number of values than those that an estimator was fitted on."""
+    """Raise if rows do not have the number of values of those that an estimator was fitted on."""
     if math.prod(X.shape[1:]) != math.prod(input_shape):
         raise ValueError(
             f"{name} has rows of shape {X.shape[1:]} but {fitted} was fitted on rows of "
@@ -118,13 +118,13 @@ def check_layout(X: NDArray, input_shape: Sequence[int], name: str, fitted: str)
 
 
 def check_numbers(X: NDArray) -> None:
-    """Raise if X holds something else than real numbers, dates say."""
+    """Raise if X contains anything but real numbers, for example dates."""
     if X.dtype.kind not in "fiub":
         raise ValueError(f"X has dtype {X.dtype}, but real numbers were expected.")
 
 
 def check_float32_range(X: NDArray) -> None:
-    """Raise if X has no numbers, or values beyond the range of float32, of networks."""
+    """Raise if X has no numbers, or values beyond the range of float32 that networks use."""
     check_numbers(X)
     if X.dtype.kind == "f" and X.dtype.itemsize <= 4:
         return
@@ -137,7 +137,7 @@ def check_float32_range(X: NDArray) -> None:
 
 
 def check_number(name: str, value: float, *, zero: bool) -> float:
-    """Return a finite number above zero, or from zero on if ``zero``."""
+    """Return a finite number above zero, or at least zero if ``zero``."""
     number = float(value)
     if not (0 <= number < float("inf")) or (number == 0 and not zero):
         bound = "at least 0" if zero else "above 0"
@@ -145,12 +145,12 @@ def check_number(name: str, value: float, *, zero: bool) -> float:
     return number
 
 
-# what lies between a user's line and the warning: this library, and what calls it
+# modules between a user's line and the warning: this library, and what calls it
 _NOT_THE_USER = {"skrobust", "sklearn", "imblearn", "joblib", "skorch", "torch", "contextlib"}
 
 
 def warn(message: str | Warning, category: type[Warning] | None = None) -> None:
-    """Warn with the place of the user's line, whatever called this library in between."""
+    """Warn with the location of the user's line, whatever called this library in between."""
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and _package_of(frame) in _NOT_THE_USER:
         frame, level = frame.f_back, level + 1

@@ -555,7 +555,7 @@ ERRORS = {
     ),
     "arguments for a finished module": (
         lambda X, y: NetClassifier(MLP((12,), 3), module__width=3).fit(X, y),
-        "is a finished network",
+        "is a network instance",
     ),
 }
 
