@@ -50,8 +50,15 @@ class OldNames(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(self, fullname: str, path: Any = None, target: Any = None):
         """Return a spec for a module that is no longer there."""
         parts = fullname.split(".")
-        moved = parts[1:2] and (parts[1] in _OLD or (len(parts) == 3 and parts[1] in _ROOMS))
-        if parts[0] != "skrobust" or not moved:
+        if parts[0] != "skrobust" or len(parts) < 2:
+            return None
+        # Python makes an imported module an attribute of its package: no name may be hidden so
+        gone = (
+            len(parts) == 3
+            and parts[1] in _ROOMS
+            and not hasattr(sys.modules.get(f"skrobust.{parts[1]}"), parts[2])
+        )
+        if parts[1] not in _OLD and not gone:
             return None
         return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
 

@@ -55,7 +55,9 @@ CLASSIFIERS = [
     InfluencePerturber(NetClassifier(MLP, max_epochs=8), warmup_epochs=4, random_state=0),
     InfluenceReweighter(NetClassifier(MLP, max_epochs=8), warmup_epochs=4, random_state=0),
     ResamplingClassifier(GaussianNoiseAugmenter(scale=0.01, random_state=0), LogisticRegression()),
-    LabelQualityReweighter(LogisticRegression(), random_state=0),
+    LabelQualityReweighter(
+        LogisticRegression(), LabelNoiseModel(cv=2, n_repeats=1), random_state=0
+    ),
     LabelQualityReweighter(
         LogisticRegression(), OutOfFoldLabelQuality(linear(), cv=2), veto=False, random_state=0
     ),

@@ -17,7 +17,7 @@ import skrobust
         ("quality.out_of_fold_label_quality", "OutOfFoldLabelQuality"),
         ("metrics", "roc_auc_scorer"),
         ("networks.conv_net", "ConvNet"),
-        ("influence.cg_solver", "cg_solver"),
+        ("influence.head_hessian", "HeadHessian"),
         ("training", "validation_split"),
         ("utils.group_labels", "group_labels"),
     ],
@@ -38,6 +38,15 @@ def test_what_is_gone_says_what_to_use():
         importlib.import_module("skrobust.utils.old").ClassMass  # noqa: B018
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module("skrobust.nowhere")
+
+
+def test_no_name_is_hidden_by_a_module_of_the_same_name():
+    for room in ("influence", "datasets", "evaluation", "embedding"):
+        package = importlib.import_module(f"skrobust.{room}")
+        for name in package.__all__:
+            with pytest.raises(ModuleNotFoundError):
+                importlib.import_module(f"skrobust.{room}.{name}")
+            assert callable(getattr(package, name))
 
 
 def test_a_model_stored_under_the_old_names_loads():

@@ -2,9 +2,6 @@
 
 import copy
 import pickle
-import subprocess
-import sys
-import textwrap
 
 import joblib
 import numpy as np
@@ -210,42 +207,7 @@ def test_factors_of_another_device_load_here(device):
     assert_array_equal(back.encode(X)[0], sampler.encode(X)[0])
 
 
-# ---- other processes, and arguments with other names
-
-SCRIPT = """
-    import numpy as np
-    from sklearn.base import clone
-    from sklearn.ensemble import VotingClassifier
-    from sklearn.model_selection import cross_validate
-    from torch import nn
-    from skrobust import NetClassifier
-
-    class Net(nn.Module):
-        def __init__(self, input_shape, n_outputs, lambda_=1.0):
-            super().__init__()
-            self.linear, self.lambda_ = nn.Linear(input_shape[0], n_outputs), lambda_
-
-        def forward(self, x):
-            return self.lambda_ * self.linear(x)
-
-    X, y = np.random.RandomState(0).rand(40, 5), np.tile([0, 1], 20)
-    clf = NetClassifier(Net, module__lambda_=5.0, max_epochs=2, random_state=0)
-    runs = [cross_validate(clf, X, y, cv=2, return_estimator=True, n_jobs=n) for n in (1, 2)]
-    runs = [run["estimator"] for run in runs]
-    for one, two in zip(*runs):
-        assert two.net_.module_.lambda_ == 5
-        assert (one.predict_proba(X) == two.predict_proba(X)).all()
-    votes = VotingClassifier([("a", clf), ("b", clone(clf))], voting="soft", n_jobs=2).fit(X, y)
-    assert (votes.predict_proba(X) == clf.fit(X, y).predict_proba(X)).all()
-    print("done")
-"""
-
-
-def test_networks_of_a_script_come_back_from_workers(tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(textwrap.dedent(SCRIPT))
-    run = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
-    assert run.stdout == "done\n", run.stderr
+# ---- arguments with other names
 
 
 class Scaled(nn.Module):
