@@ -40,7 +40,8 @@ SCRIPT = """
 def test_a_forked_process_is_told_why_it_would_hang():
     ran = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", textwrap.dedent(SCRIPT)],
-        env={**os.environ, "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}, cwd=Path(__file__).parents[2],
+        env={**os.environ, "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"},
+        cwd=Path(__file__).parents[2],
         capture_output=True, text=True, check=False, timeout=200,
     )  # fmt: skip
     refused, settled = ran.stdout.strip().splitlines()
