@@ -118,16 +118,16 @@ class EmbeddingDisplay(Display):
             Their labels.
         rare_classes : array-like of shape (n_rare,), default=()
             Labels of the classes to mark, such as ``embedder.rare_classes_``. Those without a
-            row are passed over.
+            row are ignored.
         projection : "pca" or transformer, default=None
             Anything with ``fit_transform`` to two dimensions, such as
-            ``sklearn.manifold.TSNE()``. It is cloned. "pca" and None take the first two
+            ``sklearn.manifold.TSNE()``. It is cloned. "pca" and None use the first two
             principal components.
         class_names : sequence of str, default=None
             Names of the classes, in sorted order of the labels; by default the labels.
         random_state : int, RandomState instance or None, default=None
-            Seed of the projection, if it has a parameter of this name; None leaves the
-            projection's own.
+            Seed of the projection, if it has a parameter of this name; None keeps that of
+            the projection.
 
         Returns
         -------
@@ -152,12 +152,12 @@ class EmbeddingDisplay(Display):
         small = np.clip(6000 / len(self.codes), 8, 30)
         for place, code in enumerate(common):
             label, color = self._label(code), lighten(color_of(place), 0.55)
-            if len(common) > 7:  # more than colours: they would be taken for one another
+            if len(common) > 7:  # more than there are colours: classes would be confused
                 label, color = f"{len(common)} common classes" if place == 0 else None, "0.8"
             self._scatter(code, label, color=color, s=small, marker="o", linewidths=0)
         for place, code in enumerate(rare):
             color = color_of(place) if len(common) > 7 else color_of(len(common) + place)
-            # markers move on with every round of the colours
+            # the marker changes when the colours repeat
             marker = marker_of(place + 1 + place // 7)
             self._scatter(
                 code, self._label(code), color=color, s=60, marker=marker,
@@ -179,7 +179,7 @@ class RetrievalDisplay(Display):
     """Each query in a line with its nearest labelled rows, their labels and distances.
 
     Images are shown as they are, volumes by their middle slice along the first spatial axis,
-    signals as lines; of several channels the first. Where the label of a query is known, a row of
+    signals as lines; of several channels the first. If the label of a query is known, a row of
     the same class has a blue frame and "=", another one an orange frame and "≠".
 
     Parameters
@@ -264,13 +264,13 @@ class RetrievalDisplay(Display):
             Labels of the queries, if they are known.
         input_shape : sequence of int, default=None
             ``(channels, *spatial)`` of rows of a two-dimensional X; by default the estimator's
-            ``input_shape_``, where it has one, else the rows as they are.
+            ``input_shape_``, if it has one, otherwise the rows as they are.
         names : dict of label to str, default=None
             Names of the labels; by default the labels.
         groups_query, groups_labelled : array-like of shape (n_queries,) and (n_labelled,), \
 default=None
             Groups (patients) of queries and rows. Rows of the query's own patient are not shown,
-            and the titles name the patients beside the rows.
+            and the titles name patients as well as rows.
 
         Returns
         -------
@@ -328,7 +328,7 @@ default=None
 
 
 def _row_names(n_rows: int, groups: ArrayLike | None) -> NDArray:
-    """Return the position of every row, and its patient where it is known."""
+    """Return the position of every row, and its patient if known."""
     rows = [f"row {i}" for i in range(n_rows)]
     if groups is not None:
         rows = [f"{row}\npatient {g}" for row, g in zip(rows, column_or_1d(groups), strict=True)]

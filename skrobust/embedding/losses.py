@@ -13,7 +13,7 @@ from ..utils.validation import check_number
 
 
 def check_batch(embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return embeddings and int64 labels on one device, or raise with what is wrong with them."""
+    """Return embeddings and int64 labels on one device, or say in an error what is wrong."""
     for name, value in (("embeddings", embeddings), ("labels", labels)):
         if not isinstance(value, Tensor):
             raise TypeError(f"{name} must be a torch tensor, got {type(value).__name__}")
@@ -38,14 +38,14 @@ def check_batch(embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def same_class(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mask of pairs of equal label, and that without the pairs of a row with itself."""
+    """Return the mask of pairs with equal labels, with and without pairs of a row and itself."""
     same = labels[:, None] == labels
     return same, same.clone().fill_diagonal_(False)
 
 
 # pairs nearer than this share of their squared lengths lose digits in |x|^2 + |y|^2 - 2 xy
 CLOSE = 1e-3
-PAIRS_PER_ROW = 8  # close pairs taken at a time, in batch sizes: memory stays at a few matrices
+PAIRS_PER_ROW = 8  # close pairs per step, in batch sizes: memory stays at a few matrices
 
 
 class _Distances(torch.autograd.Function):
@@ -59,11 +59,11 @@ class _Distances(torch.autograd.Function):
         pairs = (distances <= sums.mul_(CLOSE)).triu_(1).nonzero()
         distances.clamp_(min=0).sqrt_().fill_diagonal_(0)
         for first, second in _chunks(pairs, len(rows)):
-            # these few from the differences: equal rows are at distance exactly zero
+            # compute these few from the differences: equal rows have a distance of exactly zero
             near = torch.linalg.vector_norm(rows[first] - rows[second], dim=1)
             distances[first, second] = near
             distances[second, first] = near
-        if not squares.sum().isfinite():  # no row may hide that another one has diverged
+        if not squares.sum().isfinite():  # a row must not hide that another one has diverged
             distances.fill_(torch.nan)
         ctx.save_for_backward(rows, distances, pairs)
         return distances
@@ -99,9 +99,9 @@ def euclidean_distances(embeddings: Tensor) -> Tensor:
 
     .. math:: D_{ij} = \lVert e_i - e_j \rVert_2
 
-    The matrix product gives them, but for pairs so close that it loses digits: those are taken
-    from the differences. Equal rows are at distance exactly zero and get a gradient of zero from
-    it, where the square root alone would give infinity.
+    They are computed by a matrix product, except for pairs so close that it loses digits: those are
+    computed from the differences. Equal rows have a distance of exactly zero with a gradient of
+    zero, where the square root alone would give infinity.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ class BatchAllTripletLoss(nn.Module):
     -----
     The loss is that of [1]_ (section 3, equation 2) and [2]_. The paper prints a plain sum without
     the hinge at zero; here the terms below zero are dropped and the sum is divided by the number
-    of those above zero, as "batch all, non-zero" of [2]_, so that triplets already learnt do not
+    of those above zero, as "batch all, non-zero" of [2]_, so that triplets already learned do not
     dilute the rest.
 
     Time is :math:`O(B^2 \log B)` and memory :math:`O(B^2)` for B rows, though there are
@@ -204,7 +204,7 @@ class BatchAllTripletLoss(nn.Module):
     negative how many positives are farther. The loss is the sum of the distances weighted by
     these counts, and the counts are its exact derivatives.
 
-    It is zero, with zero gradient, where no triplet is active, such as in a batch of one row, of
+    It is zero, with zero gradient, if no triplet is active, for example in a batch of one row, of
     one class, or of classes with one row each. A row alone in its class is a negative only. If
     all rows are equal the loss is the margin, its gradient zero. Embeddings that are not finite
     give NaN.
@@ -246,7 +246,7 @@ class BatchAllTripletLoss(nn.Module):
         Raises
         ------
         ValueError, TypeError
-            If the shapes or types are others.
+            If shapes or types are wrong.
         """
         embeddings, labels = check_batch(embeddings, labels)
         distances = euclidean_distances(embeddings)
@@ -282,7 +282,7 @@ class BatchHardTripletLoss(nn.Module):
     independent of the batch size. Rows whose hinge is zero count in the mean. Time and memory are
     :math:`O(B^2)` for B rows.
 
-    It is zero, with zero gradient, where no row has both a positive and a negative, such as in a
+    It is zero, with zero gradient, if no row has both a positive and a negative, as in a
     batch of one row or of one class. A row alone in its class is a negative only. If all rows are
     equal the loss is the margin, its gradient zero. Embeddings that are not finite give NaN.
 
@@ -319,7 +319,7 @@ class BatchHardTripletLoss(nn.Module):
         Raises
         ------
         ValueError, TypeError
-            If the shapes or types are others.
+            If shapes or types are wrong.
         """
         embeddings, labels = check_batch(embeddings, labels)
         distances = euclidean_distances(embeddings)
@@ -398,7 +398,7 @@ class IntervalLoss(nn.Module):
         Raises
         ------
         ValueError, TypeError
-            If the shapes or types are others, or a label has no column.
+            If shapes or types are wrong, or a label has no column.
         """
         scores, labels = check_batch(embeddings, labels)
         n_classes = scores.shape[1]
@@ -441,7 +441,7 @@ class _NTXent(torch.autograd.Function):
         grad = shares.mul_(pull.sum(dim=1, keepdim=True) / sums).sub_(pull)
         ctx.save_for_backward(directions, grad)
         ctx.scale = 1 / (temperature * n_pairs)
-        # the default threshold of 20 shows in float64
+        # with the default threshold of 20 the rounding is visible in float64
         return softplus(chosen, threshold=40).sum() / n_pairs
 
     @staticmethod
@@ -516,7 +516,7 @@ class NTXentLoss(nn.Module):
         Raises
         ------
         ValueError, TypeError
-            If the shapes or types are others.
+            If shapes or types are wrong.
         """
         embeddings, labels = check_batch(embeddings, labels)
         lengths = torch.linalg.vector_norm(embeddings, dim=1, keepdim=True)

@@ -15,10 +15,10 @@ from ..utils.targets import check_class_labels
 
 
 class ClassWeightedKNeighborsClassifier(VersionedState, KNeighborsClassifier):
-    """Vote of the nearest rows, every vote weighted by the class that it is for.
+    """Vote of the nearest rows, in which every vote is weighted by its class.
 
     A class with fewer rows than `n_neighbors` can hardly win a plain vote. With
-    ``class_weight="balanced"`` a vote counts the more the rarer its class, so that the vote
+    ``class_weight="balanced"`` votes for rarer classes have larger weights, so that the vote
     estimates which class would be most probable if all were equally frequent.
 
     Parameters
@@ -28,8 +28,8 @@ class ClassWeightedKNeighborsClassifier(VersionedState, KNeighborsClassifier):
     class_weight : dict, "balanced" or None, default="balanced"
         Weights of the classes, as in scikit-learn. None is the plain vote.
     weights : {"uniform", "distance"} or callable, default="uniform"
-        Weights of the votes by distance, on top of those by class; this and the parameters that
-        follow are those of :class:`~sklearn.neighbors.KNeighborsClassifier`.
+        Weights of the votes by distance, multiplied by those of the classes; this and the following
+        parameters are those of :class:`~sklearn.neighbors.KNeighborsClassifier`.
     algorithm : {"auto", "ball_tree", "kd_tree", "brute"}, default="auto"
         How neighbours are searched.
     leaf_size : int, default=30
@@ -56,7 +56,7 @@ class ClassWeightedKNeighborsClassifier(VersionedState, KNeighborsClassifier):
 
     See Also
     --------
-    sklearn.neighbors.NearestCentroid : Has no such trouble with rare classes.
+    sklearn.neighbors.NearestCentroid : Does not have this problem with rare classes.
 
     Examples
     --------
@@ -99,7 +99,7 @@ class ClassWeightedKNeighborsClassifier(VersionedState, KNeighborsClassifier):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: ArrayLike) -> ClassWeightedKNeighborsClassifier:
-        """Keep the rows, and weigh the classes.
+        """Store the rows, and compute the weights of the classes.
 
         Parameters
         ----------
@@ -134,7 +134,7 @@ class ClassWeightedKNeighborsClassifier(VersionedState, KNeighborsClassifier):
         Returns
         -------
         proba : ndarray of shape (n_samples, n_classes)
-            Columns as in `classes_`. Where all votes have weight zero, the plain shares.
+            Columns as in `classes_`. If all votes have weight zero, the unweighted shares.
         """
         plain = super().predict_proba(X)
         votes = plain * self.class_weight_
@@ -178,8 +178,8 @@ def retrieve_neighbors(
 
     Similar cases with a known diagnosis help a physician with a new one (the use that the paper
     [1]_ proposes). Rows and queries are embeddings, as
-    :class:`~skrobust.TripletEmbedder` returns them. Where the patient of a query is among the
-    labelled rows, give the groups, or that patient's own rows will be found first.
+    :class:`~skrobust.TripletEmbedder` returns them. If the patient of a query is among the labelled
+    rows, pass the groups; otherwise the rows of this patient are found first.
 
     Parameters
     ----------
@@ -252,7 +252,7 @@ def retrieve_neighbors(
                 f"labelled rows of other groups than {groups_query[short[0]]}, that of query "
                 f"{short[0]}. Ask for fewer, or give more rows."
             )
-    # as many more as rows of the own group may be nearer
+    # this many more, since rows of the same group may be nearer
     search = NearestNeighbors(n_neighbors=n_neighbors + int(n_own.max()), metric=metric)
     distances, indices = search.fit(X_labelled).kneighbors(X_query)
     if groups_query is not None:

@@ -1,4 +1,4 @@
-"""How an embedding is trained: batches, criterion, choice of the epoch."""
+"""Training of an embedding: batches, criterion, choice of the epoch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .losses import BatchAllTripletLoss, BatchHardTripletLoss, IntervalLoss, NTX
 
 
 class TwoViews:
-    """Every row twice, each time changed at random, under a number of its own.
+    """Every row twice, each time changed at random, with the number of the row as label.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class TwoViews:
         self.change = change
 
     def __call__(self, net, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the views and the number of the row behind each."""
+        """Return the views and the number of the row of each."""
         views = torch.cat([self.change(x), self.change(x)])
         return views, torch.arange(len(x), device=x.device).repeat(2)
 
@@ -45,7 +45,7 @@ class ChangeRare:
     is_rare : Tensor of shape (n_classes,), bool
         The rare classes.
     probability : float
-        With which a row of a rare class is changed.
+        Probability with which a row of a rare class is changed.
     """
 
     def __init__(self, change: Callable[[Tensor], Tensor], is_rare: Tensor, probability: float):
@@ -81,11 +81,11 @@ class EmbeddingCriterion(nn.Module):
     margin : float
         Margin of the triplet losses and of "interval".
     unit_length : bool
-        Whether the triplet losses see embeddings of length one.
+        Whether the triplet losses use embeddings of length one.
     embedding_dim : int
         Numbers per embedding.
     n_classes : int
-        Classes that the linear layer tells apart; not used by the other losses.
+        Number of classes of the linear layer; not used by the other losses.
     """
 
     def __init__(
@@ -110,10 +110,10 @@ class EmbeddingCriterion(nn.Module):
 
 
 class BestEpoch:
-    """After every epoch, score the embedding; at the end, go back to the best weights.
+    """After every epoch, score the embedding; at the end, restore the best weights.
 
     The score is the macro recall of nearest class centroids: the centroids are those of the
-    training rows, the recall is averaged over the classes that the validation rows have. It is
+    training rows, the recall is averaged over the classes of the validation rows. It is
     recorded in the net's history as ``valid_macro_recall``.
 
     Parameters
@@ -151,7 +151,7 @@ class BestEpoch:
             self.state = copy.deepcopy(net.module_.state_dict())
 
     def restore(self, net: TensorNet) -> None:
-        """Give the net the best weights."""
+        """Restore the best weights of the net."""
         net.module_.load_state_dict(self.state)
 
 

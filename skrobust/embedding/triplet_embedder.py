@@ -1,4 +1,4 @@
-"""Embeddings in which rows of one class lie together."""
+"""Embeddings in which rows of the same class are close together."""
 
 from __future__ import annotations
 
@@ -31,77 +31,78 @@ from ..utils.validation import check_none_missing, warn
 from .training import TRIPLET_LOSSES, BestEpoch, ChangeRare, EmbeddingCriterion, TwoViews
 
 _ROWS_LOOKED_AT = 1000
-_SPREAD = 0.05  # of the margin; embeddings nearer to one point than that have collapsed
+_SPREAD = 0.05  # share of the margin; embeddings nearer to one point than this have collapsed
 
 
 @with_shared_docs
 class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEstimator):
-    """Learn an embedding in which the rows of a class lie together, for classes with few rows.
+    """Learn an embedding in which rows of a class are close together, for classes with few rows.
 
-    A network is trained, after an optional contrastive pretraining on rows without labels, by a
-    triplet loss on class-balanced batches; ``transform`` returns its outputs. Put a
-    :class:`~sklearn.neighbors.NearestCentroid` behind it, which serves rare classes best, or
-    neighbours (:class:`~sklearn.neighbors.KNeighborsClassifier`, the paper's with 7), which also
-    show similar cases (:func:`~skrobust.retrieve_neighbors`).
+    A network is trained with a triplet loss on class-balanced batches, after an optional
+    contrastive pretraining on rows without labels; ``transform`` returns its outputs. As the next
+    step use a :class:`~sklearn.neighbors.NearestCentroid`, which is best for rare classes, or neighbours
+    (:class:`~sklearn.neighbors.KNeighborsClassifier`, in the paper with 7), which also show similar
+    cases (:func:`~skrobust.retrieve_neighbors`).
 
     Parameters
     ----------
     module : "auto", type or torch.nn.Module, default="auto"
         The network, as in :class:`~skrobust.NetClassifier`; ``n_outputs`` is `embedding_dim`.
     loss : {"batch_all", "batch_hard", "cross_entropy", "interval"}, default="batch_all"
-        What the training minimises; the paper's is "batch_hard", which can collapse on hard data.
-        "cross_entropy" and "interval" train the embedding below a linear layer that is then
-        left away; they are the paper's comparison.
+        The loss to minimise; the paper's is "batch_hard", which can collapse on hard data.
+        "cross_entropy" and "interval" train the embedding below a linear layer, which is then
+        discarded; they are the comparison methods of the paper.
     margin : float > 0, default=0.2
         Margin of the triplet losses and of "interval". With embeddings of length one distances
-        are at most 2. The paper takes 1.0.
+        are at most 2. The paper uses 1.0.
     embedding_dim : int, default=16
-        Numbers per embedding; the paper takes 6.
+        Numbers per embedding; the paper uses 6.
     normalize : bool, default=True
         Scale every embedding to length one, in the triplet losses and in ``transform``.
     samples_per_class : int or None, default=4
-        Batches hold so many rows of each of ``batch_size // samples_per_class`` classes, drawn
-        for every batch. None passes over the rows in shuffled order, in natural proportions, as
-        the paper does.
+        Batches contain this many rows of each of ``batch_size // samples_per_class`` classes,
+        drawn for every batch. None uses the rows in shuffled order, in natural proportions, as in
+        the paper.
     augment : {"affine", "noise"}, callable or None, default="affine"
         How rows are changed at random, as in :class:`~skrobust.NetClassifier`, for training and
         for the two views of a row in the pretraining. "affine" is meant for signals, images and
         volumes, not for tables.
     augment_rows : {"all", "rare"} or None, default="all"
         Which rows are changed in training. The paper's is "rare": rows of rare classes only,
-        whose changed copies come on top. None changes rows in the pretraining only.
+        whose changed copies are added. None changes rows in the pretraining only.
     rare_threshold : float in [0, 1], default=0.01
         A class is rare if its share of the labelled training rows is at most this.
     n_augment : int, default=5
-        With ``augment_rows="rare"``, changed copies of each row of a rare class, drawn anew in
-        every epoch. The paper does not name its number.
+        With ``augment_rows="rare"``, number of changed copies of each row of a rare class, drawn
+        again in every epoch. The paper does not give its number.
     pretrain : {"batch_all", "batch_hard", "nt_xent"} or None, default=None
-        Loss of the contrastive pretraining: the two views of a row belong together, all others
-        apart. It uses the rows of X, those marked `unlabeled` too, and ``X_unlabeled``.
+        Loss of the contrastive pretraining: the two views of a row should be close together,
+        all others apart. It uses all rows of X, also those marked `unlabeled`, and
+        ``X_unlabeled``.
     pretrain_epochs : int, default=20
         Passes over the rows in the pretraining; `callbacks` are for the training only.
     pretrain_batch_size : int, default=None
-        Rows per batch, before they are doubled; `batch_size` when None. The paper takes 15.
+        Rows per batch, before they are doubled; `batch_size` when None. The paper uses 15.
     pretrain_optimizer : type, default=None
         As `optimizer`, for the pretraining, with its default settings; `optimizer` when None. The
-        paper takes SGD.
+        paper uses SGD.
     pretrain_lr : float, default=None
         Learning rate of the pretraining; `lr` when None.
     unlabeled : object, default=-1
-        The label that marks a row without label. None: there is no such mark, as for labels that
-        are -1 and 1.
+        The label that marks a row without label. Use None if every label is a
+        class, for example with labels -1 and 1.
     validation_fraction : float in (0, 0.5], default=None
         Share of the labelled rows to hold out. After every epoch the macro recall of the nearest
-        class centroid is taken on them, and the weights of the best epoch are kept. Disjoint in
-        groups when groups are given; a class with one row or one group stays in the training
-        rows. None trains on all rows and keeps the last weights.
+        class centroid is computed on them, and the weights of the best epoch are kept. Whole groups
+        are held out if groups are given; a class with one row or one group stays in training.
+        None trains on all rows and keeps the last weights.
     max_epochs : int, default=100
-        Passes over the labelled rows. The paper takes 400.
+        Passes over the labelled rows. The paper uses 400.
     lr : float, default=0.003
         Learning rate, at the start of the training if `lr_schedule` is set.
     lr_schedule : "cosine" or None, default="cosine"
         "cosine" lowers the learning rate of the training to zero over `max_epochs`, along half a
-        cosine. None keeps it; a schedule of your own goes into `callbacks`.
+        cosine. None keeps it constant; put other schedules into `callbacks`.
     <shared parameters>
 
     Attributes
@@ -120,22 +121,22 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         Losses and times per epoch, with `validation_fraction` also ``valid_macro_recall``.
     paper_params : dict
         Class attribute: the settings of the paper, with an encoder of 6.9 million weights for
-        volumes of 12 x 128 x 128. The paper tells the number of weights, not the layers; it
-        tells neither the learning rates nor `n_augment`, which keep their defaults.
+        volumes of 12 x 128 x 128. The paper gives the number of weights, but not the
+        layers, the learning rates or `n_augment`; the latter two keep their defaults.
     <shared attributes>
 
     See Also
     --------
     skrobust.NetClassifier : Classifies directly; with ``balanced_batches=True`` and
-        ``augment="affine"`` the rival to beat.
-    skrobust.ClassWeightedKNeighborsClassifier : Neighbours whose votes make up for class sizes.
+        ``augment="affine"`` it is the method to beat.
+    skrobust.ClassWeightedKNeighborsClassifier : Neighbours whose votes compensate for class sizes.
 
     Notes
     -----
-    Where all labels are `unlabeled`, or y is None, only the pretraining is done. A class with a
-    single row is trained on too: copies of the row, changed by `augment`, are each other's
-    positives. If the embeddings end up all at one point, which batch-hard training can do, there
-    is a :class:`~sklearn.exceptions.ConvergenceWarning`.
+    If all labels are `unlabeled`, or y is None, only the pretraining is done. A class with a
+    single row is used for training too: copies of the row, changed by `augment`, are each other's
+    positives. If all embeddings collapse to one point, which can happen with batch-hard training,
+    there is a :class:`~sklearn.exceptions.ConvergenceWarning`.
 
     References
     ----------
@@ -254,8 +255,8 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         y : array-like of shape (n_samples,), default=None
             Labels of any type; `unlabeled` marks rows without. None: no row has a label.
         groups : array-like of shape (n_samples,), default=None
-            Group (patient) of every row; keeps the held-out rows of `validation_fraction`
-            group-disjoint, ignored otherwise.
+            Group (patient) of every row, so that `validation_fraction` holds out whole groups;
+            ignored otherwise.
         X_unlabeled : array-like of shape (n_unlabeled, ...), default=None
             More rows for the pretraining, in the layout of X; ignored without `pretrain`.
             Inside a cross-validation mark rows of X as `unlabeled` instead: scikit-learn cuts
@@ -336,7 +337,7 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         else:
             y = check_class_labels(y)
             X, y = self._check_X(X, y, reset=True)
-            # in Python: numpy does not compare strings with numbers
+            # in Python, since numpy does not compare strings with numbers
             labelled = np.array([label != self.unlabeled for label in y.tolist()])
             if self.unlabeled is None:
                 labelled[:] = True
@@ -356,7 +357,7 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         return X, classes, codes
 
     def _split(self, codes, groups, y, seed) -> tuple[NDArray, NDArray, NDArray]:
-        """Return the rows to train on, to validate on, and those without label."""
+        """Return the training rows, the validation rows, and the unlabelled rows."""
         labelled, others = np.flatnonzero(codes >= 0), np.flatnonzero(codes < 0)
         if self.validation_fraction is None or not len(labelled):
             return labelled, labelled[:0], others
@@ -370,12 +371,12 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
             remedy="set validation_fraction=None",
         )
         train, valid = labelled[train], labelled[valid]
-        if groups is not None:  # rows without label of a held-out patient would leak
+        if groups is not None:  # unlabelled rows of a held-out patient would leak
             others = others[~np.isin(groups[others], groups[valid])]
         return train, valid, others
 
     def _pretrain(self, X, indices: NDArray, X_unlabeled, seed: int) -> TensorNet:
-        """Return a net trained to find the two views of a row together."""
+        """Return a net trained to map the two views of a row close together."""
         stage = clone(self)
         stage.input_shape_ = self.input_shape_
         stage.callbacks = None
@@ -396,7 +397,7 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
     def _train(
         self, X, codes, train, valid, is_rare, seed, start
     ) -> tuple[TensorNet, BestEpoch | None]:
-        """Return a net trained on the labelled rows, and what chose its epoch."""
+        """Return a net trained on the labelled rows, and the object that chose its epoch."""
         annealing = None if self.lr_schedule is None else self.max_epochs
         net = self._start_embedding(
             X,
@@ -456,7 +457,7 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         return self._scaled(net.outputs(rows))
 
     def _check_spread(self, net: TensorNet, rows: Rows, loss: str, stage: str) -> None:
-        """Warn if embeddings lie at one point, seen from the margin of the triplet loss."""
+        """Warn if embeddings lie at one point, relative to the margin of the triplet loss."""
         if loss not in TRIPLET_LOSSES or len(rows) < 2:
             return
         indices = rows.indices.cpu().numpy()

@@ -1,4 +1,4 @@
-"""Class codes and residual codes, taken apart and mixed."""
+"""Class codes and residual codes, separated and mixed."""
 
 from .displays import FactorMixtureDisplay, FactorSwapDisplay, FactorTrainingDisplay
 from .factor_mix_sampler import FactorMixSampler

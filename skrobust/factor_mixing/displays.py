@@ -28,8 +28,8 @@ class FactorMixtureDisplay(Display):
     """New rows with the rows whose residual code they have, and their mixtures (Fig. 4 [1]_).
 
     A line of panels for each new row: the row that gave the residual code, the new row, the change
-    from one to the other, and the proportions of the classes, which are its target. Rows share one
-    scale, changes another one that is symmetric about 0.
+    from one to the other, and the class proportions, which are its soft label. Rows share one
+    scale, changes another one that is symmetric around 0.
 
     Parameters
     ----------
@@ -79,17 +79,17 @@ class FactorMixtureDisplay(Display):
         new_rows: Sequence[int] | None = None,
         class_names: Sequence[str] | None = None,
     ) -> FactorMixtureDisplay:
-        """Take new rows from what a sampler returned.
+        """Show new rows of a sampler.
 
         Parameters
         ----------
         estimator : FactorMixSampler
             After ``fit_resample``.
         X_resampled : array-like of shape (n_samples + n_new, ...)
-            What ``fit_resample`` returned as X.
+            The X that ``fit_resample`` returned.
         new_rows : sequence of int, default=None
             Which new rows to show, counted from 0 after the original rows. By default one for
-            every class: of the new rows that have most of it, the one that has least.
+            every class: of the rows in which it has the largest share, the most mixed one.
         class_names : sequence of str, default=None
             Names of the classes, in the order of ``classes_``; by default their labels.
 
@@ -169,7 +169,7 @@ class FactorSwapDisplay(Display):
     """Rows decoded from the class code of one row and the residual code of another (Fig. 3 [1]_).
 
     The top line of panels shows the rows that give the class code, the left column those that
-    give the residual code. Where the factors are apart, panels of one column look like one class,
+    give the residual code. If the factors are separated, panels of one column look like one class,
     and panels of one line have one shape. All panels share one scale, that of the given rows.
 
     Parameters
@@ -287,7 +287,7 @@ class FactorSwapDisplay(Display):
                 side.set(color=color_of(1), linewidth=2)
 
 
-# a probe on codes without the class is above chance by less than this
+# a probe on codes without class information exceeds chance by less than this
 _PROBE_MARGIN = 0.05
 
 
@@ -295,9 +295,9 @@ _PROBE_MARGIN = 0.05
 class FactorTrainingDisplay(Display):
     """Losses by epoch, and a fresh probe on the residual code beside chance.
 
-    Where the probe is more than 0.05 above chance, the residual code still tells the class, and
-    the picture says that the factors are not separated. Where a class has too few rows for folds
-    there is no probe, and its bar is missing.
+    If the probe is more than 0.05 above chance, the residual code still contains the class, and the
+    picture says that the factors are not separated. If a class has too few rows for folds there is
+    no probe, and its bar is missing.
 
     Parameters
     ----------
@@ -309,7 +309,7 @@ class FactorTrainingDisplay(Display):
     Attributes
     ----------
     ax_ : ndarray of 3 matplotlib.axes.Axes
-        Cross entropies of the classifier and of the adversary; error of reconstruction;
+        Cross entropies of the classifier and of the adversary; reconstruction error;
         accuracies.
     bars_ : matplotlib.container.BarContainer
         Accuracy of the classifier on the class code, and of the probe on the residual code.
@@ -331,7 +331,7 @@ class FactorTrainingDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator: Any) -> FactorTrainingDisplay:
-        """Take losses and diagnostics from a sampler.
+        """Read losses and diagnostics of a sampler.
 
         Parameters
         ----------
@@ -380,4 +380,4 @@ class FactorTrainingDisplay(Display):
         accuracy.legend(**above)
         accuracy.set(ylabel="Accuracy", ylim=(0, 1.12), yticks=np.linspace(0, 1, 6))
         if probe > chance + _PROBE_MARGIN:
-            accuracy.set_xlabel("Not separated: r still tells the class", color=color_of(1))
+            accuracy.set_xlabel("Not separated: r still predicts the class", color=color_of(1))

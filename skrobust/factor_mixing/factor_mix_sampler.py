@@ -25,54 +25,54 @@ from .training import FactorNetworks, FactorRecipe
 class FactorMixSampler(RowSampler):
     r"""Add rows whose class-specific part is mixed with that of other classes.
 
-    Two encoders split a row x into a class code c, from which its class can be told, and a
-    residual code r, from which an adversary cannot tell it; a decoder G puts both together again.
-    A new row keeps the residual code of a row and gets a mixture c' of its class code with the
-    nearest class codes of other classes. Its target is the mixture's proportions of the classes.
+    Two encoders split a row x into a class code c, which predicts its class, and a residual code r,
+    from which an adversary cannot predict it; a decoder G reconstructs the row from both. A new row
+    keeps the residual code of a row and gets a mixture c' of its class code with the nearest class
+    codes of other classes. Its soft label is the class proportions of the mixture.
 
     Parameters
     ----------
     factor : float, default=1
         New rows per row; the original rows come first in the output. 0 adds none.
     n_neighbors : int, default=5
-        Nearest rows of other classes whose class codes are mixed in, searched among 5000 of them at
-        most.
+        Nearest rows of other classes whose class codes are mixed in, searched among at most 5000
+        of them.
     concentration : float, default=1
-        Parameter of the Dirichlet law of their shares: small values favour one of them.
+        Parameter of the Dirichlet distribution of their shares: small values favour one of them.
     own_share : float in [0, 1], default=0.5
-        Least share of the row's own class code; the share is uniform between it and 1. The paper
+        Smallest share of the row's own class code; the share is uniform between it and 1. The paper
         says "random proportion", which is 0.
     detail : {"residual", "decoded"}, default="residual"
         "residual" returns ``x + G(c', r) - G(c, r)``, which keeps the detail that the decoder
         blurs; "decoded" the paper's ``G(c', r)``.
     targets : {"soft", "hard", "sampled"}, default="soft"
         "soft" returns the proportions as soft labels, for :class:`~skrobust.NetClassifier`;
-        "sampled" draws one label from them, "hard" takes the class with the largest proportion:
-        both for any classifier.
+        "sampled" draws one label from them, "hard" is the class with the largest proportion; both
+        are for any classifier.
     affine : bool, default=True
-        Turn, scale and shift the training rows at random while the networks train, as the paper
-        does. Not for rows without spatial axes.
+        Rotate, scale and shift the training rows at random while the networks train, as in the
+        paper. Not for rows without spatial axes.
     n_codes : int, default=32
         Numbers in either code (the paper's 256).
     width : int, default=8
         Width of the networks (the paper's 64), see :class:`~skrobust.factor_mixing.FactorEncoder`.
     adversarial_weight : float, default=0.05
-        Weight of the adversary's cross entropy against the mean squared error, which is in units
-        of the variance of the training rows: minus the paper's lambda. The cross entropy counts
-        up to that of guessing by the shares of the classes.
+        Weight of the adversary's cross entropy relative to the mean squared error, which is in
+        units of the variance of the training rows: minus the paper's lambda. The cross entropy is
+        limited to that of guessing by the class shares.
     adversary_steps : int, default=2
-        Steps of the adversary for each of the encoder, which otherwise outruns it: it fools
-        this adversary, and a fresh probe still finds the class.
+        Steps of the adversary for each step of the encoder. With too few, the encoder fools this
+        adversary, but a fresh probe still finds the class.
     class_mean_weight : float, default=0.2
-        Weight of the share of the residual codes' variance that lies between the classes: where
-        the means of the classes agree, no linear probe finds them. 0 as in the paper.
+        Weight of the share of the residual codes' variance that lies between the classes: if the
+        means of the classes agree, no linear probe finds them. 0 as in the paper.
     swap_weight : float, default=0.05
         Weight of the cross entropy of rows decoded with another row's class code, which the class
-        encoder shall take for that row's class. 0 as in the paper.
+        encoder should assign to the class of that row. 0 as in the paper.
     affine_weight : float, default=0.5
-        Weight of a loss that makes decoded rows move with the residual code: of a row that was
-        turned and scaled, and the class code of another, it asks what they decoded to before,
-        turned and scaled alike. Without it a large dark and a small bright lesion may share a
+        Weight of a loss that makes decoded rows move with the residual code: if a row is rotated
+        and scaled, and decoded with the class code of another row, the result should be rotated
+        and scaled in the same way. Without it a large dark and a small bright lesion may share a
         code. Not for rows without spatial axes; 0 as in the paper.
     dropout : float in [0, 1), default=0
         Share of the decoder's first outputs that are dropped in training (the paper's 0.5, which
@@ -80,23 +80,23 @@ class FactorMixSampler(RowSampler):
     class_epochs : int, default=30
         Passes over the rows that train the class encoder.
     max_epochs : int, default=100
-        Passes that train residual encoder, decoder and adversary; more on small data (in our
-        runs the factors came apart after some 1,000 steps).
+        Passes that train residual encoder, decoder and adversary; use more on small data (in
+        our runs the factors separated after some 1,000 steps).
     lr : float, default=0.002
-        Learning rate; in the second step that of encoder and decoder falls to zero along half a
-        cosine.
+        Learning rate; in the second step it falls to zero along half a cosine for encoder and
+        decoder.
     batch_size : int, default=32
         Rows per training step.
     input_shape : tuple of int, default=None
-        ``(channels, *spatial)``: how to see rows of a two-dimensional X. By default such a row
-        is a one-channel signal.
+        ``(channels, *spatial)``: how to read rows of a two-dimensional X. By default such a row
+        is a signal of one channel.
     memory : str or object with the joblib.Memory interface, default=None
         Caches the trained networks, so that a search over `factor`, `n_neighbors`,
         `concentration`, `own_share`, `detail` and `targets` trains once per fold.
     device : str, default="cpu"
-        "cpu", "cuda", or "auto" for CUDA where there is a GPU.
+        "cpu", "cuda", or "auto" for CUDA if there is a GPU.
     random_state : int, RandomState instance or None, default=None
-        Fixes the networks and the mixtures. With a memory give an int.
+        Fixes the networks and the mixtures. With a memory use an int.
 
     Attributes
     ----------
@@ -104,26 +104,26 @@ class FactorMixSampler(RowSampler):
         The trained networks.
     history_ : list of dict
         Losses per epoch: ``class_loss``, then ``reconstruction_loss`` (mean squared error in
-        units of the training rows' variance) and ``adversary_loss``; the last epoch also has what
-        `diagnostics_` has.
+        units of the training rows' variance) and ``adversary_loss``; the last epoch also has the
+        values of `diagnostics_`.
     diagnostics_ : dict
         ``reconstruction_error`` (mean squared error, in units of the training rows' variance),
         ``class_accuracy`` (of the classifier on c, training rows), ``probe_accuracy`` (of a fresh
-        linear probe on r, cross-validated; with groups, group-disjoint; NaN where a class has too
+        linear probe on r, cross-validated; with groups, group-disjoint; NaN if a class has too
         few rows for folds) and ``chance`` (share of the largest class). Codes are disentangled
-        where the probe is near chance.
+        if the probe is near chance.
     mixture_ : ndarray of shape (n_new, n_classes)
         Class proportions of the new rows.
     sample_indices_ : ndarray of shape (n_samples + n_new,), int
-        Row that each output row is, or has its residual code from.
+        Row that each output row is a copy of, or has its residual code from.
     classes_ : ndarray of shape (n_classes,)
         Class labels.
     input_shape_ : tuple of int
-        Shape of one row as the networks see it.
+        Shape of one row as the networks read it.
     n_features_in_ : int
         Size of the second axis of X.
     paper_params : dict
-        Class attribute: the settings of the paper; epochs, weight and rate are not printed.
+        Class attribute: the settings of the paper, which does not give epochs, weight and rate.
 
     See Also
     --------
@@ -249,7 +249,7 @@ class FactorMixSampler(RowSampler):
         if isinstance(y, pd.DataFrame):
             raise ValueError(
                 "FactorMixSampler takes one label per row, not soft labels. Put it before the step "
-                "that makes soft targets."
+                "that makes soft labels."
             )
         rng = check_random_state(self.random_state)
         classes, codes = np.unique(y, return_inverse=True)
@@ -262,7 +262,7 @@ class FactorMixSampler(RowSampler):
         networks = self._trained(X, codes, draw_seed(rng))
         c, r = networks.encode(X)
         n_new = round(self.factor * len(X))
-        # every row as often as any other, the rest drawn
+        # every row equally often, the remainder is drawn
         times, rest = divmod(n_new, len(X))
         source = np.concatenate([np.tile(np.arange(len(X)), times), rng.permutation(len(X))[:rest]])
         neighbors = nearest_of_other_classes(c, codes, self.n_neighbors)[source]
@@ -273,7 +273,7 @@ class FactorMixSampler(RowSampler):
         np.add.at(mixture, (np.arange(n_new)[:, None], codes[partners]), shares)
         new = networks.decode(mixed, r[source])
         if self.detail == "residual":
-            # the difference first: with the own code alone it is exactly 0
+            # compute the difference first: with the row's own code alone it is exactly 0
             new = X[source].reshape(new.shape) + (new - networks.decode(c[source], r[source]))
         new = new.reshape(n_new, *X.shape[1:])
         self.networks_ = networks
@@ -295,7 +295,7 @@ class FactorMixSampler(RowSampler):
         return X_new, classes[np.concatenate([codes, chosen])]
 
     def _trained(self, X: NDArray, codes: NDArray, seed: int) -> FactorNetworks:
-        """Return networks trained on rows and class codes, or those of the memory."""
+        """Return networks trained on rows and class codes, from the memory if possible."""
         shape = layout_of_rows(X, self.input_shape)
         low, high = float(X.min()), float(X.max())
         settings = {
@@ -309,9 +309,9 @@ class FactorMixSampler(RowSampler):
             "device": resolve_device(self.device),
             "seed": seed,
         }
-        if len(shape) == 1:  # nothing to turn
+        if len(shape) == 1:  # nothing to rotate
             settings["affine"], settings["affine_weight"] = False, 0
-        # numbers of numpy would be other keys of the memory
+        # numpy's numbers would give other keys of the memory
         settings = {k: v.item() if isinstance(v, np.generic) else v for k, v in settings.items()}
         train = cached(self.memory, train_factors)
         return train(recipe=FactorRecipe(**settings), X=X, codes=codes)
@@ -333,7 +333,7 @@ class FactorMixSampler(RowSampler):
         return self.networks_.encode(X)
 
     def reconstruct(self, X: ArrayLike) -> NDArray:
-        """Return what the decoder makes of the rows' own codes.
+        """Return the rows that the decoder reconstructs from their own codes.
 
         Parameters
         ----------
@@ -392,5 +392,5 @@ _SETTINGS = {field.name for field in fields(FactorRecipe)} & set(
 
 
 def train_factors(recipe: FactorRecipe, X: NDArray, codes: NDArray) -> FactorNetworks:
-    """Return trained networks; a function of its own so that its result can be cached."""
+    """Return trained networks; a separate function, so that its result can be cached."""
     return FactorNetworks(recipe).fit(X, codes)

@@ -1,4 +1,4 @@
-"""Mixtures of class codes, and what is measured of them."""
+"""Mixtures of class codes, and their diagnostics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from .training import FactorNetworks
 
-# neighbours are searched among so many rows: the time grows with the rows, not with their square
+# neighbours are searched among this many rows, so that time grows linearly with the rows
 _MAX_CANDIDATES = 5000
 
 
@@ -38,7 +38,7 @@ def draw_shares(
     """Draw the shares of a row's own code and of its neighbours' codes.
 
     The own share is uniform between `own_share` and 1, the rest is shared among the neighbours by
-    a Dirichlet law.
+    a Dirichlet distribution.
     """
     own = rng.uniform(own_share, 1, size=(len(neighbors), 1))
     parts = rng.standard_gamma(concentration, size=neighbors.shape)
@@ -50,7 +50,7 @@ def draw_shares(
 def draw_classes(mixture: NDArray, rng: RandomState) -> NDArray:
     """Draw a class for every row, each with the probability that is its proportion."""
     passed = mixture.cumsum(1) > rng.uniform(size=(len(mixture), 1))
-    # rounding may leave the last sum below the draw: then the last class that has a share
+    # rounding may leave the last sum below the draw: then use the last class with a share
     last = mixture.shape[1] - 1 - (mixture[:, ::-1] > 0).argmax(1)
     return np.where(passed.any(1), passed.argmax(1), last)
 

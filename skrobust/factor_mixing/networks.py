@@ -70,14 +70,14 @@ class FactorEncoder(nn.Module):
 class FactorDecoder(nn.Module):
     """A linear layer, dropout and five convolutions (Table 1 of the paper).
 
-    The first three convolutions are each followed by an enlargement, back through the sizes of
-    :class:`FactorEncoder`. (The paper's table has one after every convolution, which would end
-    beyond the size of its images.) The sigmoid at the end gives values between 0 and 1.
+    The first three convolutions are each followed by an enlargement, through the sizes of
+    :class:`FactorEncoder` in reverse. (The paper's table has one after every convolution, which
+    would exceed the size of its images.) The sigmoid at the end gives values between 0 and 1.
 
     Parameters
     ----------
     input_shape : sequence of int
-        ``(channels, *spatial)`` with 1 to 3 spatial axes, or ``(length,)``: what to return.
+        ``(channels, *spatial)`` with 1 to 3 spatial axes, or ``(length,)``: shape of the output.
     n_codes : int, default=512
         Numbers in both codes together; the paper's 512.
     width : int, default=64

@@ -19,17 +19,17 @@ from ..neural.net import prediction_batch_size
 from ..neural.seeding import OwnRandomness, nearest_device, replace_dropout, torch_defaults
 from .networks import FactorClassifier, FactorDecoder, FactorEncoder
 
-# wide, so that size and direction are read from the residual code
+# large changes, so that size and direction are encoded in the residual code
 _MOVES = RandomAugmentation(rotation=30.0, scale=0.3)
 
 
 @dataclass(frozen=True)
 class FactorRecipe:
-    """All that the training depends on beside the data.
+    """Everything that the training depends on, except the data.
 
     Settings are those of :class:`~skrobust.FactorMixSampler`. ``low``, ``high``, ``mean`` and
-    ``std`` (above 0) are of all values of the training rows: what the decoder makes lies in the
-    range, and the encoders see rows standardised.
+    ``std`` (above 0) are of all values of the training rows: the output of the decoder lies in
+    this range, and the encoders get standardised rows.
     """
 
     input_shape: tuple[int, ...]
@@ -67,7 +67,7 @@ class FactorNetworks:
             networks = {
                 "class_encoder": FactorEncoder(shape, n_codes, width),
                 "classifier": FactorClassifier(n_codes, recipe.n_classes, 4 * width),
-                # else the class hides from the adversary in tiny differences
+                # otherwise the class hides from the adversary in tiny differences
                 "residual_encoder": FactorEncoder(shape, n_codes, width, standardize=True),
                 "adversary": FactorClassifier(n_codes, recipe.n_classes, 4 * width),
                 "decoder": FactorDecoder(shape, 2 * n_codes, width, recipe.dropout),
@@ -131,7 +131,7 @@ class FactorNetworks:
             adversary_loss = cross_entropy(nets["adversary"](r.detach()), y)
             _step(against, adversary_loss)
         error = mse_loss(self._decoded(c, r), x)
-        # beyond chance there is no class left to hide, and the loss has no upper end
+        # beyond chance no class is left to hide, and the loss is unbounded
         hidden = cross_entropy(nets["adversary"](r), y).clamp(max=chance)
         loss = error - recipe.adversarial_weight * hidden
         if recipe.class_mean_weight:
@@ -142,7 +142,7 @@ class FactorNetworks:
         return float(error.detach()), float(adversary_loss.detach())
 
     def _swap_losses(self, x: Tensor, y: Tensor, c: Tensor, r: Tensor) -> Tensor:
-        """Rows with another row's class code are of its class, and move as their own row does."""
+        """Rows with another row's class code have its class, and move like their own row."""
         nets, recipe = self.networks, self.recipe
         with self.randomness:
             other = torch.randperm(len(y), device=y.device)
@@ -152,7 +152,7 @@ class FactorNetworks:
             loss = loss + recipe.swap_weight * cross_entropy(scores, y[other])
         if recipe.affine_weight:
             n_channels = x.shape[1]
-            # as channels of one image both move alike
+            # as channels of one image both move in the same way
             with self.randomness:
                 both = _MOVES(torch.cat([x, swapped.detach()], 1))
             moved, target = both[:, :n_channels], both[:, n_channels:]
@@ -197,7 +197,7 @@ class FactorNetworks:
         return both[:, : self.recipe.n_codes], both[:, self.recipe.n_codes :]
 
     def decode(self, class_codes: NDArray, residual_codes: NDArray) -> NDArray:
-        """Return the rows that the decoder makes of codes, on the scale of the training rows."""
+        """Return the rows that the decoder makes from codes, on the scale of the training rows."""
         decoder, recipe = self.networks.eval()["decoder"], self.recipe
         codes = np.concatenate([class_codes, residual_codes], axis=1).astype(np.float32)
         rows = Rows(codes, None, codes.shape[1:], recipe.device)
@@ -212,7 +212,7 @@ class FactorNetworks:
     def _in_batches(self, rows: Rows, run: Callable, size: int | None = None) -> NDArray:
         size = size or prediction_batch_size(rows.input_shape)
         with torch_defaults(), torch.no_grad():
-            # no rows: run on none, for the shape
+            # no rows: run on an empty batch, for the shape
             batches = Batches(rows, size) if len(rows) else [rows[:0]]
             return torch.cat([run(x).cpu() for x, _ in batches]).numpy()
 

@@ -1,4 +1,4 @@
-"""Which training rows help or harm the validation loss."""
+"""Which training rows lower or raise the validation loss."""
 
 from .classifiers import InfluencePerturber, InfluenceReweighter, InfluenceWarning
 from .displays import InfluenceDisplay, PerturbationDisplay, SampleWeightDisplay

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import tempfile
 from abc import abstractmethod
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -16,6 +18,7 @@ from sklearn.utils import column_or_1d
 from ..base.fitted_inside import FittedInsideMixin, check_labels, check_takes_weights, fit_weighted
 from ..base.state import fill_random_states, fit_context
 from ..neural.architectures import ConvNet
+from ..neural.batches import is_memory_mapped
 from ..neural.net_classifier import NetClassifier
 from ..neural.seeding import draw_seed
 from ..neural.splits import validation_split
@@ -26,17 +29,17 @@ from ..utils.targets import encode_labels, is_soft_labels, weigh
 from ..utils.validation import warn
 from .scores import influence_scores, input_influence
 
-# with fewer validation patients influence found mislabelled rows no better than chance
+# with fewer validation patients, influence found mislabelled rows no better than chance
 _FEW_GROUPS = 10
 
 
 class InfluenceWarning(UserWarning):
-    """The validation rows are too few or too one-sided for influence to mean much."""
+    """The validation rows are too few or too one-sided for meaningful influence scores."""
 
 
 @dataclass
 class WarmStage:
-    """Where the warm-up has led to.
+    """Result of the warm-up.
 
     Parameters
     ----------
@@ -78,7 +81,7 @@ class WarmStage:
         return every
 
     def go_on(self, epochs: int, X: NDArray, sample_weight: NDArray | None = None) -> NetClassifier:
-        """Train the same network further, on `X` with the labels of the training rows."""
+        """Continue training the same network, on `X` with the labels of the training rows."""
         network, net = self.network, self.network.net_
         codes = encode_labels(self.y, network.classes_, "y")
         target = weigh(codes, network.classes_, sample_weight, network.class_weight)
@@ -91,7 +94,7 @@ class WarmStage:
 class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
     """Base of the classifiers that use the influence of training rows on a validation loss.
 
-    Subclasses write `_use`, what to do after the warm-up.
+    Subclasses implement `_use`: what to do after the warm-up.
     """
 
     __metadata_request__fit = {"groups": True, "X_val": True, "y_val": True}
@@ -117,7 +120,7 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
     ):
-        """Warm up, score the training rows, and go on training."""
+        """Warm up, score the training rows, and continue training."""
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together, but only one of them was given.")
         if not isinstance(self._given(), NetClassifier):
@@ -137,7 +140,7 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
             clone(network).set_params(class_weight=None)._check_targets(X, y, None)
         )
         y = classes[codes]
-        # column names are for the fitted classifier; anything else goes in as an array
+        # column names are for the fitted classifier; everything else is passed as an array
         X = X if hasattr(X, "iloc") else checked_X
         groups = None if groups is None else check_groups(groups, len(y), given_y)
         epochs = network.max_epochs - self.warmup_epochs
@@ -148,8 +151,9 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
             train, held = validation_split(
                 codes, self.validation_fraction, groups, seed, remedy="give X_val and y_val"
             )
-            X_val, y_val = safe_indexing(X, held), y[held]
-            X, checked_X, y = safe_indexing(X, train), checked_X[train], y[train]
+            X_val, y_val = _rows_of(X, held), y[held]
+            same, X = X is checked_X, _rows_of(X, train)
+            checked_X, y = X if same else checked_X[train], y[train]
             if groups is not None:
                 _warn_of_few_groups(groups[held])
                 groups = groups[train]
@@ -172,7 +176,7 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
         return self
 
     def _check_before(self, X: NDArray, groups: NDArray | None, epochs: int) -> None:
-        """Raise for what would fail only after the warm-up."""
+        """Raise errors that would otherwise occur only after the warm-up."""
         if epochs < 1:
             raise ValueError(
                 f"warmup_epochs={self.warmup_epochs} leaves no epoch to go on with: the estimator "
@@ -181,7 +185,7 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
 
     @abstractmethod
     def _use(self, stage: WarmStage, epochs: int) -> None:
-        """Go on for some epochs from the warm-up, and set the fitted attributes."""
+        """Continue for some epochs after the warm-up, and set the fitted attributes."""
 
     def _given(self) -> NetClassifier:
         return NetClassifier() if self.estimator is None else self.estimator
@@ -205,6 +209,20 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
         tags.input_tags.sparse = tags.input_tags.allow_nan = False
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _rows_of(X: ArrayLike, rows: NDArray, dtype: Any = None) -> ArrayLike:
+    """Return some rows; those of a memory-mapped X go into a temporary file, not into memory."""
+    if not is_memory_mapped(X if isinstance(X, np.ndarray) else None):
+        chosen = safe_indexing(X, rows)
+        return chosen if dtype is None else chosen.astype(dtype)
+    with tempfile.TemporaryFile() as file:
+        shape = (len(rows), *X.shape[1:])
+        copy = np.memmap(file, X.dtype if dtype is None else dtype, "w+", shape=shape)
+    size = max(1, 2**20 // math.prod(X.shape[1:]))
+    for start in range(0, len(rows), size):
+        copy[start : start + size] = X[rows[start : start + size]]
+    return copy
 
 
 def _warm_up(network, X, y, X_val, y_val, epochs, solver_arguments):
@@ -236,15 +254,15 @@ def _warn_of_missing_classes(classes: NDArray, y_val: NDArray) -> None:
 
 
 class InfluenceReweighter(InfluenceClassifier):
-    r"""Network that goes on training with rows weighted by their influence (ISR, Algorithm 1).
+    r"""Network that continues training with rows weighted by influence (ISR, Algorithm 1).
 
-    The network trains for some epochs. Then every training row gets its influence on the loss
-    over validation rows (:func:`~skrobust.influence_scores`; negative is helpful), the influences
-    are scaled to weights between 1 and `alpha`, and the same network trains on with these weights
-    for the rest of its epochs. The validation rows never train.
+    The network trains for some epochs. Then the influence of every training row on the loss over
+    validation rows is computed (:func:`~skrobust.influence_scores`; negative is helpful) and scaled
+    to weights between 1 and `alpha`, and the same network continues training with these weights for
+    the rest of its epochs. The network is never trained on the validation rows.
 
-    The paper gives harmful rows the larger weight, to make the network attend to noisy images.
-    Where labels may be wrong, the opposite is called for: ``emphasis="helpful"``.
+    The paper gives harmful rows the larger weight, so that the network attends to noisy images. If
+    labels may be wrong, use the opposite: ``emphasis="helpful"``.
 
     Parameters
     ----------
@@ -259,9 +277,9 @@ class InfluenceReweighter(InfluenceClassifier):
     scaling : {"minmax", "rank"}, default="minmax"
         "minmax" maps the influences linearly to ``[1, alpha]`` (the paper's); a single extreme
         row then pushes all others to one end. "rank" spreads their ranks evenly over that range,
-        divided by the mean: steadier.
+        divided by the mean, which is more stable.
     level : {"row", "group"}, default="row"
-        "group" averages the influence over every group first, where whole patients may be
+        "group" averages the influence over every group first, for whole patients that may be
         mislabelled. It needs groups.
     solver : {"auto", "exact", "cg", "lissa"}, default="auto"
         How the inverse Hessian is applied, see :func:`~skrobust.influence_scores`. The paper
@@ -269,20 +287,20 @@ class InfluenceReweighter(InfluenceClassifier):
     damping : float, default=0.1
         Added to the Hessian, as a multiple of the mean of its diagonal.
     smoothing : float, default=None
-        Score a head that is less certain, see :func:`~skrobust.influence_scores`. None is the
-        paper's. Give 3 where labels may be wrong.
+        Score a smoothed, less certain head, see :func:`~skrobust.influence_scores`. None is the
+        paper's. Use 3 if labels may be wrong.
     validation_fraction : float in (0, 0.5], default=0.2
-        Share of the rows to hold out for validation unless `fit` gets ``X_val``; disjoint in
-        groups when groups are given, stratified otherwise.
+        Share of the rows to hold out for validation unless `fit` gets ``X_val``: whole groups if
+        groups are given, stratified rows otherwise.
     final_estimator : classifier, default=None
-        Instead of training the network on, fit this classifier on the training rows, with the
+        Instead of continuing with the network, fit this classifier on the training rows, with the
         weights divided by their mean. Its ``fit`` must take ``sample_weight``.
     memory : str or object with the joblib.Memory interface, default=None
         Caches the warm-up and the scores, so that a search over `alpha`, `emphasis`, `scaling`,
         `level` and `final_estimator` warms up once.
     random_state : int, RandomState instance or None, default=None
         Chooses the held-out rows, and seeds the random states of `estimator` and
-        `final_estimator` that are None. With a memory give an int: every other draw is new.
+        `final_estimator` that are None. With a memory use an int, otherwise nothing is reused.
 
     Attributes
     ----------
@@ -306,7 +324,7 @@ class InfluenceReweighter(InfluenceClassifier):
     Warns
     -----
     InfluenceWarning
-        If the held-out rows are of fewer than 10 groups, or the validation rows lack a class.
+        If the held-out rows come from fewer than 10 groups, or the validation rows lack a class.
 
     See Also
     --------
@@ -316,7 +334,7 @@ class InfluenceReweighter(InfluenceClassifier):
 
     Notes
     -----
-    The scores are those of the network's last linear layer, with the features frozen. Only the
+    The scores are computed for the last linear layer of the network, with frozen features. Only the
     ratios of the weights matter to the network: its loss is divided by their mean.
 
     References
@@ -428,16 +446,16 @@ def influence_weights(influence: NDArray, alpha: float, emphasis: str, scaling: 
 
 
 class InfluencePerturber(InfluenceClassifier):
-    r"""Network that goes on training with its most harmful rows changed (ISP, Algorithm 2).
+    r"""Network that continues training with its most harmful rows changed (ISP, Algorithm 2).
 
     The network trains for some epochs. Then the rows with the largest influence on the loss over
-    validation rows are changed a little against the gradient of their influence,
+    validation rows are changed slightly, against the gradient of their influence,
 
     .. math:: x' = \mathrm{clip}(x - s \, I_\mathrm{pert}(x)),
 
     (:func:`~skrobust.input_influence`), which makes them more helpful, and the same network
-    trains on with the changed rows in the place of the old ones, for the rest of its epochs. The
-    validation rows never train.
+    continues training with the changed rows instead of the old ones, for the rest of its epochs.
+    The network is never trained on the validation rows.
 
     Parameters
     ----------
@@ -446,11 +464,11 @@ class InfluencePerturber(InfluenceClassifier):
     warmup_epochs : int, default=10
         Epochs before the scores, fewer than ``estimator.max_epochs``. The paper says "several".
     fraction : float in (0, 1], default=0.25
-        Share of the training rows to change, those of the largest influence; at least one.
+        Share of the training rows to change, those with the largest influence; at least one.
     step : float or None, default=0.05
         Largest change within a row, as a share of the clipping range: the gradient of every row
         is scaled to it. None is the paper's raw gradient (s = 1), whose changes can exceed the
-        range many times over, so that the clipped row has little to do with the old one.
+        range many times over, so that the clipped row has little in common with the old one.
     clip_min, clip_max : float, default=None
         Range that changed rows are clipped to; the smallest and largest value of the training
         rows when None.
@@ -460,17 +478,17 @@ class InfluencePerturber(InfluenceClassifier):
     damping : float, default=0.1
         Added to the Hessian, as a multiple of the mean of its diagonal.
     smoothing : float, default=None
-        Score a head that is less certain, see :func:`~skrobust.influence_scores`. None is the
-        paper's. Give 3 where labels may be wrong.
+        Score a smoothed, less certain head, see :func:`~skrobust.influence_scores`. None is the
+        paper's. Use 3 if labels may be wrong.
     validation_fraction : float in (0, 0.5], default=0.2
-        Share of the rows to hold out for validation unless `fit` gets ``X_val``; disjoint in
-        groups when groups are given, stratified otherwise.
+        Share of the rows to hold out for validation unless `fit` gets ``X_val``: whole groups if
+        groups are given, stratified rows otherwise.
     memory : str or object with the joblib.Memory interface, default=None
         Caches the warm-up and the scores, so that a search over `fraction`, `step` and the
         clipping range warms up once.
     random_state : int, RandomState instance or None, default=None
         Chooses the held-out rows, and seeds the random states of `estimator` that are None. With
-        a memory give an int: every other draw is new.
+        a memory use an int, otherwise nothing is reused.
 
     Attributes
     ----------
@@ -481,7 +499,7 @@ class InfluencePerturber(InfluenceClassifier):
     perturbed_indices_ : ndarray of shape (n_perturbed,), int
         Changed rows, the most harmful first.
     perturbation_ : ndarray of shape (n_perturbed, ...), float32
-        What was added to them, after clipping.
+        The changes that were added to them, after clipping.
     validation_indices_ : ndarray of shape (n_held_out,), int
         Rows held out for validation; empty when ``X_val`` was given.
     classes_ : ndarray of shape (n_classes,)
@@ -497,7 +515,7 @@ class InfluencePerturber(InfluenceClassifier):
     Warns
     -----
     InfluenceWarning
-        If the held-out rows are of fewer than 10 groups, or the validation rows lack a class.
+        If the held-out rows come from fewer than 10 groups, or the validation rows lack a class.
 
     See Also
     --------
@@ -506,8 +524,8 @@ class InfluencePerturber(InfluenceClassifier):
 
     Notes
     -----
-    The gradient goes through the whole network, but the influence is that of the last linear
-    layer, with the Hessian held fixed. The training rows are copied once.
+    The gradient passes through the whole network, but the influence is that of the last linear
+    layer, with a fixed Hessian. The training rows are copied once.
 
     References
     ----------
@@ -588,7 +606,7 @@ class InfluencePerturber(InfluenceClassifier):
         )
         before = X[rows].astype(np.float32)
         after = perturb(before, gradient, self.step, clip)
-        changed = X.astype(np.float32)
+        changed = _rows_of(X, np.arange(len(X)), np.float32)
         changed[rows] = after
         self.estimator_ = stage.go_on(epochs, changed)
         self.perturbed_indices_ = stage.indices[rows]

@@ -20,7 +20,7 @@ class InfluenceDisplay(Display):
 
     Rows are ordered by their influence on the validation loss: the first line of panels shows
     those of the smallest (negative: they lower the loss, which helps), the second those of the
-    largest. Signals are drawn as curves, images as pictures, volumes by their middle slice.
+    largest. Signals are drawn as curves, images as images, volumes by their middle slice.
 
     Parameters
     ----------
@@ -167,15 +167,15 @@ class InfluenceDisplay(Display):
 
 @dataclass(eq=False, repr=False)
 class PerturbationDisplay(Display):
-    """Rows, their masks, what was added to them, and the result (the paper's Figs. 1 and 2).
+    """Rows, their masks, their perturbation, and the result (the paper's Figs. 1 and 2).
 
-    The perturbation is drawn on a scale of its own that is symmetric around zero: red was
-    raised, blue was lowered. Signals are drawn as curves, volumes by the slice that changed most.
+    The perturbation has its own scale, symmetric around zero: red values were raised, blue values
+    were lowered. Signals are drawn as curves, volumes by the slice that changed most.
 
     Parameters
     ----------
     rows : ndarray of shape (n_rows, ...)
-        The rows as they were.
+        The original rows.
     perturbation : ndarray of shape (n_rows, ...)
         What was added.
     names : list of str
@@ -189,7 +189,7 @@ class PerturbationDisplay(Display):
         Share of the perturbation (sum of absolute values) that lies inside the mask; only with
         masks.
     ax_ : ndarray of shape (n_rows, 3 or 4) of matplotlib.axes.Axes
-        Row, mask (if there are any), perturbation and result.
+        Row, mask (if given), perturbation and result.
 
     References
     ----------
@@ -278,7 +278,7 @@ class PerturbationDisplay(Display):
     def share_inside(self) -> NDArray:
         """Share of the perturbation that lies inside the mask, shape (n_rows,)."""
         if self.masks is None:
-            raise AttributeError("share_inside needs masks; there are none.")
+            raise AttributeError("share_inside needs masks, but none were given.")
         size = np.abs(self.perturbation).reshape(len(self.rows), -1)
         inside = (self.masks > 0).reshape(len(self.rows), -1)
         return (size * inside).sum(1) / size.sum(1)
@@ -324,12 +324,12 @@ class PerturbationDisplay(Display):
 
 @dataclass(eq=False, repr=False)
 class SampleWeightDisplay(Display):
-    """Histogram of the training weights, where known with the wrong rows apart.
+    """Histogram of the training weights, separately for wrong rows if they are known.
 
     Parameters
     ----------
     weight : ndarray of shape (n_rows,)
-        Weights of the rows that trained.
+        Weights of the training rows.
     wrong : ndarray of shape (n_rows,), bool, default=None
         Rows that are known to be mislabelled or otherwise wrong.
 
@@ -364,8 +364,8 @@ class SampleWeightDisplay(Display):
         Parameters
         ----------
         estimator : InfluenceReweighter or LabelQualityReweighter
-            Fitted; anything with ``sample_weight_``. Rows of weight 0 did not train and are
-            left out.
+            Fitted; anything with ``sample_weight_``. Rows of weight 0, which were not used for
+            training, are left out.
         wrong : array-like of shape (n_samples,), bool, default=None
             Rows that are known to be wrong, such as those of :func:`~skrobust.flip_labels`.
 

@@ -91,7 +91,7 @@ def capture_features(module: nn.Module, head: nn.Linear):
 
 @contextmanager
 def evaluation_mode(module: nn.Module):
-    """Switch a network to evaluation mode, and each of its layers back afterwards."""
+    """Switch a network to evaluation mode, and afterwards restore the mode of each layer."""
     modes = [(layer, layer.training) for layer in module.modules()]
     module.eval()
     try:
@@ -114,7 +114,7 @@ def _same(scores: Tensor, output: Any) -> bool:
 
 
 class NetworkRows:
-    """Rows in the shape, type and place in which a fitted network takes them, batch by batch.
+    """Rows in the shape, type and device that a fitted network needs, batch by batch.
 
     Parameters
     ----------
@@ -295,7 +295,7 @@ def head_targets(
 
 
 def check_trained_loss(estimator: Any) -> NDArray | float:
-    """Return what the trained loss adds to the head's outputs, or raise if it is another loss."""
+    """Return what the trained loss adds to the head's outputs; raise for other losses."""
     other = None
     for name in ("mixup", "epsilon"):  # epsilon: of adversarial rows
         if getattr(estimator, name, None):
@@ -336,9 +336,9 @@ def head_residuals(proba: NDArray, target: NDArray, weight: NDArray) -> NDArray:
     proba : ndarray of shape (n_samples, n_outputs)
         Probabilities.
     target : ndarray of shape (n_samples, n_outputs)
-        Mass per output.
+        Soft labels times weights.
     weight : ndarray of shape (n_samples,)
-        Row mass.
+        Weights of the rows.
 
     Returns
     -------

@@ -25,21 +25,21 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
     """Remove pixelwise independent noise by a network that has only seen noisy rows.
 
     In every training step a few points of each row are replaced by the value of a random
-    neighbour, and the network learns to predict the old value at these points. It cannot see the
-    noise there, so that it predicts the part that the neighbourhood tells: the signal. Noise that
+    neighbour, and the network learns to predict the old value at these points. It does not see the
+    noise there, so that it predicts only what the neighbourhood determines: the signal. Noise that
     is correlated between neighbours, or whose mean is not zero (the Rician noise of magnitude
-    images), stays in part; fine detail that the neighbourhood does not tell is lost.
+    images), partly remains; fine detail that the neighbourhood does not determine is lost.
 
     Parameters
     ----------
     module : "auto", type or torch.nn.Module, default="auto"
         A network that returns the shape of its input; "auto" is :class:`~skrobust.neural.UNet`.
-        It sees rows standardised by the mean and standard deviation of all training values.
+        Rows are standardised by the mean and standard deviation of all training values.
     mask_fraction : float in (0, 0.5], default=0.1
         Share of the points of a row that are replaced in a step.
     radius : int, default=2
-        The neighbour is drawn from all other points at most so many away along each axis (2 is a
-        5 by 5 window, less where the row ends), each with the same probability.
+        The neighbour is drawn from all other points at this distance or less along each axis (2 is
+        a 5 by 5 window, smaller at the edges of the row), each with the same probability.
     max_epochs : int, default=50
         Passes over the training rows.
     lr : float, default=0.001
@@ -189,7 +189,7 @@ class MaskedSquaredError(nn.Module):
 
 
 class _HidePoints:
-    """Replace some points by a random neighbour; hand the old values and the mask to the loss."""
+    """Replace some points by a random neighbour; pass the old values and the mask to the loss."""
 
     def __init__(self, mask_fraction: float, radius: int):
         self.mask_fraction = mask_fraction
@@ -218,7 +218,7 @@ def _draw_neighbours(place: Sequence[Tensor], sizes: Sequence[int], radius: int)
     own = torch.zeros_like(n_others)
     for position, start, length in zip(place, first, lengths, strict=True):
         own = own * length + position - start
-    # never the point itself, whose noise would be seen
+    # never the point itself, which would reveal its noise
     drawn = torch.where((drawn >= own) & (n_others > 0), drawn + 1, drawn)
     neighbour = []
     for start, length in zip(reversed(first), reversed(lengths), strict=True):

@@ -49,9 +49,9 @@ class ValidationInfluence:
     weight : ndarray of shape (n_samples,)
         Weight of the training rows, with a mean of 1.
     temperature : float
-        What the head's outputs were divided by.
+        Divisor of the head's outputs.
     shift : float or ndarray of shape (n_outputs,)
-        What was added to them before: the logit adjustment of the trained loss.
+        Added to them before the division: the logit adjustment of the trained loss.
     """
 
     solution: NDArray
@@ -78,7 +78,7 @@ def validation_influence(
     batch_size: int | None = None,
     solver_params: dict[str, Any] | None = None,
 ) -> ValidationInfluence:
-    """Compute all that the influence of a training row depends on."""
+    """Compute everything that the influence of a training row depends on."""
     if solver not in {"auto", *_SOLVERS}:
         raise ValueError(f"solver must be 'auto', 'exact', 'cg' or 'lissa', got {solver!r}.")
     if smoothing is not None and not 0 < smoothing < np.inf:
@@ -96,7 +96,7 @@ def validation_influence(
     valid_target = head_targets(estimator, y_val, len(valid_features), n_outputs, name="y_val")
     temperature = 1.0
     if smoothing is not None:
-        # never sharpened: where the validation rows are all right, the temperature falls to 0
+        # never sharpened: if all validation rows are predicted right, the temperature falls to 0
         temperature = max(1.0, smoothing * calibrating_temperature(valid_scores, *valid_target))
     proba = probabilities(scores / temperature)
     valid_residuals = head_residuals(probabilities(valid_scores / temperature), *valid_target)
@@ -163,8 +163,8 @@ def influence_scores(
     that go into it frozen. For this layer the score is exact up to the first order and the
     damping. It is **not** the effect of retraining the whole network without the row. The loss is
     the one that was trained: ``class_weight``, ``balanced_batches`` (as balanced weights) and
-    ``logit_adjustment`` of a :class:`~skrobust.NetClassifier` count; other losses are refused.
-    Random changes of the rows (``augment``) do not count: rows are taken as they are.
+    ``logit_adjustment`` of a :class:`~skrobust.NetClassifier` are included; other losses raise an
+    error. Augmentation (``augment``) is not included: rows are used unchanged.
 
     Parameters
     ----------
@@ -185,20 +185,19 @@ def influence_scores(
         paper's, slower and approximate). "auto" is exact up to 1000 weights, "cg" above.
     damping : float, default=0.1
         The :math:`\lambda` above, as a multiple of the mean of the diagonal of H. It acts like
-        weight decay; much below 0.1 the scores are dominated by directions that no row fixes.
+        weight decay; much below 0.1 the scores are dominated by directions that no row determines.
     smoothing : float, default=None
         Divide the head's outputs by `smoothing` times the temperature that calibrates them on the
-        validation rows (by at least 1) before anything is computed. Where a network is more
-        certain than it is right, whatever makes it doubt lowers the validation loss, wrong labels
-        first; smoothed scores are free of that, and found wrong labels far better (2 to 5; the
-        user guide has numbers). They are those of the smoothed head. None takes the head as it
-        is.
+        validation rows (by at least 1) before anything is computed. If a network is overconfident,
+        everything that lowers its confidence lowers the validation loss, above all wrong labels.
+        Smoothed scores avoid this, and found wrong labels far better (use 2 to 5; the user guide
+        has numbers). They are those of the smoothed head. None uses the head as it is.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the training rows in the training loss, scaled to a mean of 1. A row of weight 2
-        scores twice what it scores with weight 1.
+        Weights of the training rows in the training loss, scaled to a mean of 1. With
+        weight 2 the score of a row is twice that with weight 1.
     aggregate : bool, default=True
-        Score against the mean loss of all validation rows; False gives one line for each of them,
-        whose mean is the aggregate.
+        Score by the mean loss of all validation rows. False returns one line of scores for each of
+        them, whose mean is the aggregate.
     batch_size : int, default=None
         Rows that go through the network at once; about 2**17 numbers when None.
     solver_params : dict, default=None
@@ -212,7 +211,7 @@ def influence_scores(
     Raises
     ------
     ValueError
-        If the estimator holds no fitted network, it was trained by another loss than cross
+        If the estimator has no fitted network, it was trained by another loss than cross
         entropy of the rows (mixup, adversarial), the network does not end in a linear layer,
         labels are unknown, shapes do not fit, X is not finite, `damping` leaves the Hessian
         singular (with a softmax, 0 always does), or a solver does not converge.
@@ -225,8 +224,8 @@ def influence_scores(
     -----
     The gradient of a row's cross entropy is :math:`(p - t) \otimes h` and the Hessian of the mean
     :math:`\frac{1}{n} \sum_i (\mathrm{diag}(p_i) - p_i p_i^T) \otimes h_i h_i^T`, for features h,
-    probabilities p and targets t. Both are computed directly, in float64. A network with a single
-    output is taken as the sigmoid of the second class.
+    probabilities p and targets t. Both are computed directly, in float64. The output of
+    a network with a single output is read as the logit of the second class.
 
     References
     ----------
@@ -284,7 +283,7 @@ def input_influence(
 
     (Eq. 8 of [1]_). A small change of the row against this gradient lowers
     :func:`influence_scores`, that is, makes the row more helpful. The Hessian and the validation
-    gradient are held fixed, as in the paper. The gradient goes back through the feature layers,
+    gradient are held fixed, as in the paper. The gradient passes through the feature layers,
     but :math:`\theta` is still the last linear layer only.
 
     Parameters
@@ -360,11 +359,11 @@ def input_influence(
         matrix = torch.tensor(influence.solution[0], **like)
         shift = torch.as_tensor(influence.shift, **like)
         gradients = []
-        # gradients of the rows only: the parameters' are neither computed nor touched
+        # gradients of the rows only: those of the parameters are neither computed nor changed
         with capture_features(module, head) as run, torch.enable_grad():
             for part, batch in batches:
                 parts = torch.tensor(target[part], **like), torch.tensor(weight[part], **like)
-                # a copy goes in, since a network may begin with an operation in place
+                # pass a copy, since a network may begin with an in-place operation
                 rows_in = batch.requires_grad_().clone()
                 total = _total_influence(run, rows_in, *parts, matrix, influence.temperature, shift)
                 gradients.append(torch.autograd.grad(total, batch)[0].cpu())

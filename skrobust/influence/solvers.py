@@ -68,8 +68,8 @@ def cg_solver(
 ) -> NDArray:
     r"""Return :math:`(H + \lambda I)^{-1} v` by conjugate gradients, without building H.
 
-    The preconditioner is the diagonal (Jacobi). All vectors are solved for side by side, each with
-    its own step sizes.
+    The preconditioner is the diagonal (Jacobi). All vectors are solved at the same time, each
+    with its own step sizes.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def _dot(a: NDArray, b: NDArray) -> NDArray:
 
 
 def _divide(a: NDArray, b: NDArray) -> NDArray:
-    # a vector that is solved for exactly has a residual of 0 and stays where it is
+    # a vector that is solved exactly has a residual of 0 and does not change
     return np.divide(a, b, out=np.zeros_like(a), where=b > 0)
 
 
@@ -163,7 +163,7 @@ def lissa_solver(
         (H + \lambda I)^{-1} v \approx u_T / s
 
     where :math:`H_t` is the Hessian over a random batch of rows. For heads, the other solvers are
-    faster and accurate; this is the one of the paper.
+    faster and more accurate; this is the one of the paper.
 
     Parameters
     ----------
@@ -180,11 +180,11 @@ def lissa_solver(
     n_repeats : int, default=1
         Independent recursions, whose results are averaged.
     scale : float, default=None
-        The s above. A small one lets the batches' noise through, or diverges; a large one needs
+        The s above. With a small one the estimate is noisy, or diverges; a large one needs
         more steps. None takes the value at which the average direction converges to exp(-10),
         and at least twice the largest eigenvalue of H.
     random_state : int, RandomState instance or None, default=None
-        Draws the batches. None draws anew each time.
+        Draws the batches. None draws other batches each time.
 
     Returns
     -------
@@ -239,7 +239,7 @@ def lissa_solver(
 
 def _largest_eigenvalue(hessian: HeadHessian) -> float:
     """Return the largest eigenvalue of H, by twenty steps of the power method."""
-    # a start of its own, so that the batches do not depend on whether `scale` is given
+    # a separate start, so that the batches do not depend on whether `scale` is given
     vector = np.random.RandomState(0).normal(size=(1, *hessian.shape))
     length = 1.0
     for _ in range(20):

@@ -586,8 +586,8 @@ class NetClassifier(ClassifierMixin, NetEstimator):
             Class label to explain for every row; by default the predicted one.
         fine : bool, default=False
             Use the last layer that keeps half of the resolution, instead of the last one, whose
-            maps of images are often 2 or 4 pixels wide: LayerCAM [1]_, the sum of all that raises the
-            log odds of the class, above the median of the map. Never negative.
+            maps of images are often 2 or 4 pixels wide: LayerCAM [1]_, the sum of all that raises
+            the log odds of the class, above the median of the map. Never negative.
 
         Returns
         -------
