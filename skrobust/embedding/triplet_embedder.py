@@ -40,9 +40,9 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
 
     A network is trained with a triplet loss on class-balanced batches, after an optional
     contrastive pretraining on rows without labels; ``transform`` returns its outputs. As the next
-    step use a :class:`~sklearn.neighbors.NearestCentroid`, which is best for rare classes, or neighbours
-    (:class:`~sklearn.neighbors.KNeighborsClassifier`, in the paper with 7), which also show similar
-    cases (:func:`~skrobust.retrieve_neighbors`).
+    step use a :class:`~sklearn.neighbors.NearestCentroid`, which is best for rare classes, or
+    neighbours (:class:`~sklearn.neighbors.KNeighborsClassifier`, in the paper with 7), which also
+    show similar cases (:func:`~skrobust.retrieve_neighbors`).
 
     Parameters
     ----------

@@ -51,15 +51,14 @@ def compare_estimators(
     rows, so that scores can be compared split by split
     (:func:`~skrobust.summarize_comparison`).
 
-    `groups` reach the splitter, the scorers that request them and the ``fit`` of the estimators
-    that request them, at whatever depth: a step of a pipeline, the splitter or scorer of a
-    nested ``GridSearchCV``. This works with scikit-learn's metadata routing on or off; other
-    estimators are fitted without groups.
+    `groups` are passed to the splitter, and to the scorers and estimators that request them, at any
+    depth: a step of a pipeline, the splitter or scorer of a nested ``GridSearchCV``. This works
+    with scikit-learn's metadata routing on or off; other estimators are fitted without groups.
 
     Parameters
     ----------
     estimators : dict of str to estimator
-        Classifiers (pipelines, searches) by the name they have in the table.
+        Classifiers (pipelines, searches), by their names in the table.
     X : array-like or DataFrame of shape (n_samples, ...)
         Rows, of any number of dimensions.
     y : array-like of shape (n_samples,)
@@ -74,16 +73,16 @@ def compare_estimators(
         several names, or a dict of name to either. By default "sensitivity (rows)",
         "specificity (rows)", "roc_auc (rows)" and, with groups, "accuracy (patients)".
     pos_label : object, default=None
-        The positive class of the default scores. None takes the last of two sorted classes, with
-        a warning that names it unless it is 1 or True, and the mean over more.
+        The positive class of the default scores. None is the last of two sorted classes, with a
+        warning that names it unless it is 1 or True; with more classes scores are means over them.
     y_score : array-like of shape (n_samples,), default=None
         Labels to score on, such as those that an expert has checked; training uses `y`. None
         scores on `y`.
     n_jobs : int, default=None
         Number of fits run in parallel, as in :class:`joblib.Parallel`.
     memory : str, path or object with the joblib.Memory interface, default=None
-        Where finished splits are kept. A comparison that was stopped goes on from there when it
-        is called again with the same data and estimators.
+        Where finished splits are saved. A comparison that was stopped resumes there when it is
+        called again with the same data and estimators.
     verbose : int, default=0
         If positive, show a progress bar over all fits.
 
@@ -142,7 +141,7 @@ def compare_estimators(
     with config_context(enable_metadata_routing=True):
         splits = _make_splits(cv, X, y_codes, groups)
         tasks = [(name, split) for name in estimators for split in range(len(splits))]
-        # as they finish, for the progress bar; ray cannot do that
+        # in the order in which they finish, for the progress bar; ray does not support that
         as_finished = get_active_backend()[0].supports_return_generator
         return_as = "generator_unordered" if as_finished else "list"
         # hashed once, not for every split
@@ -215,7 +214,7 @@ def _make_splits(
     if isinstance(cv, Integral):
         cv = StratifiedKFold(cv) if groups is None else StratifiedGroupKFold(cv)
     cv = check_cv(cv, y, classifier=True)
-    # scikit-learn's splitters say whether they use groups, and warn when given them in vain
+    # scikit-learn's splitters know whether they use groups, and warn if they do not need them
     knows = hasattr(cv, "get_metadata_routing")
     use_groups = not knows or get_routing_for_object(cv).consumes("split", {"groups"})
     splits = list(cv.split(X, y, **({"groups": groups} if use_groups else {})))
@@ -233,7 +232,7 @@ def _make_splits(
 
 
 def _run_task(position: int, failed: str, memory: Any, **task: Any) -> tuple[int, dict]:
-    """Run one split, or look up what it gave."""
+    """Run one split, or look up its result."""
     run = cached(memory, _run_split, ignore=("X", "y", "labels", "groups"))
     try:
         return position, run(**task)
@@ -311,7 +310,7 @@ def summarize_comparison(results: pd.DataFrame, *, baseline: str | None = None) 
         and, with a baseline, over the splits where both scores are defined,
 
         - ``mean_difference``, ``sd_difference`` : of the score minus the baseline's;
-        - ``p_value`` : of the test. Where all differences are equal it is 1.0 if they are zero
+        - ``p_value`` : of the test. If all differences are equal it is 1.0 if they are zero
           and 0.0 otherwise.
 
         These three are NaN for the baseline itself, and with fewer than two splits ``sd``,
@@ -322,7 +321,7 @@ def summarize_comparison(results: pd.DataFrame, *, baseline: str | None = None) 
     TypeError
         If `results` is not a DataFrame.
     ValueError
-        If a column is missing, a score is there twice, there is no estimator named `baseline`,
+        If a column is missing, a score occurs twice, there is no estimator named `baseline`,
         or the baseline lacks a split or metric of another estimator.
 
     References
@@ -382,7 +381,8 @@ def _check_results(results: pd.DataFrame, baseline: str | None) -> None:
         first = results[twice].iloc[0]
         raise ValueError(
             f"results has several scores of {first['estimator']!r} for metric "
-            f"{first['metric']!r} on split {first['split']}. Number the splits of further runs on."
+            f"{first['metric']!r} on split {first['split']}. Number the splits of all runs "
+            "consecutively."
         )
     names = results["estimator"].unique().tolist()
     if baseline is not None and baseline not in names:

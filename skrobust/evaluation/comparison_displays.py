@@ -22,12 +22,12 @@ from .scores import check_pos_label, class_recall_score, group_predict_proba, ra
 
 @dataclass(eq=False, repr=False)
 class ComparisonDisplay(Display):
-    """Scores per fold of several estimators, and what each gains over a baseline.
+    """Scores per fold of several estimators, and the gain of each over a baseline.
 
     One panel for each score, with a dot per fold, mean and standard deviation per estimator. With
-    a baseline, its mean goes through the panel as a broken line, and the mean of the paired
-    differences, fold by fold, stands beside every estimator: folds differ more than methods, so
-    that overlapping bars can hide a steady gain.
+    a baseline, its mean is drawn as a dashed line, and the mean of the paired differences, fold by
+    fold, is printed beside every estimator: folds differ more than methods, so that overlapping
+    bars can hide a consistent gain.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class ComparisonDisplay(Display):
     p_values : dict of str to Series, default=None
         For each score the p-values of the differences, by estimator.
     pos_label : object, default=None
-        The positive class of the scores, to be named.
+        The positive class of the scores, for the caption.
 
     Attributes
     ----------
@@ -48,8 +48,8 @@ class ComparisonDisplay(Display):
     dots_ : list of matplotlib.collections.PathCollection
         One per score and estimator.
     errorbars_ : list of matplotlib.container.ErrorbarContainer
-        One per score and estimator. Where all values of a score are between 0 and 1, so are its
-        error bars.
+        One per score and estimator. If all values of a score are between 0 and 1, so are its error
+        bars.
     baseline_lines_ : list of matplotlib.lines.Line2D
         Means of the baseline, one per score.
     difference_texts_ : list of matplotlib.text.Text
@@ -187,7 +187,7 @@ class ComparisonDisplay(Display):
             color = "0.35" if name == self.baseline else color_of(0)
             there = scores[name].notna()
             values = scores[name][there]
-            # folds at the same height in every row, so that equal scores do not hide each other
+            # each fold at the same height in every row, so that equal scores do not hide each other
             heights = place + 0.24 + 0.03 * (np.arange(n_splits) % 3 - 1)
             dots = ax.scatter(
                 values, heights[there], s=18, color=color, alpha=0.55, linewidths=0, zorder=3
@@ -232,7 +232,7 @@ class ComparisonDisplay(Display):
 
 
 _GRID = np.linspace(0, 1, 201)
-# with fewer rows or patients of a class in a fold, its curve is a staircase of a few steps
+# with fewer rows or patients of a class in a fold, its curve has only a few steps
 _FEW = 20
 
 
@@ -265,7 +265,7 @@ def mean_roc_curve(
         ranks = np.concatenate([rankdata(values) / len(values) for values in scores])
         fpr, tpr, _ = roc_curve(np.concatenate(truths), ranks)
         return {"fpr": fpr, "tpr": tpr, "tpr_std": np.full_like(tpr, np.nan), **found}
-    # where a curve rises straight up, np.interp takes its upper end; so (0, 0) comes first
+    # where a curve rises vertically, np.interp returns its upper end; so (0, 0) comes first
     at_grid = np.array([np.r_[0, np.interp(_GRID, *fold_rates)] for fold_rates in rates])
     tpr, tpr_std = at_grid.mean(axis=0), at_grid.std(axis=0, ddof=1)
     return {"fpr": np.r_[0, _GRID], "tpr": tpr, "tpr_std": tpr_std, **found}
@@ -276,17 +276,17 @@ class RocComparisonDisplay(Display):
     """Mean ROC curves of several methods beside human readers, as in the paper's Fig. 8 [1]_.
 
     With folds, the true positive rates of the folds are averaged at equal false positive rates
-    and the band is one standard deviation. Where a fold has fewer than 20 rows (with groups,
-    patients) of a class, such curves are staircases, and the folds are averaged at equal shares of
-    rows that are called positive instead, without a band. With groups, the rows of a patient are
+    and the band is one standard deviation. If a fold has fewer than 20 rows (with groups,
+    patients) of a class, its curve has only a few steps; then the folds are averaged at equal
+    shares of rows called positive instead, without a band. With groups, the rows of a patient are
     averaged first and each patient counts once.
 
     Parameters
     ----------
     curves : dict of str to dict
         For each method its arrays ``"fpr"``, ``"tpr"`` and ``"tpr_std"`` (NaN: no band) of one
-        length, ``"auc"``, the areas of the folds' own curves, shape (n_folds,), and ``"n_units"``,
-        how many rows or patients are negative and positive.
+        length, ``"auc"``, the areas under the curves of the folds, shape (n_folds,), and
+        ``"n_units"``, the numbers of negative and positive rows or patients.
     points : dict of str to ndarray of shape (n_points, 2), default=None
         Single points to mark: false and true positive rates.
     pos_label : object, default=None
@@ -350,16 +350,16 @@ class RocComparisonDisplay(Display):
             True labels, of two classes.
         y_scores : dict of str to array-like of shape (n_samples,) or (n_samples, 2)
             For each method the scores of the positive class, or ``predict_proba``, whose second
-            column is taken (the first, if `pos_label` is the smaller label).
+            column is used (the first, if `pos_label` is the smaller label).
         folds : array-like of shape (n_samples,), default=None
-            Test fold of every row. None takes all rows together. For a repeated
+            Test fold of every row. None uses all rows together. For a repeated
             cross-validation, give the rows again with other folds.
         groups : array-like of shape (n_samples,), default=None
             Group (patient) of every row. Scores are averaged over the rows of a group within a
             fold, and the rows of a group need the same label.
         pos_label : object, default=None
-            Label of the positive class. None takes the last of the sorted labels, with a
-            warning that names it unless it is 1 or True.
+            Label of the positive class. None is the last of the sorted labels, with a warning
+            that names it unless it is 1 or True.
         points : dict of str to array-like of shape (2,) or (n_points, 2), default=None
             Points to mark, such as human readers: (false positive rate, true positive rate).
         class_names : sequence of str, default=None
@@ -403,8 +403,8 @@ class RocComparisonDisplay(Display):
         ax : matplotlib.axes.Axes, default=None
             Axes to draw into. None makes a figure.
         bands : bool, default=None
-            Whether to draw the bands. None draws those of one or two methods: of more they hide
-            the lines.
+            Whether to draw the bands. None draws them for one or two methods only: with
+            more they hide the lines.
 
         Returns
         -------
@@ -478,7 +478,7 @@ def _point(name: str, value: ArrayLike) -> NDArray:
 class ClassRecallDisplay(Display):
     """Recall of every class for one or more methods, classes ordered by their training rows.
 
-    A method that serves the frequent classes only falls to the right. The legend tells the mean
+    A method that is good for frequent classes only falls to the right. The legend gives the mean
     over all classes and over the rare ones.
 
     Parameters

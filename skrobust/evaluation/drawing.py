@@ -1,4 +1,4 @@
-"""What displays share: figure and axes, names, colours, rows drawn by their kind."""
+"""Shared by all displays: figure and axes, names, colours, drawing of rows."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ LINES = ("-", "--", "-.", ":")
 
 
 class Display:
-    """What all displays share: ``plot``, and the figure and axes that it draws into.
+    """Base of all displays: ``plot``, and the figure and axes that it draws into.
 
-    A display computes in ``from_*``, keeps what it shows as attributes, says in ``_layout`` which
-    panels it has and how large their figure is, and draws them in ``_draw``.
+    A display is computed in ``from_*`` and stores its data as attributes. ``_layout`` returns the
+    panels and the size of the figure, and ``_draw`` draws them.
     """
 
     def plot(self, ax: Any = None) -> Self:
@@ -66,7 +66,7 @@ class Display:
             if axes.size != panels.size:
                 raise ValueError(
                     f"ax holds {axes.size} axes, but {panels.size} panels are drawn: "
-                    f"{', '.join(panels.flat)}. Give as many axes, or none to have them made."
+                    f"{', '.join(panels.flat)}. Give as many axes, or none to create them."
                 )
         axes = axes.reshape(panels.shape)
         self.ax_ = axes if axes.ndim else axes.item()
@@ -113,7 +113,7 @@ def lighten(color: str, share: float) -> tuple[float, ...]:
 
 
 def check_names(names: Iterable[Any] | None, default: Iterable[Any], what: str) -> list[str]:
-    """Return names as a list of strings; None takes the default."""
+    """Return names as a list of strings; None returns the default."""
     default = [str(name) for name in default]
     names = default if names is None else [str(name) for name in names]
     if len(names) != len(default):
@@ -137,7 +137,7 @@ def metric_label(metric: str) -> str:
 
 
 def as_picture(row: NDArray, place: int | None = None) -> NDArray:
-    """Return what is drawn of a row; of a volume the slice at a place, or the middle one."""
+    """Return the drawn part of a row; of a volume the slice at a position, or the middle one."""
     if row.ndim <= 2:
         return np.atleast_2d(row)
     if row.ndim == 3:
@@ -176,7 +176,7 @@ def project_rows(X: NDArray, projection: Any, random_state: Any) -> tuple[NDArra
     projected = np.asarray(projection.fit_transform(X))
     if projected.shape != (len(X), 2):
         raise ValueError(
-            f"{type(projection).__name__} leads to an array of shape {projected.shape}, expected "
+            f"{type(projection).__name__} returns an array of shape {projected.shape}, expected "
             f"{(len(X), 2)}. Set its number of components to 2."
         )
     return projected, type(projection).__name__

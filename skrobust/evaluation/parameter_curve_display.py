@@ -48,8 +48,8 @@ def ordered_values(values: list[Any]) -> list[Any]:
 class ParameterCurveDisplay(Display):
     """Score against one parameter of a grid search, as in the paper's Figs. 5 to 7 [1]_.
 
-    One line for each value of a second parameter (the augmentation strategy, say), error bars
-    of one standard deviation over the folds, and horizontal lines for other methods.
+    One line for each value of a second parameter (for example the augmentation strategy), error
+    bars of one standard deviation over the folds, and horizontal lines for other methods.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class ParameterCurveDisplay(Display):
     score_name : str
         Name of the score, for the y axis.
     hue_name : str, default=None
-        Parameter that the lines differ in.
+        Parameter that differs between the lines.
     baselines : dict of str to (float, float), default=None
         Mean and standard deviation (NaN: not known) of the horizontal lines.
 
@@ -72,13 +72,13 @@ class ParameterCurveDisplay(Display):
     baseline_lines_ : list of matplotlib.lines.Line2D
         One per baseline.
     baseline_bars_ : list of matplotlib.lines.Line2D
-        Right of the axes, the standard deviations of the baselines where they are known.
+        Standard deviations of the baselines, if known, at the right of the axes.
 
     Notes
     -----
-    Where the grid has more parameters than the two shown, every point is the best of the
-    candidates that share its two values, by mean test score. The best of many is too optimistic:
-    such a curve shows where to look, and a nested cross-validation tells what is gained.
+    If the grid has more parameters than the two shown, every point is the best of the candidates
+    with its two values, by mean test score. The best of many is too optimistic: such a curve shows
+    where to search, and a nested cross-validation shows how much is gained.
 
     References
     ----------
@@ -130,7 +130,7 @@ class ParameterCurveDisplay(Display):
         hue : str, default=None
             Name of a second searched parameter; each of its values is a line.
         metric : str, default=None
-            Score of a search with several scores. None takes the one that `refit` names.
+            Score of a search with several scores. None is the one that `refit` names.
         baselines : dict of str to float or (float, float), default=None
             Scores of other methods: the mean, or mean and standard deviation over the folds.
 
@@ -193,7 +193,7 @@ class ParameterCurveDisplay(Display):
         ax.set_xscale(xscale)
         self.errorbars_, self.baseline_lines_, self.baseline_bars_ = [], [], []
         for i, (name, curve) in enumerate(self.curves.items()):
-            # lines stand 3 points apart, so that their error bars do not hide each other
+            # lines are 3 points apart, so that their error bars do not hide each other
             shift = 3 * (i - (len(self.curves) - 1) / 2) / 72
             aside = ax.transData + ScaledTranslation(shift, 0, self.figure_.dpi_scale_trans)
             bars = ax.errorbar(
@@ -211,7 +211,7 @@ class ParameterCurveDisplay(Display):
             style = {"color": ("0.2", "0.55")[i % 2], "ls": LINES[1:][i % 3]}
             self.baseline_lines_.append(ax.axhline(mean, label=name, **style))
             if not np.isnan(std):
-                # bars beside the axes: bands over the whole width would hide each other
+                # bars beside the axes, since bands over the whole width would hide each other
                 place = 1.015 + 0.02 * (i % 2)
                 self.baseline_bars_ += ax.plot(
                     [place] * 2, [mean - std, mean + std], color=style["color"], marker="_", lw=2,

@@ -3,12 +3,12 @@
 ==========================  ====================================================================
 ``group_accuracy_scorer``   :func:`~skrobust.evaluation.group_accuracy_score`; needs ``groups``
 ``group_roc_auc_scorer``    :func:`~skrobust.evaluation.group_roc_auc_score`; needs ``groups``
-``macro_recall_scorer``     mean recall of the classes that the test rows have
+``macro_recall_scorer``     mean recall of the classes in the test rows
 ``rank_5_accuracy_scorer``  :func:`~skrobust.evaluation.rank_k_accuracy_score` of a pipeline that
                             ends in a ``KNeighborsClassifier``, whatever its ``n_neighbors``
 ``roc_auc_scorer``          AUC over rows; mean one-vs-rest AUC with more than two classes
-``sensitivity_scorer``      share of the rows of the positive class that are predicted so
-``specificity_scorer``      share of the other rows that are not predicted as positive
+``sensitivity_scorer``      share of the rows of the positive class that are predicted positive
+``specificity_scorer``      share of the other rows that are not predicted positive
 ==========================  ====================================================================
 
 :func:`make_class_scorer` makes others: with a positive class of your choice, and of groups
@@ -70,7 +70,7 @@ __all__ = [
 
 
 class _Responses:
-    """A fitted classifier whose answers come from scikit-learn's cache of them."""
+    """A fitted classifier whose predictions come from scikit-learn's cache."""
 
     def __init__(self, estimator: Any, method_caller: Callable, X: ArrayLike):
         self._estimator, self._call = estimator, partial(method_caller, estimator)
@@ -87,10 +87,10 @@ def _call_method(estimator: Any, method: str, X: ArrayLike, **kwargs: Any) -> ND
 
 
 class _ClassScorer(BaseScorer):
-    """Scorer that sees every class: labels are the estimator's and those of the test rows.
+    """Scorer that knows every class: those of the estimator and those of the test rows.
 
     ``score_func(y_true, response, labels=, pos_label=)`` gets the predicted labels, or one column
-    of probabilities for each of `labels`; a class that the estimator never saw has probability 0.
+    of probabilities for each of `labels`; a class unknown to the estimator has probability 0.
     """
 
     def __init__(
@@ -185,7 +185,7 @@ def _brier(y_true: NDArray, y_score: NDArray, *, labels: NDArray, pos_label: Any
 
 
 def _scored_classes(y_true: NDArray, labels: NDArray, pos_label: Any) -> NDArray:
-    """Return the positive class of two or of a choice, or else all classes of the rows."""
+    """Return the positive class of two or the chosen one, otherwise all classes of the rows."""
     if len(labels) <= 2 or pos_label is not None:
         return np.asarray([check_pos_label(labels, pos_label)])
     return np.unique(y_true)
@@ -219,8 +219,8 @@ _METRICS = {
 def make_class_scorer(metric: str, *, level: str = "row", pos_label: Any = None) -> BaseScorer:
     """Make a scorer of rows or of groups (patients).
 
-    A group's probabilities are the mean of its rows', and its prediction is the class with the
-    largest mean.
+    The probabilities of a group are the means over its rows, and its prediction is the class with
+    the largest mean.
 
     Parameters
     ----------
@@ -228,10 +228,11 @@ def make_class_scorer(metric: str, *, level: str = "row", pos_label: Any = None)
         What to compute. "neg_brier" is minus half the squared distance of the probabilities from
         the truth (for two classes, scikit-learn's Brier score with the sign turned).
     level : {"row", "group"}, default="row"
-        What counts once. "group" needs ``groups``.
+        Whether every row or every group counts once. "group" needs ``groups``.
     pos_label : object, default=None
-        The positive class of sensitivity and specificity. None takes the last of two sorted
-        classes, with a warning that names it unless it is 1 or True, and the mean over more.
+        The positive class of sensitivity and specificity. None is the last of two sorted
+        classes, with a warning that names it unless it is 1 or True; with more classes the score
+        is the mean over them.
 
     Returns
     -------
@@ -288,7 +289,7 @@ def rank_5_accuracy_scorer(estimator: Any, X: ArrayLike, y_true: ArrayLike) -> f
     Raises
     ------
     TypeError
-        If the last step has no neighbours.
+        If the last step is not a classifier by neighbours.
     """
     last = estimator
     if isinstance(estimator, Pipeline):

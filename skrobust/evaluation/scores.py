@@ -47,7 +47,7 @@ def check_class_scores(
 
 
 def check_pos_label(labels: NDArray, pos_label: Any = None) -> Any:
-    """Return the positive class; warn which it is if only the alphabet says so."""
+    """Return the positive class; warn which one it is if only the sort order decides."""
     names = labels.tolist()
     if pos_label is None:
         pos_label = names[-1]
@@ -80,7 +80,7 @@ def group_predict_proba(y_prob: ArrayLike, groups: ArrayLike) -> tuple[NDArray, 
     """Average the class probabilities of the rows of each group.
 
     A patient's probabilities are the mean over the patient's voxels, as in [1]_, section 5.1.
-    Every row counts the same within its group and every group is one row of the result.
+    All rows of a group have the same weight, and every group is one row of the result.
 
     Parameters
     ----------
@@ -209,7 +209,7 @@ def group_roc_auc_score(
         Class of each column of `y_score`, such as an estimator's ``classes_``. By default the
         sorted labels of `y_true`. Give it when `y_true` may lack a class.
     pos_label : object, default=None
-        The class that a one-dimensional `y_score` belongs to. None takes the last of the sorted
+        The class that a one-dimensional `y_score` belongs to. None is the last of the sorted
         labels, with a warning that names it unless it is 1 or True. Ignored otherwise.
 
     Returns
@@ -271,7 +271,7 @@ def class_recall_score(
     y_pred : array-like of shape (n_samples,)
         Predicted labels.
     classes : array-like of shape (n_classes,), default=None
-        The classes to look at; all of `y_true` when None.
+        The classes to score; all of `y_true` when None.
     average : {"macro", "micro"} or None, default="macro"
         "macro" is the mean of the recalls of the classes, "micro" the share of the rows of these
         classes that are predicted right (over all classes, the accuracy), None returns the
@@ -280,13 +280,13 @@ def class_recall_score(
     Returns
     -------
     recall : float or ndarray of shape (n_classes,)
-        Between 0 and 1. NaN where there is no row, with an ``UndefinedMetricWarning`` if there
-        is none of any of the classes.
+        Between 0 and 1. NaN for a class without a row, with an ``UndefinedMetricWarning`` if
+        no class has a row.
 
     Raises
     ------
     ValueError
-        If the lengths differ, `average` is unknown, or a class stands twice.
+        If the lengths differ, `average` is unknown, or a class occurs twice.
 
     See Also
     --------
@@ -339,10 +339,10 @@ def rank_k_accuracy_score(y_true: ArrayLike, y_neighbors: ArrayLike, k: int = 5)
     y_true : array-like of shape (n_queries,)
         True label of every query, of any type.
     y_neighbors : array-like of shape (n_queries, n_neighbors)
-        Labels of the rows nearest to each query, the nearest first, such as
+        Labels of the rows nearest to each query, nearest first, such as
         ``retrieve_neighbors(...).labels``.
     k : int, default=5
-        How many of them to look at, at most n_neighbors. The paper [1]_ takes 5.
+        Number of them to use, at most n_neighbors. The paper [1]_ uses 5.
 
     Returns
     -------
@@ -391,9 +391,9 @@ def rare_classes(y: ArrayLike, threshold: float = 0.01) -> NDArray:
     Parameters
     ----------
     y : array-like of shape (n_samples,)
-        Labels of any type, as a rule those of the training rows.
+        Labels of any type, usually those of the training rows.
     threshold : float in [0, 1], default=0.01
-        Largest share of a rare class. The paper [1]_ (section 4.1) takes 1%.
+        Largest share of a rare class. The paper [1]_ (section 4.1) uses 1%.
 
     Returns
     -------
