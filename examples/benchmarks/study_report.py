@@ -4,7 +4,7 @@ Run: ``python examples/benchmarks/study_report.py`` reads ``docs/results/study.c
 ``docs/results.md``, the figures ``docs/_static/results_*.png``, and the table between the marks in
 ``README.md``. ``--csv FILE`` reads another study; ``--no-figures`` leaves the figures as they are.
 
-Every word of judgement follows from the numbers by ``study_gains.verdict``.
+Every verdict follows from the numbers by ``study_gains.verdict``.
 """
 
 from __future__ import annotations
@@ -27,16 +27,21 @@ COMMAND = "OMP_NUM_THREADS=1 python examples/benchmarks/study.py --data DIR --cs
 INTRODUCTION = f"""\
 # Results
 
-What the methods are worth, measured by `examples/benchmarks/study.py`: every method against the
-same learner without it, on the same folds without common patients, the learner's regularisation
-tuned anew in both arms on inner folds without common patients. Only training rows are corrupted.
-{{n_lines}} fits were scored in {{hours:.1f}} hours of one shared core; {{places}}.
+What the methods gain and cost, measured by `examples/benchmarks/study.py`. Every method is compared
+with the same learner without it, on the same folds without common patients. The regularisation of
+the learner is tuned in both cases, on inner folds without common patients. Only training rows are
+corrupted. {{n_lines}} fits were scored in {{hours:.1f}} hours of one shared core; {{places}}.
 
-A cell is the mean gain, its standard deviation over the splits, and, in brackets, the p-value of
-the corrected resampled t-test (Nadeau and Bengio) over the splits. A split's gain is the mean over
-sets and learners. *Rows* are scored one by one, *patients* by the mean class scores of their rows.
+**At most 60 patients train under wrong labels.** That is too few for most methods to gain reliably:
+the page on label noise has measurements with more patients, and larger gains.
 
-The words follow from the numbers by a rule: a method **{HELPS}** (▲) or **{HURTS}** (▼) if
+A cell shows the mean gain, its standard deviation over the splits, and, in brackets, the p-value of
+the corrected resampled t-test (Nadeau and Bengio) over the splits. The gain of a split is the mean
+over sets and learners. *Rows* are scored one by one, *patients* by the mean class scores of their
+rows. *Impure* labels are labels of patients, some rows of which do not show the disease. A
+distiller scores how far a label can be trusted; it has nothing to do with knowledge distillation.
+
+The verdicts follow from the numbers by a fixed rule: a method **{HELPS}** (▲) or **{HURTS}** (▼) if
 p < {LEVEL}. Otherwise there is **{EVEN}**, or there are **{UNKNOWN}**, if the 95%
 interval reaches beyond ±{WIDE}.
 
@@ -111,7 +116,7 @@ def gain_table(found: pd.DataFrame, across: str) -> str:
     for arm in dict.fromkeys(found["arm"]):
         own = found[found["arm"] == arm].set_index(across)
         rows.append([arm] + [cell(own.loc[c]) if c in own.index else "" for c in columns])
-    return table(["arm", *columns], rows)
+    return table(["method", *columns], rows)
 
 
 def base_table(lines: pd.DataFrame, part: str) -> str:
@@ -150,7 +155,7 @@ def set_table(study: Study, part: str) -> str:
 
 
 def averaging_text(study: Study, part: str) -> str:
-    """Say what averaging over patients is worth beside the methods."""
+    """Say what averaging over patients gains, compared with the methods."""
     worth = averaging(study.lines[part], PARTS[part].baseline).set_index("corruption")
     found = study.gains(part, "auc")
     rows = []
@@ -158,8 +163,8 @@ def averaging_text(study: Study, part: str) -> str:
         best = group.loc[group["mean"].idxmax()]
         rows.append([corruption, cell(worth.loc[corruption]), f"{best['arm']}: {cell(best)}"])
     return (
-        "What averaging the baseline's class scores over each patient adds, beside the largest "
-        "gain of any arm in the scores of rows (the largest of many flatters):\n\n"
+        "Gain from averaging the baseline's class scores over each patient, and the largest gain "
+        "of any method in the scores of rows (which is too optimistic, as the largest of many):\n\n"
         + table(["corruption", "patients minus rows", "largest gain"], rows)
     )
 
@@ -228,11 +233,14 @@ def method_text(study: Study, method: Method) -> str:
         )
     arm, found = best_arm(study, method)
     worth = found["mean"].mean()
-    kind = "largest mean gain" if worth > 0 else "smallest mean loss, no gain,"
-    text.append(
-        f"\nStart from `{method.arms[arm]}`: of the arms here it has the {kind} where something "
-        f"was wrong with the data, {number(worth)}."
-    )
+    if worth > 0:
+        advice = f"Of these settings, `{method.arms[arm]}` has the largest mean gain"
+    else:
+        advice = (
+            "Not recommended; kept for comparison. Even the best of these settings, "
+            f"`{method.arms[arm]}`, has a mean loss"
+        )
+    text.append(f"\n{advice} on corrupted data, {number(worth)}.")
     return "\n".join([*text, *paper_text(study, method)]) + "\n"
 
 
@@ -265,7 +273,7 @@ def best_arm(study: Study, method: Method) -> tuple[str, pd.DataFrame]:
 
 
 def paper_text(study: Study, method: Method) -> list[str]:
-    """Return the verdict on the trouble that a method's paper speaks of."""
+    """Return the verdict on the problem that the paper of a method addresses."""
     if not method.paper_trouble:
         return []
     said, verdicts = [], []
@@ -279,13 +287,13 @@ def paper_text(study: Study, method: Method) -> list[str]:
         said.append(f"over *{baseline}*: {'; '.join(cases)}")
         verdicts += list(found["verdict"]) if baseline == PARTS[method.part].baseline else []
     score = next(iter(PARTS[method.part].scores.values()))
-    text = f"\nThe paper's trouble, in the paper's way (*{method.paper_arm}*), {score}: "
+    text = f"\nThe problem and method of the paper (*{method.paper_arm}*), {score}: "
     why = f" {method.why}" if method.why and HELPS not in verdicts else ""
     return [f"{text}{'; and '.join(said)}.{why}"]
 
 
 def readme_table(study: Study) -> str:
-    """Return the table of the README: one line per method, its best arm."""
+    """Return the table of the README: one line per method, with its best settings."""
     rows = []
     for method in methods_in(study):
         arm, found = best_arm(study, method)
@@ -300,7 +308,7 @@ def readme_table(study: Study) -> str:
                 *([cell(row) for _, row in clean.iterrows()] or [""]),
             ]
         )
-    return table(["method: best arm", "best case", "worst case", "clean data"], rows)
+    return table(["method: best settings", "best case", "worst case", "clean data"], rows)
 
 
 def write_readme(study: Study, readme: str) -> str:
