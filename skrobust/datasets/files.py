@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_scalar
 from torch.nn.functional import interpolate
 
 from ..utils.groups import check_groups
+from ..utils.validation import describe_layout
 
 
 def get_data_home(data_home: str | os.PathLike[str] | None = None) -> Path:
@@ -289,6 +290,8 @@ def load_grouped_npz(
           the array ``y``;
         - ``groups`` : ndarray of shape (n_samples,); group (patient) of every row;
         - ``target_names`` : list of str; only if the file holds ``class_names``;
+        - ``layout`` : str; what the networks of this library take the rows for, such as "images of
+          64 x 64, one channel", or the ways to read them if there are several;
         - ``filename`` : str; the path;
         - every other array of the file under its own name.
     (data, target, groups) : tuple of ndarray
@@ -334,7 +337,13 @@ def load_grouped_npz(
             f"{str(path)!r}: X has shape {X.shape} and y has shape {y.shape}. Both need one entry "
             "per row."
         )
-    bunch = Bunch(data=X, target=y, groups=check_groups(groups, len(X)), filename=str(path))
+    bunch = Bunch(
+        data=X,
+        target=y,
+        groups=check_groups(groups, len(X)),
+        layout=describe_layout(X.shape[1:]),
+        filename=str(path),
+    )
     if "class_names" in arrays:
         bunch.target_names = [str(name) for name in arrays.pop("class_names")]
     clash = sorted(set(bunch) & set(arrays))

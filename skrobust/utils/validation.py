@@ -61,6 +61,15 @@ def layout_of_rows(X: NDArray, input_shape: Sequence[int] | None) -> tuple[int, 
     return shape if input_shape is not None else _read_axes(shape)
 
 
+def describe_layout(row_shape: Sequence[int]) -> str:
+    """Return in words what the axes of a row are, or the error that asks for it."""
+    try:
+        shape = _read_axes(tuple(row_shape))
+    except ValueError as error:
+        return str(error)
+    return _in_words(shape) if len(shape) > 1 else f"rows of {math.prod(shape)} numbers"
+
+
 # images and volumes with more channels need input_shape
 _MOST_CHANNELS = 4
 
@@ -91,14 +100,18 @@ def _is_channels(size: int, others: tuple[int, ...]) -> bool:
     return size <= _MOST_CHANNELS and 2 * size <= min(others)
 
 
+def _in_words(shape: tuple[int, ...]) -> str:
+    """Return what rows of shape ``(channels, *spatial)`` are."""
+    kind = {1: "signals", 2: "images", 3: "volumes"}.get(len(shape) - 1, "arrays")
+    channels = "one channel" if shape[0] == 1 else f"{shape[0]} channels"
+    return f"{kind} of {' x '.join(map(str, shape[1:]))}, {channels}"
+
+
 def _readings(row: tuple[int, ...]) -> list[str]:
     """Return the ways to read a row's axes, each with the line of code that chooses it."""
-    kinds = {1: "signals", 2: "images", 3: "volumes"}
 
     def reading(shape: tuple[int, ...], line: str) -> str:
-        sizes = " x ".join(map(str, shape[1:]))
-        channels = "one channel" if shape[0] == 1 else f"{shape[0]} channels"
-        return f"  {line}  # {kinds[len(shape) - 1]} of {sizes}, {channels}"
+        return f"  {line}  # {_in_words(shape)}"
 
     lines = [reading(row, f"input_shape={row}")]
     if len(row) < 4:

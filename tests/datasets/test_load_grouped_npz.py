@@ -21,7 +21,7 @@ def test_round_trip(tmp_path, save):
     assert data.target_names == ["healthy", "tumour"]
     assert data.age.tolist() == [1, 2, 3]
     assert data.filename == str(path)
-    assert set(data) == {"data", "target", "groups", "target_names", "filename", "age"}
+    assert set(data) == {"data", "target", "groups", "target_names", "filename", "age", "layout"}
     for got, want in zip(
         load_grouped_npz(str(path), return_X_y_groups=True), ARRAYS.values(), strict=True
     ):
@@ -82,3 +82,15 @@ def test_damaged_file(tmp_path):
     path.write_bytes(bytes(content))
     with pytest.raises(ValueError, match="cannot be read"):
         load_grouped_npz(path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout"),
+    [((7,), "rows of 7 numbers"), ((64, 64), "images of 64 x 64, one channel"),
+     ((24, 24, 24), "volumes of 24 x 24 x 24, one channel"),
+     ((1, 288), "signals of 288, one channel"), ((3, 32, 40), "images of 32 x 40, 3 channels"),
+     ((3, 500), "can be read in several ways")],
+)  # fmt: skip
+def test_the_layout_is_said(tmp_path, shape, layout):
+    np.savez(tmp_path / "a.npz", X=np.zeros((2, *shape)), y=[0, 1], groups=[0, 1])
+    assert layout in load_grouped_npz(tmp_path / "a.npz").layout
