@@ -1,4 +1,4 @@
-"""Which labels to trust, and training in spite of the others."""
+"""Label noise: which labels to trust, and how to train in spite of wrong ones."""
 
 from .distill_mix_augmenter import DistillMixAugmenter
 from .distillers import DistillationWarning, keep_best, quality_weights

@@ -23,51 +23,52 @@ from .mixing import check_numbers_to_change, draw_partners, draw_targets, mix
 class DistillMixAugmenter(RowSampler):
     """Keep the training rows that a distiller trusts, and mix them into an augmented set.
 
-    By default the rows that :class:`~skrobust.LabelNoiseModel` trusts are kept as they are, nearly
-    all where the labels are right. The method of the paper is
-    ``DistillMixAugmenter(**DistillMixAugmenter.paper_params)``: it keeps the rows C that a network
-    is certain of in its first epochs, and mixes them. A new row is ``(1 - alpha) x_j + alpha x_k``
-    (Eq. 1) with the label of ``x_j``; both come from C. The augmented set replaces the training
-    rows and has ``round(factor * len(C))`` rows; every row of C is ``x_j`` equally often, as far as
-    `balance` allows.
+    By default the rows that :class:`~skrobust.LabelNoiseModel` trusts are kept unchanged; these are
+    nearly all rows if the labels are right. The method of the paper is
+    ``DistillMixAugmenter(**DistillMixAugmenter.paper_params)``: it keeps the rows C of which a
+    network is certain in its first epochs, and mixes them. A new row is ``(1 - alpha) x_j + alpha
+    x_k`` (Eq. 1) with the label of ``x_j``; both come from C. The augmented set replaces the
+    training rows and has ``round(factor * len(C))`` rows; every row of C is ``x_j`` equally often,
+    as far as `balance` allows.
 
     Parameters
     ----------
     distiller : estimator, default=None
-        Any estimator with ``fit(X, y)`` that then has ``quality_``, and perhaps ``kept_`` (else
-        rows of quality 0.5 or more are kept); it gets groups if its ``fit`` takes them:
+        Scores the labels: any estimator that has ``quality_`` after ``fit(X, y)``, and optionally
+        ``kept_`` (otherwise rows of quality 0.5 or more are kept). It gets groups if its ``fit``
+        accepts them. For example
         :class:`~skrobust.CertainSamples` (the paper), :class:`~skrobust.EarlyLabelQuality`,
         :class:`~skrobust.OutOfFoldLabelQuality`. None is :class:`~skrobust.LabelNoiseModel`. A
         distiller with ``memory`` scores the rows once per training set while the parameters here
         are searched over.
     strategy : {"both", "same", "other"} or None, default=None
         Where ``x_k`` comes from: all kept rows, the class of ``x_j``, or the other classes. None
-        does not mix: the kept rows are returned as they are, whatever X holds, and `alpha`,
-        `factor` and `balance` are not used.
+        does not mix: the kept rows are returned unchanged, whatever X contains, and `alpha`,
+        `factor` and `balance` are ignored.
     alpha : float in [0, 1] or tuple (a, b), default=0.5
         Share of ``x_k``. 0 repeats ``x_j``; 1 returns ``x_k``, with "other" and "both" under a
-        label that need not be its own. A tuple draws every share from the Beta law with these
-        parameters. Under real label noise 0.1 to 0.3 did no harm where 0.5 did.
+        label that need not be its own. A tuple draws every share from the beta distribution with
+        these parameters. Under real label noise 0.1 to 0.3 did no harm where 0.5 did.
     factor : float > 0, default=5
-        New rows per kept row; need not be whole.
+        New rows per kept row; need not be an integer.
     balance : {"smote", "random", "group"} or None, default="smote"
         Class shares of the ``x_j``. None: as in C. Otherwise all classes get the same number,
         "random" by repeating rows of the smaller classes, "smote" by moving the repeats towards
-        near rows of their class (as the paper does), "group" by repeating rows such that all
-        groups of a class count the same, which needs groups. Not used when `strategy` is None.
+        near rows of their class (as in the paper), "group" by repeating rows so that all groups of
+        a class have the same weight, which needs groups. Ignored if `strategy` is None.
     targets : {"hard", "soft", "weighted"}, default="hard"
         "hard": the label of ``x_j`` (the paper). "soft": soft labels, ``1 - alpha`` in the class
         of ``x_j`` and `alpha` in that of ``x_k``. "weighted": no selection; all rows are used, and
         the soft label is the label of ``x_j`` weighted by its quality
-        (:func:`~skrobust.label_noise.quality_weights`). Soft labels need a final step that takes
-        them, such as :class:`~skrobust.NetClassifier`, and this sampler to be the last one.
+        (:func:`~skrobust.label_noise.quality_weights`). Soft labels need a final step that
+        accepts them, such as :class:`~skrobust.NetClassifier`, and this sampler to be the last one.
     random_state : int, RandomState instance or None, default=None
         Fixes the mixture, and seeds the random states of `distiller` that are None.
 
     Attributes
     ----------
     distiller_ : estimator
-        The fitted distiller; ``distiller_.kept_``, ``quality_`` and ``noisy_indices_`` tell which
+        The fitted distiller; ``distiller_.kept_``, ``quality_`` and ``noisy_indices_`` say which
         of the training rows it trusts.
     sample_indices_ : ndarray of shape (n_new,), int
         The training row ``x_j`` of every new row: ``groups[sample_indices_]`` is its patient.
@@ -91,9 +92,9 @@ class DistillMixAugmenter(RowSampler):
 
     Notes
     -----
-    The paper leaves open when its SMOTE is applied; here it balances the rows that are mixed
-    into. The training rows themselves are not part of the augmented set, which follows the
-    paper's counts (2000 kept rows, factor 5, 10,000 rows in all).
+    The paper does not say when its SMOTE is applied; here it balances the rows x_j. The training
+    rows themselves are not part of the augmented set, which follows the paper's counts (2000 kept
+    rows, factor 5, 10,000 rows in all).
 
     References
     ----------
@@ -221,8 +222,8 @@ class DistillMixAugmenter(RowSampler):
             len(self.alpha) == 2 and all(isinstance(a, Real) and a > 0 for a in self.alpha)
         ):
             raise ValueError(
-                f"alpha={self.alpha!r} does not give a Beta law: give two positive numbers (a, b), "
-                "or one number between 0 and 1."
+                f"alpha={self.alpha!r} does not hold parameters of a beta distribution: give two "
+                "positive numbers (a, b), or one number between 0 and 1."
             )
         if self.balance == "group" and self.strategy is not None and groups is None:
             raise ValueError(
@@ -233,6 +234,6 @@ class DistillMixAugmenter(RowSampler):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        # rows that are not mixed are the distiller's business only
+        # rows that are not mixed are only used by the distiller
         tags.input_tags.allow_nan = self.strategy is None
         return tags

@@ -1,4 +1,4 @@
-"""Base of distillers, which say how far each label can be trusted."""
+"""Base of distillers, which score how far each label can be trusted."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def keep_best(
     keep : float in (0, 1] or ndarray of shape (n_classes,)
         Share of the rows of a class to keep, rounded up.
     groups : ndarray of shape (n_samples,), default=None
-        Groups that are kept or left out as a whole. A group belongs to the class that most of its
-        rows have; the best groups of a class are kept until its share is reached.
+        Groups that are kept or left out as a whole. A group belongs to the class of most of its
+        rows; the best groups of a class are kept until its share is reached.
 
     Returns
     -------
     kept : ndarray of shape (n_samples,), bool
-        Chosen rows; of equal ones, the earlier.
+        Chosen rows; of equal ones, the first.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def keep_best(
 
 
 def _number(share: float, n: int) -> int:
-    """Return how many of n rows a share is: rounded up, at least one."""
+    """Return a share of n rows as a number: rounded up, at least one."""
     # round() keeps 0.7 * 10 from becoming 7.000000000000001, and so 8
     return max(1, int(np.ceil(round(share * n, 9))))
 
@@ -89,7 +89,7 @@ def _keep_best_groups(quality, codes, share, groups):
         best = own[np.argsort(-mean[own], kind="stable")]
         before = np.cumsum(size[best]) - size[best]
         chosen[best[before < _number(share[code], size[own].sum())]] = True
-    for code in np.unique(codes):  # a class that only occurs beside others
+    for code in np.unique(codes):  # a class that only occurs together with others
         has = np.flatnonzero(counts[:, code])
         if not chosen[has].any():
             chosen[has[mean[has].argmax()]] = True
@@ -100,7 +100,7 @@ def quality_weights(quality: ArrayLike, y: ArrayLike | None = None) -> NDArray:
     """Return sample weights from label quality, with mean 1 in every class.
 
     Weighting loses less on clean labels than leaving rows out. Weights of mean 1 within every class
-    keep the balance of the classes as it is; their squares gained nothing over them.
+    keep the balance of the classes; squared weights were no better.
 
     Parameters
     ----------
@@ -126,10 +126,11 @@ def quality_weights(quality: ArrayLike, y: ArrayLike | None = None) -> NDArray:
 
 
 class LabelDistiller(VersionedState, BaseEstimator):
-    """Base of the distillers, which tell how far the label of every row can be trusted.
+    """Base of the distillers, which score how far the label of every row can be trusted.
 
-    A subclass takes an ``estimator`` and writes ``_score(X, codes, groups)``, which returns class
-    probabilities of every row, NaN where it cannot tell; and, if it does not keep the best share
+    A distiller has nothing to do with knowledge distillation. A subclass has an ``estimator`` and
+    implements ``_score(X, codes, groups)``, which returns class probabilities of every row, NaN if
+    unknown; and, if it does not keep the best share
     `keep` of every class, ``_select(codes, groups)``.
     """
 
@@ -147,10 +148,10 @@ class LabelDistiller(VersionedState, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            Training rows. The classifiers inside get them as they are: tables with text or missing
-            values are welcome if these can read them.
+            Training rows. They are passed unchanged to the classifiers inside: tables may contain
+            text or missing values if these can read them.
         y : array-like of shape (n_samples,)
-            Labels, some of them perhaps wrong.
+            Labels, some of which may be wrong.
         groups : array-like of shape (n_samples,), default=None
             Group (patient) of every row.
 
@@ -169,7 +170,7 @@ class LabelDistiller(VersionedState, BaseEstimator):
         own = probabilities[np.arange(len(codes)), codes]
         known = ~np.isnan(own)
         usual = self._mean_of_classes(own, codes, known)
-        # rows that nothing is known of count as the others of their class do
+        # rows of which nothing is known get the mean of the others of their class
         own = np.where(known, own, usual[codes])
         neutral = np.eye(len(usual))[codes]
         self.label_probabilities_ = np.where(known[:, None], probabilities, neutral)
@@ -187,7 +188,7 @@ class LabelDistiller(VersionedState, BaseEstimator):
         return keep_best(self.quality_, codes, self._keep_of_classes())
 
     def _check_rows(self, X, y, groups):
-        """Return X as it came, class codes and groups; set ``classes_``."""
+        """Return X unchanged, class codes and groups; set ``classes_``."""
         labels = check_rows(self, X, y)
         X = indexable_rows(X)
         self.classes_, codes = np.unique(labels, return_inverse=True)
@@ -212,7 +213,7 @@ class LabelDistiller(VersionedState, BaseEstimator):
         return np.array([float(self.keep.get(label, 1)) for label in self.classes_.tolist()])
 
     def _mean_of_classes(self, own, codes, known):
-        """Return the mean quality of every class, 1 where nothing is known of it."""
+        """Return the mean quality of every class, 1 if nothing is known of it."""
         if not known.any():
             raise ValueError(
                 "no label could be judged: every training fold holds rows of one class only. Use "
@@ -241,7 +242,7 @@ class LabelDistiller(VersionedState, BaseEstimator):
 
 
 def warn_of_unjudged(classes: NDArray, codes: NDArray) -> None:
-    """Warn of rows, given by their class codes, whose label nobody could judge."""
+    """Warn of rows, given by their class codes, whose labels could not be judged."""
     counts = np.bincount(codes, minlength=len(classes))
     parts = [f"{n} of class {label}" for n, label in zip(counts, classes, strict=True) if n]
     warn(
@@ -253,7 +254,7 @@ def warn_of_unjudged(classes: NDArray, codes: NDArray) -> None:
 
 
 def check_rows(estimator: BaseEstimator, X: Any, y: Any) -> NDArray:
-    """Return labels as an array, and note the columns of X, which is otherwise left alone."""
+    """Return labels as an array, and store the columns of X, which is not changed."""
     if y is None:
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None."
@@ -261,7 +262,7 @@ def check_rows(estimator: BaseEstimator, X: Any, y: Any) -> NDArray:
     labels = column_or_1d(check_class_labels(y), warn=True)
     if hasattr(X, "columns"):
         validate_data(estimator, X, skip_check_array=True)
-    elif len(getattr(X, "shape", (0, 0))) != 1:  # one axis: texts, or the estimator's error
+    elif len(getattr(X, "shape", (0, 0))) != 1:  # one axis: texts, or an error of the estimator
         validate_data(
             estimator, X, allow_nd=True, dtype=None, accept_sparse=True, ensure_all_finite=False
         )
@@ -270,7 +271,7 @@ def check_rows(estimator: BaseEstimator, X: Any, y: Any) -> NDArray:
 
 
 def indexable_rows(X: Any) -> Any:
-    """Return X in a container whose rows can be chosen; the same object wherever it is one."""
+    """Return X in a container whose rows can be chosen; X itself if possible."""
     if issparse(X):
         return X.tocsr()
     if hasattr(X, "shape"):
@@ -284,8 +285,8 @@ def _doubtful(probabilities, codes, usual, known):
     """Return the rows whose label is doubted, the worst first.
 
     As in confident learning (Northcutt et al., JAIR 2021) the threshold of a class is the mean
-    probability of the rows with its label: a label is doubted when its own probability is below,
-    and that of another class at or above the threshold.
+    probability of the rows with its label: a label is doubted if its own probability is below,
+    and that of another class at or above, the threshold.
     """
     above = probabilities >= usual
     rows = np.arange(len(codes))
@@ -296,7 +297,7 @@ def _doubtful(probabilities, codes, usual, known):
 
 
 class Verdict(NamedTuple):
-    """What a distiller says of the training rows."""
+    """Results of a distiller for the training rows."""
 
     quality: NDArray
     kept: NDArray
@@ -304,7 +305,7 @@ class Verdict(NamedTuple):
 
 
 def fit_distiller(distiller: Any, X: Any, y: Any, groups: Any, sample_weight=None) -> Any:
-    """Fit a distiller, the user's own or one of the library; give it what it takes."""
+    """Fit a distiller, of the user or of the library, with the arguments that it accepts."""
     passed = {}
     if groups is not None and has_fit_parameter(distiller, "groups"):
         passed["groups"] = groups
@@ -314,14 +315,14 @@ def fit_distiller(distiller: Any, X: Any, y: Any, groups: Any, sample_weight=Non
 
 
 def verdict(distiller: Any, n_samples: int) -> Verdict:
-    """Return quality, kept rows and doubted rows; derive what a distiller does not say.
+    """Return quality, kept rows and doubted rows; derive what a distiller does not give.
 
-    A distiller needs ``quality_`` only, numbers from 0 to 1. By default rows of quality below 0.5
-    are doubted, and left out.
+    A distiller only needs ``quality_``, numbers from 0 to 1. By default rows with a quality below
+    0.5 are doubted, and left out.
     """
     name = type(distiller).__name__
     if not hasattr(distiller, "quality_"):
-        raise ValueError(f"{name} has no quality_ after fit: it is no distiller.")
+        raise ValueError(f"{name} has no quality_ after fit: it is not a distiller.")
     quality = np.asarray(distiller.quality_, dtype=float)
     if quality.shape != (n_samples,):
         raise ValueError(
@@ -346,6 +347,6 @@ def check_kept(distiller: Any, kept: NDArray, y: NDArray) -> None:
     if lost:
         what = "no row" if not kept.any() else f"no row of {lost}"
         raise ValueError(
-            f"{type(distiller).__name__} keeps {what} of {len(y)}: nothing can be learnt of these "
-            "classes. Let it keep more."
+            f"{type(distiller).__name__} keeps {what} of {len(y)}: nothing can be learned "
+            "about these classes. Let it keep more."
         )

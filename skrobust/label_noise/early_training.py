@@ -1,4 +1,4 @@
-"""Distillers that watch the early epochs of a network."""
+"""Distillers that use the early epochs of a network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .distillers import KEEP_CONSTRAINTS, DistillationWarning, LabelDistiller
 
 
 class _Training:
-    """Trains epoch by epoch, as far as it is asked, and predicts all training rows after each."""
+    """Trains epoch by epoch, as far as needed, and predicts all training rows after each."""
 
     def __init__(self, estimator, X, y):
         self.fitted, self.X, self.y = estimator, X, y
@@ -42,18 +42,18 @@ class _Training:
 
 
 def _epoch(training, key, epoch) -> NDArray:
-    """Return the probabilities after an epoch; key and epoch say all that they depend on."""
+    """Return the probabilities after an epoch; they depend on key and epoch only."""
     return training.epoch(epoch)
 
 
 class _EarlyDistiller(LabelDistiller):
-    """What the two distillers share: probabilities epoch by epoch, each cached by itself."""
+    """Base of both distillers: probabilities epoch by epoch, each cached separately."""
 
     def _epoch_probabilities(self, X, codes) -> NDArray:
         """Return class probabilities after every epoch, (max_epochs, n_samples, n_classes)."""
         training = _Training(self._seeded_estimator(), X, self.classes_[codes])
         start = (training.fitted, X, training.y)
-        # the estimator as it was given; once for all epochs
+        # the given estimator; once for all epochs
         key = None if self.memory is None else fingerprint(start)
         epoch = self._cached(_epoch, ignore=["training"])
         return np.stack(
@@ -68,8 +68,8 @@ class CertainSamples(_EarlyDistiller):
     row is certain once its largest class probability reaches `threshold`. The kept set is the
     union over the epochs.
 
-    On small or noisy data a high threshold finds a handful of rows, or none of a class; on easy
-    data nearly all. Both are guarded, see `min_certain`, and warned of.
+    On small or noisy data a high threshold finds only a handful of rows, or none of a class; on
+    easy data nearly all. In both cases there is a warning, and `min_certain` limits the first.
 
     Parameters
     ----------
@@ -78,20 +78,20 @@ class CertainSamples(_EarlyDistiller):
         :class:`~skrobust.NetClassifier`, ``MLPClassifier``, ``SGDClassifier(loss="log_loss")``,
         a skorch net. The paper uses the network of the final classifier.
     threshold : float in (0, 1], default=0.99
-        Certainty from which on a row is kept (theta in the paper).
+        Smallest certainty of a kept row (theta in the paper).
     max_epochs : int, default=5
         Epochs to train and watch (max_E in the paper).
     agreement : bool, default=False
         Count only certainty of the row's own label. The paper counts any class.
     min_certain : float in [0, 1], default=0.1
-        A class of which fewer than this share is certain is topped up to it, and to one row at
-        least, by the mean probability of the rows' own label. Not in the paper.
+        Smallest share of every class to keep. If fewer rows are certain, the rows with the highest
+        mean probability of their own label are added, at least one. Not in the paper.
     memory : str or object with the joblib.Memory interface, default=None
         Caches the training epoch by epoch, so that a search over `threshold`, `max_epochs`,
         `agreement` or `min_certain` trains once.
     random_state : int, RandomState instance or None, default=None
-        Seeds the random states of `estimator` that are None. With a memory give an int: the first
-        draw is kept otherwise.
+        Seeds the random states of `estimator` that are None. With a memory use an int: otherwise
+        the first draw is reused.
 
     Attributes
     ----------
@@ -115,12 +115,12 @@ class CertainSamples(_EarlyDistiller):
     feature_names_in_ : ndarray of str
         Column names, when X has them.
     paper_params : dict
-        Class attribute: the paper's settings, beside the estimator.
+        Class attribute: the paper's settings, without the estimator.
 
     Warns
     -----
     DistillationWarning
-        If a class had to be topped up, or more than 95% of the rows are kept.
+        If rows had to be added to a class, or more than 95% of the rows are kept.
 
     References
     ----------
@@ -215,7 +215,7 @@ class CertainSamples(_EarlyDistiller):
 class EarlyLabelQuality(_EarlyDistiller):
     """Keep the rows whose own label is most probable in the first epochs of training.
 
-    Networks learn right labels before wrong ones; a few epochs in, a wrong label is still
+    Networks learn right labels before wrong ones; after a few epochs a wrong label is still
     improbable. Unlike :class:`CertainSamples` the share of kept rows is fixed, for every class.
 
     Parameters
@@ -231,8 +231,8 @@ class EarlyLabelQuality(_EarlyDistiller):
         Caches the training epoch by epoch, so that a search over `keep` and `max_epochs`
         trains once.
     random_state : int, RandomState instance or None, default=None
-        Seeds the random states of `estimator` that are None. With a memory give an int: the first
-        draw is kept otherwise.
+        Seeds the random states of `estimator` that are None. With a memory use an int: otherwise
+        the first draw is reused.
 
     Attributes
     ----------

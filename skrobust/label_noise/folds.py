@@ -27,7 +27,7 @@ def partitions(
     """Return the folds of every repeat; each repeat tests every row exactly once."""
     if not isinstance(cv, Integral):
         splitter = check_cv(cv)
-        # a splitter of scikit-learn that does not split by group warns of groups
+        # splitters of scikit-learn that do not split by group warn about groups
         passed = groups if splits_by_group(splitter) else None
         splits = list(splitter.split(X, codes, passed))
         name = repr(cv) if hasattr(cv, "split") else "the iterable of splits"
@@ -43,10 +43,10 @@ def partitions(
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
     if not isinstance(random_state, Integral):
         random_state = check_random_state(random_state).randint(np.iinfo(np.int32).max // 2)
-    empty = np.empty((len(codes), 0))  # the folds do not depend on X, which may be anything
+    empty = np.empty((len(codes), 0))  # the folds do not depend on X, which can have any type
     passed = () if groups is None else (groups,)
     with warnings.catch_warnings():
-        # rows of rare classes that cannot be judged are warned of where it is known which
+        # a later warning names the rows of rare classes that cannot be judged
         warnings.filterwarnings("ignore", message="The least populated class")
         return [
             list(kind(cv, shuffle=True, random_state=random_state + r).split(empty, codes, *passed))
@@ -55,20 +55,20 @@ def partitions(
 
 
 def splits_by_group(splitter: Any) -> bool:
-    """Tell whether a splitter uses groups; one that does not know of metadata routing may."""
+    """Tell whether a splitter uses groups; one without metadata routing may use them."""
     if not hasattr(splitter, "get_metadata_routing"):
         return hasattr(splitter, "split")
     return bool(get_routing_for_object(splitter).consumes("split", ["groups"]))
 
 
 def _check_partition(splits, n_samples, cv):
-    """Raise unless the test folds hold every row once."""
+    """Raise unless the test folds contain every row once."""
     times = np.zeros(n_samples, dtype=int)
     for _, test in splits:
         np.add.at(times, test, 1)
     if (times != 1).any():
         raise ValueError(
-            f"{cv} is no partition: {(times == 0).sum()} of {n_samples} rows are in no test "
+            f"{cv} is not a partition: {(times == 0).sum()} of {n_samples} rows are in no test "
             f"fold, {(times > 1).sum()} in several. Every row must be tested exactly once, as by "
             "KFold, StratifiedKFold, GroupKFold or StratifiedGroupKFold; repeats are made by "
             "n_repeats."

@@ -25,7 +25,7 @@ class GaussianNoiseAugmenter(RowSampler):
     scale : float >= 0, default=0.1
         Standard deviation of the noise; see `relative`. The paper searched over it.
     factor : float >= 1, default=5
-        Rows after per row before.
+        Number of returned rows per given row.
     relative : bool, default=True
         Whether `scale` is a share of the standard deviation of all numbers of X, rather than
         in the units of X.
@@ -35,13 +35,13 @@ class GaussianNoiseAugmenter(RowSampler):
     Attributes
     ----------
     sample_indices_ : ndarray of shape (n_new,), int
-        The training row behind every row.
+        The training row of every returned row.
     n_features_in_ : int
         Size of the second axis of X.
     feature_names_in_ : ndarray of str
         Column names, when X has them.
     sampling_strategy_ : dict
-        Empty: class shares stay as they are.
+        Empty: class shares do not change.
 
     References
     ----------
@@ -86,7 +86,7 @@ class GaussianNoiseAugmenter(RowSampler):
         self.sample_indices_ = np.concatenate([np.arange(len(X)), copied])
         scale = self.scale
         if self.relative:
-            # of numbers up to 1, whose squares do not overflow
+            # of numbers up to 1, so that squares do not overflow
             largest = max(float(X.max()), -float(X.min()), np.finfo(float).tiny)
             scale = scale * largest * float(np.std(X / largest, dtype=np.float64))
         with np.errstate(over="ignore"):  # checked instead

@@ -1,4 +1,4 @@
-"""Fitting classifiers inside others: rows as they came, with weights, groups and soft labels."""
+"""Fitting classifiers inside others: unchanged rows, with weights, groups and soft labels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ..utils.sklearn_private import BaseSearchCV, safe_indexing
 from ..utils.targets import soft_labels
 from .folds import splits_by_group
 
-# class shares below this are not worth a row of their own
+# class shares below this do not get a separate row
 _LEAST_SHARE = 1e-3
 
 
@@ -40,9 +40,9 @@ def fit_inside(
     sample_weight: NDArray | None = None,
     groups: NDArray | None = None,
 ) -> Any:
-    """Fit a classifier, and give weights and groups to whatever inside it takes them.
+    """Fit a classifier, and pass weights and groups to the parts that accept them.
 
-    Where metadata routing is enabled and the classifier requests ``sample_weight``, scikit-learn
+    If metadata routing is enabled and the classifier requests ``sample_weight``, scikit-learn
     routes both. Otherwise the weights go to the last step of a pipeline, also inside a search, and
     the groups to every step that has such a parameter and to the splitter of a search.
     """
@@ -101,7 +101,7 @@ def check_takes_weights(estimator: Any) -> None:
         return
     if "sample_weight" not in _routed(estimator, {"sample_weight": 1}):
         raise ValueError(
-            f"{_last(estimator)}.fit takes no sample_weight, so that rows cannot be weighted. Take "
+            f"{_last(estimator)}.fit takes no sample_weight, so that rows cannot be weighted. Use "
             "another classifier, or select rows with DistillMixAugmenter(strategy=None)."
         )
 
@@ -122,7 +122,7 @@ def _takes_soft_labels(estimator: Any) -> bool:
 
 
 def _routed(estimator: Any, wanted: dict) -> set:
-    """Return the names that scikit-learn's metadata routing brings into a fit."""
+    """Return the names that scikit-learn's metadata routing passes to a fit."""
     if not wanted or not get_config()["enable_metadata_routing"]:
         return set()
     routing = get_routing_for_object(estimator)
@@ -130,13 +130,13 @@ def _routed(estimator: Any, wanted: dict) -> set:
     if names and isinstance(routing, MetadataRouter):
         try:
             process_routing(estimator, "fit", **{name: wanted[name] for name in names})
-        except UnsetMetadataPassedError:  # a step is left open: then as without routing
+        except UnsetMetadataPassedError:  # a step has no request: as without routing
             return set()
     return names
 
 
 def _paths(estimator: Any, name: str) -> list[str]:
-    """Return the arguments of ``fit`` under which weights or groups reach their user."""
+    """Return the arguments of ``fit`` that pass on weights or groups."""
     if isinstance(estimator, Pipeline):
         steps = estimator.steps[-1:] if name == "sample_weight" else estimator.steps
         return [f"{step}__{path}" for step, inner in steps for path in _paths(inner, name)]

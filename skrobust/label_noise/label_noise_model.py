@@ -1,4 +1,4 @@
-"""A model of wrong labels of patients and of rows that is told nothing about the kind of noise."""
+"""A model of wrong labels of patients and of rows that needs no information about the noise."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from .inner_fit import fit_soft, take_rows
 from .noise_rates import NoiseRates, interval
 
 _TINY = 1e-9
-# tables with more columns than this are reduced to principal components for the own judges
+# tables with more columns than this are reduced to principal components for the default judges
 _MOST_COLUMNS = 100
 _N_COMPONENTS = 50
 # judges must predict given labels of unseen units this many standard errors above chance
@@ -39,11 +39,11 @@ _LEAST_Z = 0.5
 
 
 class LabelNoiseModel(LabelDistiller):
-    r"""Probabilities of the true classes of rows and patients, whatever the kind of label noise.
+    r"""Probabilities of the true classes of rows and patients, for any kind of label noise.
 
-    The model is told nothing about the noise: whole patients may be mislabelled, single rows, both
-    or none. A patient g has a true class z and given labels of rows, counted in :math:`N_g`. With
-    honest scores :math:`S_g`, of classifiers that have seen neither the patient nor anything
+    The model needs no information about the noise: whole patients may be mislabelled, single rows,
+    both or none. A patient g has a true class z and given labels of rows, counted in :math:`N_g`.
+    With honest scores :math:`S_g`, of classifiers that have seen neither the patient nor anything
     derived from its labels,
 
     .. math::
@@ -52,37 +52,37 @@ class LabelNoiseModel(LabelDistiller):
 
     where :math:`C_{zz} = 1 - c`. The calibration :math:`\kappa, b` and the rate :math:`\beta` of
     wrong rows are fitted to the given labels by penalised maximum likelihood, the rate c of wrong
-    patients is averaged over a grid. What comes out are posteriors of the true classes.
+    patients is averaged over a grid. The results are posteriors of the true classes.
 
     Several kinds of scores are computed, and averaged with weights proportional to the evidence,
-    the probability that they give to the labels of unseen patients: classifiers of rows, whose
+    the probability that they assign to the labels of unseen patients: classifiers of rows, whose
     scores are summed over the patient; classifiers of the patients' means; classifiers of rows
-    trained on posteriors, without a round trip of a patient's own labels; and, where labels vary
-    inside patients, a structure in which every row is by itself.
+    trained on posteriors that do not depend on the labels of the scored patient; and, if labels
+    vary inside patients, a structure in which every row is independent.
 
-    If the classifiers predict the labels of unseen patients hardly better than chance, nothing can
-    be said: all labels count as right, with a warning. The same holds for classes that the training
-    folds lack.
+    If the classifiers predict the labels of unseen patients hardly better than chance, the labels
+    cannot be judged: all count as right, with a warning. The same holds for classes that are
+    missing in training folds.
 
     Parameters
     ----------
     estimator : classifier, default=None
         Judges the rows: with ``predict_proba`` or ``decision_function``, and ``sample_weight`` in
-        its ``fit`` or in that of the last step of a pipeline. It gets X as it came. None is
-        logistic regression (C = 0.03) on scaled columns, or on 50 principal components where there
+        its ``fit`` or in that of the last step of a pipeline. It gets X unchanged. None is
+        logistic regression (C = 0.03) on scaled columns, or on 50 principal components if there
         are more than 100 columns or more columns than rows; columns of text are one-hot encoded and
         missing numbers imputed. A stronger classifier did not help. The patients' means are always
         judged by logistic regression on these columns, so that images are compared by components,
-        not by a mean image; they are left out where X cannot be turned into columns.
+        not by a mean image; they are left out if X cannot be converted to columns.
     cv : int, cross-validation splitter or iterable of splits, default=5
-        Folds without common patients, of which every row is in one. An int that is larger than the
-        number of patients is lowered to it.
+        Folds without common patients that contain every row once. An int larger than the number of
+        patients is lowered to it.
     n_repeats : int, default=2
         How often the folds of an int `cv` are shuffled; scores are averaged.
     impurity : dict, default=None
         Known share, by class, of the rows with this label that do not show it, such as healthy
-        voxels of tumour patients. That share of its rows, those least like the class, is given to
-        the other classes. It cannot be told from the data.
+        voxels of tumour patients. That share of its rows, those least like the class, is assigned
+        to the other classes. It cannot be estimated from the data.
     clean_classes : array-like of classes, default=()
         Classes whose labels are never wrong.
     prior : float >= 0, default=1.0
@@ -93,7 +93,7 @@ class LabelNoiseModel(LabelDistiller):
         Caches the result.
     random_state : int, RandomState instance or None, default=None
         Shuffles the folds of an int `cv`, and seeds the random states of `estimator` that are
-        None. With a memory give an int: the first draw is kept otherwise.
+        None. With a memory use an int: otherwise the first draw is reused.
 
     Attributes
     ----------
@@ -102,11 +102,11 @@ class LabelNoiseModel(LabelDistiller):
     kept_ : ndarray of shape (n_samples,), bool
         Rows whose own label is the most probable one.
     noisy_indices_ : ndarray of shape (n_noisy,), int
-        The other rows, the worst first.
+        The other rows, worst first.
     row_probabilities_ : DataFrame of shape (n_samples, n_classes)
         Probabilities of the true class of every row, given its label: soft labels.
     group_probabilities_ : DataFrame of shape (n_groups, n_classes)
-        The same for patients, who are its index: the mean over their rows.
+        The same for patients, with patients as index: the mean over their rows.
     patients_ : DataFrame
         A line for every patient, the one with the least probable label first: ``label`` (that of
         most rows), ``rows``, ``probability`` of the label, and ``suggested``, the most probable
@@ -115,13 +115,12 @@ class LabelNoiseModel(LabelDistiller):
         Patients whose label is not the most probable one, the worst first.
     noise_rates_ : DataFrame
         ``estimate``, ``lower`` and ``upper`` end of the 95% interval of the share of wrong labels:
-        of ``patients``, and of ``rows`` inside patients. NaN where nothing can be
-        said.
+        of ``patients``, and of ``rows`` inside patients. NaN if unknown.
     structure_weights_ : Series
         Weight of every kind of scores.
     out_of_fold_auc_ : float
-        AUC with which the judges predict the given labels of unseen patients (of rows, where these
-        are by themselves).
+        AUC with which the judges predict the given labels of unseen patients (of rows, if these
+        are independent).
     label_probabilities_ : ndarray of shape (n_samples, n_classes)
         As ``row_probabilities_``.
     classes_ : ndarray of shape (n_classes,)
@@ -134,7 +133,7 @@ class LabelNoiseModel(LabelDistiller):
     Warns
     -----
     DistillationWarning
-        If nothing can be said of all labels, or of some classes.
+        If no labels, or not those of some classes, can be judged.
 
     See Also
     --------
@@ -142,10 +141,10 @@ class LabelNoiseModel(LabelDistiller):
 
     Notes
     -----
-    Without groups every row is a patient of its own. Rows of several true classes in one patient
-    are explained by the structure without patients. With more than two classes wrong labels are
-    taken to be of all other classes alike. The cost is linear in the number of rows: some 50 fits
-    of logistic regression per repeat of the folds.
+    Without groups every row is a separate patient. Rows of several true classes in one patient are
+    explained by the structure without patients. With more than two classes, all other classes are
+    assumed to be equally likely as wrong labels. The cost is linear in the number of rows: some 50
+    fits of logistic regression per repeat of the folds.
 
     References
     ----------
@@ -217,11 +216,11 @@ class LabelNoiseModel(LabelDistiller):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            Training rows. `estimator` gets them as they are.
+            Training rows. `estimator` gets them unchanged.
         y : array-like of shape (n_samples,)
-            Labels, some of them perhaps wrong.
+            Labels, some of which may be wrong.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, as judges and as evidence; they are scaled to mean 1.
+            Weights of the rows, in training judges and as evidence; they are scaled to mean 1.
         groups : array-like of shape (n_samples,), default=None
             Group (patient) of every row.
 
@@ -233,8 +232,8 @@ class LabelNoiseModel(LabelDistiller):
         Raises
         ------
         ValueError
-            If the input is malformed, y has one class only, `cv` is no partition or cuts patients
-            in two, or `impurity` and `clean_classes` name unknown classes.
+            If the input is malformed, y has one class only, `cv` is not a partition or splits
+            patients, or `impurity` and `clean_classes` name unknown classes.
         """
         X, codes, groups = self._check_rows(X, y, groups)
         n = len(codes)
@@ -275,7 +274,7 @@ class LabelNoiseModel(LabelDistiller):
         return tags
 
     def _known_classes(self, name, labels):
-        """Return labels that a parameter names, or raise if they are no classes of y."""
+        """Return labels that a parameter names, or raise if they are not classes of y."""
         unknown = [label for label in labels if label not in self.classes_.tolist()]
         if unknown:
             raise ValueError(
@@ -291,7 +290,7 @@ class LabelNoiseModel(LabelDistiller):
         if ((share < 0) | (share >= 1)).any() or (share > 0).all():
             raise ValueError(
                 f"impurity={self.impurity!r} needs shares from 0 up to, and without, 1, and at "
-                "least one class without impurity: the others' rows must show something else."
+                "least one class without impurity, which the other rows can show."
             )
         return share
 
@@ -307,8 +306,8 @@ class LabelNoiseModel(LabelDistiller):
             warn(
                 f"the classifiers that judge labels predict those of unseen "
                 f"{'patients' if len(names) < n else 'rows'} hardly better than chance (AUC "
-                f"{self.out_of_fold_auc_:.2f}, by chance {0.5:.2f} ± {error:.2f}): nothing can be "
-                "said of the labels, and all count as right. More patients, or a better estimator, "
+                f"{self.out_of_fold_auc_:.2f}, by chance {0.5:.2f} ± {error:.2f}): the labels "
+                "cannot be judged, and all count as right. More patients, or a better estimator, "
                 "would help.",
                 DistillationWarning,
             )
@@ -318,8 +317,8 @@ class LabelNoiseModel(LabelDistiller):
         for k in np.flatnonzero((P * judged[:, None]).max(0) < 0.5):
             if (judged & (codes == k)).any():
                 warn(
-                    f"every label of class {self.classes_[k]} is doubted, so that nothing would be "
-                    "left of it: they count as right. More patients of it would help.",
+                    f"every label of class {self.classes_[k]} is doubted, so that no row would "
+                    "be left: they count as right. More patients of it would help.",
                     DistillationWarning,
                 )
                 judged = judged & (codes != k)
@@ -333,7 +332,7 @@ class LabelNoiseModel(LabelDistiller):
         np.add.at(counts, (unit, codes), 1)
         mean = np.zeros((len(names), K))
         np.add.at(mean, unit, P)
-        # arrays, of which the properties make tables: models are stored without pandas' types
+        # arrays, converted to tables by the properties: models are stored without pandas' types
         self._patients = {
             "names": names,
             "rows": size,
@@ -358,7 +357,7 @@ class LabelNoiseModel(LabelDistiller):
 
     @property
     def patients_(self) -> pd.DataFrame:
-        """A line for every patient, the one with the least probable label first."""
+        """A line for every patient, the least probable label first."""
         patients = self._patients
         probability = patients["mean"][np.arange(len(patients["label"])), patients["label"]]
         table = {
@@ -372,7 +371,7 @@ class LabelNoiseModel(LabelDistiller):
 
     @property
     def noisy_groups_(self) -> NDArray:
-        """Patients whose label is not the most probable one, the worst first."""
+        """Patients whose label is not the most probable one, worst first."""
         table = self.patients_
         return table.index[table["label"] != table["suggested"]].to_numpy()
 
@@ -389,7 +388,7 @@ class LabelNoiseModel(LabelDistiller):
 
 
 def _fold_of_units(splits, unit) -> NDArray:
-    """Return the test fold of every unit, or raise if one is cut in two."""
+    """Return the test fold of every unit, or raise if a unit is in several."""
     fold = np.full(unit.max() + 1, -1)
     for number, (_, test) in enumerate(splits):
         fold[unit[test]] = number
@@ -403,7 +402,7 @@ def _fold_of_units(splits, unit) -> NDArray:
 
 
 class _Kind(NamedTuple):
-    """One way to explain the labels: what was fitted, and the posterior of its units."""
+    """One way to explain the labels: its fitted parameters, and the posterior of its units."""
 
     name: str
     rates: NoiseRates
@@ -448,7 +447,7 @@ class _Explanation:
         self.start: dict[bytes, NDArray] = {}
 
     def run(self) -> dict[str, Any]:
-        """Return everything that the noise model says."""
+        """Return all results of the noise model."""
         kinds = self.kinds() if self.judged_rows().any() else []
         if not kinds:
             nothing = {"judged": np.zeros(self.n, bool), "auc": np.nan, "auc_error": np.nan}
@@ -518,7 +517,7 @@ class _Explanation:
         return self.start[key]
 
     def pool(self, L, correlation) -> NDArray:
-        """Return scores of units: sums over rows, which repeat each other."""
+        """Return scores of units: sums over rows, which are correlated."""
         S = np.zeros((self.G, self.K))
         np.add.at(S, self.unit, L * self.weight[:, None])
         return S / (1 + np.maximum(self.size - 1, 0) * correlation)[:, None]
@@ -539,7 +538,7 @@ class _Explanation:
         )
 
     def score_rows(self, of_units=True) -> NDArray:
-        """Kind (a), or (d) where every row is its own: fits that have not seen the unit."""
+        """Kind (a), or (d) if every row is a unit: fits that have not seen the unit."""
         L, times, tasks, tests = np.zeros((self.n, self.K)), np.zeros(self.n), [], []
         for fold in self.folds:
             f = fold[self.unit]
@@ -558,7 +557,7 @@ class _Explanation:
         return L / np.maximum(times, 1)[:, None]
 
     def score_means(self, C) -> NDArray:
-        """Kind (b): fits on the means of units, which weigh as many rows as they have."""
+        """Kind (b): fits on the means of units, weighted by their numbers of rows."""
         S, times = np.zeros((self.G, self.K)), np.zeros(self.G)
         for fold in self.folds:
             for h in np.unique(fold):
@@ -578,11 +577,11 @@ class _Explanation:
         return S / np.maximum(times, 1)[:, None]
 
     def score_rows_twice(self) -> NDArray | None:
-        """Kind (c): fits on posteriors that have not seen the unit, nor come from what has.
+        """Kind (c): fits on posteriors that do not depend on the unit in any way.
 
         For a fold h to score, every other fold j gets posteriors from a fit without h and j; one
-        fit serves the pair both ways. Rates and correlation that these posteriors need are those
-        of the units outside h.
+        fit serves the pair both ways. Rates and correlation for these posteriors are those of
+        the units outside h.
         """
         L, times = np.zeros((self.n, self.K)), np.zeros(self.n)
         for fold in self.folds:
@@ -672,11 +671,11 @@ class _Explanation:
         return float(np.mean(values)), float(np.sqrt(np.mean(errors) / max(len(errors) - 1, 1)))
 
     def with_impurity(self, P) -> NDArray:
-        """Return probabilities with the known share of rows taken out of their impure class.
+        """Return probabilities with the known share of rows removed from their impure class.
 
         Judges see rows labelled k, of density (1 - r) f_k + r f_j, and rows of pure classes j, of
         density f_j. With l their ratio, a row labelled k shows j with probability r / l. The scale
-        of log l is calibrated on the given labels, its offset such that the mean over the rows
+        of log l is calibrated on the given labels, its offset so that the mean over the rows
         labelled k is the known share r.
         """
         judged = self.judged_rows()
@@ -707,15 +706,15 @@ class _Explanation:
 
 
 def _logistic(C) -> LogisticRegression:
-    """Return a judge of one's own columns."""
+    """Return a judge for the converted columns."""
     return LogisticRegression(C=C, max_iter=1000)
 
 
 def _log_ratios(estimator, X, shares, weight, groups, X_new, classes) -> NDArray | None:
     """Return log p(class | x) - log prior of rows that the fit has not seen, centred over classes.
 
-    None where the training rows are all of one class; 0 before centring, "as on average", for a
-    class that they lack.
+    None if the training rows are all of one class; 0 before centring, "as on average", for a class
+    without training rows.
     """
     total = (shares * weight[:, None]).sum(0)
     present = total > 1e-3 * total.sum() / len(total)
@@ -750,17 +749,17 @@ def intraclass_correlation(L: NDArray, Q: NDArray, unit: NDArray) -> float:
 
 
 def _refuse_mixed(X: pd.DataFrame) -> None:
-    """Raise if a column of objects holds something else than texts and the like."""
+    """Raise if a column of objects contains anything but texts or categories."""
     for name in X.columns[[pd.api.types.is_object_dtype(dtype) for dtype in X.dtypes]]:
         if pd.api.types.infer_dtype(X[name], skipna=True).startswith("mixed"):
             raise TypeError(
-                f"column {name!r} holds objects of several kinds or of none that the default "
-                "judges know: every argument must be a string or a number."
+                f"column {name!r} holds objects of several types, or of a type that the "
+                "default judges do not know: every argument must be a string or a number."
             )
 
 
 def _features(X: Any, *, needed: bool) -> NDArray | None:
-    """Return rows as numbers for the own judges, or None if X is none of their business.
+    """Return rows as numbers for the default judges, or None if they cannot read X.
 
     Numbers are imputed and scaled, other columns of a table one-hot encoded; images and wide tables
     are reduced to principal components. No label is used.

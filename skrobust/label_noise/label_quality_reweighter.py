@@ -37,7 +37,7 @@ _N_FOLDS, _N_DRAWS = 4, 2
 
 
 class Veto(NamedTuple):
-    """What the trials of a veto have shown.
+    """Result of the trials of a veto.
 
     Parameters
     ----------
@@ -62,34 +62,34 @@ class Veto(NamedTuple):
 class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
     """Fit a classifier on all rows, in spite of labels that may be wrong.
 
-    A distiller tells how far the label of each row can be trusted. Then the classifier is fitted on
-    soft labels, on weighted rows, or on the rows that the distiller keeps. By default that is
-    :class:`~skrobust.LabelNoiseModel` and soft labels: every row counts once per class, weighted by
-    the probability of the class.
+    A distiller scores how far the label of each row can be trusted. Then the classifier is fitted
+    on soft labels, on weighted rows, or on the rows that the distiller keeps. The default is
+    :class:`~skrobust.LabelNoiseModel` with soft labels: every row counts once per class, weighted
+    by the probability of the class.
 
-    Before, trials tell whether the data speak against it: in folds without common patients, the
+    Trials before that show whether the distiller hurts: in folds without common patients, the
     classifier is fitted with and without the distiller on the other patients, and both are scored
-    by AUC on the *given* labels. If the distiller is worse by more than one standard error, the
-    classifier is fitted on the given labels, with a warning. So data in which labels cannot be
-    judged are not harmed.
+    by AUC on the *given* labels. If the result with the distiller is worse by more than one
+    standard error, the classifier is fitted on the given labels, with a warning. So the distiller
+    does no harm to data whose labels cannot be judged.
 
     Parameters
     ----------
     estimator : classifier
         Any scikit-learn classifier whose ``fit`` takes ``sample_weight``, or a pipeline that ends
-        in one; for ``use="select"`` any classifier. It gets X as it came.
+        in one; for ``use="select"`` any classifier. It gets X unchanged.
     distiller : estimator, default=None
-        Any estimator with ``fit(X, y)`` that then has ``quality_``; it gets groups and weights if
-        its ``fit`` takes them. None is :class:`~skrobust.LabelNoiseModel`.
+        Any estimator that has ``quality_`` after ``fit(X, y)``; it gets groups and weights if its
+        ``fit`` accepts them. None is :class:`~skrobust.LabelNoiseModel`.
     use : {"auto", "relabel", "weight", "select"}, default="auto"
         "relabel": soft labels, the ``row_probabilities_`` of the distiller.
-        :class:`~skrobust.NetClassifier` gets them as they are, other classifiers every row once per
-        class. "weight": all rows with their own label, weighted by quality
+        :class:`~skrobust.NetClassifier` gets them unchanged, other classifiers get every row once
+        per class. "weight": all rows with their own label, weighted by quality
         (:func:`~skrobust.label_noise.quality_weights`). "select": the rows of ``kept_``. "auto" is
         "relabel" if the distiller has ``row_probabilities_``, otherwise "weight".
     veto : bool or classifier, default=True
-        Whether to make the trials. A classifier takes the place of `estimator` in them, which
-        saves time if that is slow: they fit it 16 times, and the distiller 8 times.
+        Whether to make the trials. A classifier replaces `estimator` in them, which saves time if
+        that is slow: they fit it 16 times, and the distiller 8 times.
     n_jobs : int, default=None
         Number of trials at a time.
     memory : str or object with the joblib.Memory interface, default=None
@@ -106,15 +106,15 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
     distiller_ : estimator
         The fitted distiller.
     veto_ : Veto or None
-        What the trials have shown: ``stepped_in``, ``difference``, ``standard_error`` and
-        ``n_trials``. None if none were asked for.
+        Result of the trials: ``stepped_in``, ``difference``, ``standard_error`` and ``n_trials``.
+        None without trials.
     quality_ : ndarray of shape (n_samples,)
         Label quality of the training rows, as the distiller gives it.
     sample_weight_ : ndarray of shape (n_samples,)
-        Weight with which the given label of every training row was used. The weights given to
-        ``fit`` are in it.
+        Weight with which the given label of every training row was used, including the weights
+        given to ``fit``.
     noisy_indices_ : ndarray of shape (n_noisy,), int
-        Rows whose label the distiller doubts, the worst first.
+        Rows whose label the distiller doubts, worst first.
     classes_ : ndarray of shape (n_classes,)
         Class labels.
     n_features_in_ : int
@@ -125,7 +125,7 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
     Warns
     -----
     DistillationWarning
-        If the trials speak against the distiller, or the data are too few for trials.
+        If the distiller is worse in the trials, or there are too few data for trials.
 
     See Also
     --------
@@ -195,12 +195,12 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         X : array-like of shape (n_samples, ...)
             Training rows.
         y : array-like of shape (n_samples,)
-            Labels, some of them perhaps wrong.
+            Labels, some of which may be wrong.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, for the classifier and, if it takes them, the distiller.
+            Weights of the rows, for the classifier and, if it accepts them, the distiller.
         groups : array-like of shape (n_samples,), default=None
-            Group (patient) of every row, for the distiller, the trials and whatever takes them
-            inside the classifier.
+            Group (patient) of every row, for the distiller, the trials and the parts of the
+            classifier that accept them.
 
         Returns
         -------
@@ -210,8 +210,8 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the classifier takes no ``sample_weight``, the distiller does not say what `use`
-            needs, or the input is malformed.
+            If the classifier does not accept ``sample_weight``, the distiller does not have what
+            `use` needs, or the input is malformed.
         """
         X, labels, weight, groups = self._check_input(X, y, sample_weight, groups)
         if self.use != "select" or weight is not None:
@@ -237,7 +237,7 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         return self
 
     def _check_input(self, X, y, sample_weight, groups):
-        """Return X as it came, labels, and weights and groups or None."""
+        """Return X unchanged, labels, and weights and groups or None."""
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
@@ -254,7 +254,7 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         return X, labels, sample_weight, groups
 
     def _use(self, distiller) -> str:
-        """Return what to do with what the distiller says."""
+        """Return how to use the results of the distiller."""
         has_shares = hasattr(distiller, "row_probabilities_")
         if self.use == "relabel" and not has_shares:
             raise ValueError(
@@ -264,7 +264,7 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         return ("relabel" if has_shares else "weight") if self.use == "auto" else self.use
 
     def _trials(self, estimator, distiller, use, fitted, X, y, weight, groups) -> Veto | None:
-        """Return what trials say of the distiller, and warn if it is against it."""
+        """Return the result of trials of the distiller, and warn if it is worse."""
         if self.veto is False:
             return None
         if use == "relabel" and _changes_nothing(fitted):
@@ -287,7 +287,7 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         if len(differences) < _N_FOLDS:
             warn(
                 f"only {len(differences)} trials with rows of several classes in training and test "
-                "could be made, too few to tell whether the labels' quality helps: the given "
+                "could be made, too few to tell whether label quality helps: the given "
                 "labels are used. More patients would help; veto=False skips the trials.",
                 DistillationWarning,
             )
@@ -297,8 +297,8 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         if stepped_in := mean < -error:
             warn(
                 f"in {len(differences)} trials the AUC on the given labels of unseen patients is "
-                f"{mean:+.3f} ± {error:.3f} with the labels' quality, which speaks against it: the "
-                "given labels are used (veto_).",
+                f"{mean:+.3f} ± {error:.3f} with label quality, worse than without: the given "
+                "labels are used (veto_).",
                 DistillationWarning,
             )
         return Veto(bool(stepped_in), mean, error, len(differences))
@@ -320,7 +320,7 @@ def _changes_nothing(distiller) -> bool:
 
 
 def _fit(estimator, distiller, use, X, y, weight, groups):
-    """Fit with what a distiller says; return the classifier and the share of the given labels."""
+    """Fit with the results of a distiller; return the classifier and the given labels' share."""
     if use == "relabel":
         shares = distiller.row_probabilities_
         classes, shares = np.asarray(shares.columns), shares.to_numpy()
@@ -371,7 +371,7 @@ def _trial(estimator, distiller, use, X, y, weight, groups, train, test) -> floa
     w = None if weight is None else weight[train]
     g = None if groups is None else groups[train]
     with warnings.catch_warnings():
-        # what there is to say of the labels is said of all of them
+        # one warning about the labels is given for all of them
         warnings.simplefilter("ignore", DistillationWarning)
         fitted = fit_distiller(clone(distiller), X_train, y_train, g, w)
         said, _ = _fit(clone(estimator), fitted, use, X_train, y_train, w, g)

@@ -57,7 +57,7 @@ def draw_targets(
 
     `balance` None keeps the class shares of the pool. The others give every class the same number:
     "random" by repeating rows, "smote" by moving the repeats a random part of the way to one of the
-    5 nearest rows of the class, "group" by repeating rows such that every group of a class gets the
+    5 nearest rows of the class, "group" by repeating rows so that every group of a class gets the
     same number.
     """
     present, counts = np.unique(codes[pool], return_counts=True)
@@ -83,20 +83,20 @@ def draw_targets(
 
 
 def _towards_neighbors(X, own, chosen, n_kept, rng):
-    """Move all but `n_kept` random ones of the chosen rows towards a near row of their class."""
+    """Move all chosen rows except `n_kept` random ones towards a near row of their class."""
     shift = np.zeros(len(chosen))
     moved = rng.permutation(len(chosen))[n_kept:]
     n_neighbors = min(_N_NEIGHBORS, len(own) - 1)
     if n_neighbors == 0 or len(moved) == 0:
         return chosen, shift
     rows = chosen[moved]
-    # among so many rows at most: the time grows with the rows, not with their square
+    # among this many rows at most, so that time grows linearly with the rows
     candidates = own
     if len(own) > _MAX_CANDIDATES:
         candidates = np.sort(rng.choice(own, _MAX_CANDIDATES, replace=False))
     search = NearestNeighbors(n_neighbors=n_neighbors + 1).fit(X[candidates])
     near = candidates[search.kneighbors(X[rows], return_distance=False)]
-    # the row itself goes last, and is left out
+    # the row itself is put last, and is left out
     near = np.take_along_axis(near, np.argsort(near == rows[:, None], axis=1, kind="stable"), 1)
     neighbors = chosen.copy()
     neighbors[moved] = near[np.arange(len(rows)), rng.randint(n_neighbors, size=len(moved))]
@@ -121,7 +121,7 @@ def draw_partners(
         if strategy == "other" or len(candidates) == 1:
             partners[cell] = candidates[rng.randint(len(candidates), size=len(cell))]
             continue
-        # leave out the target itself: draw among one less and step over it
+        # leave out the target itself: draw among one less and skip it
         draw = rng.randint(len(candidates) - 1, size=len(cell))
         draw += draw >= np.searchsorted(candidates, rows[cell])
         partners[cell] = candidates[draw]

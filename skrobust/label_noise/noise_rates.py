@@ -19,7 +19,7 @@ def _logsumexp(values: NDArray) -> NDArray:
 
 
 class Part(NamedTuple):
-    """One point of the grid of patients' noise rates, and what was fitted there."""
+    """One point of the grid of patients' noise rates, and the parameters fitted there."""
 
     scale: float
     offset: NDArray
@@ -32,7 +32,7 @@ class Part(NamedTuple):
 class NoiseRates:
     r"""Calibration and noise rates, fitted to the given labels of units.
 
-    A unit (a patient, or a row by itself) has a true class z; its :math:`n` rows have the given
+    A unit (a patient, or an independent row) has a true class z; its :math:`n` rows have the given
     labels counted in N. With honest scores S of the unit,
 
     .. math::
@@ -59,16 +59,16 @@ class NoiseRates:
     rows : bool, default=True
         Whether labels of rows inside units may be wrong; only where they vary.
     prior : float, default=1.0
-        Strength of "no noise", lambda.
+        Strength of the prior for no noise, lambda.
     n_grid : int, default=10
         Size of the grid of c.
     clean : ndarray of shape (n_classes,) of bool, default=None
-        Classes that are never given to a unit of another class.
+        Classes that are never the label of a unit of another class.
     """
 
     def __init__(self, n_classes, *, patients=True, rows=True, prior=1.0, n_grid=10, clean=None):
         self.K, self.rows, self.prior = n_classes, rows, prior
-        self.most = 1 - 1 / n_classes  # the rate at which labels say nothing
+        self.most = 1 - 1 / n_classes  # the rate at which labels carry no information
         grid = np.r_[1e-4, np.arange(1, n_grid) / n_grid] * self.most
         self.grid = grid if patients else grid[:1]
         self.clean = np.zeros(n_classes, bool) if clean is None else clean
@@ -158,7 +158,7 @@ class NoiseRates:
         return total / total.sum(1, keepdims=True)
 
     def predicted(self, S: NDArray) -> NDArray:
-        """Return P(z | scores), labels not looked at, averaged over c."""
+        """Return P(z | scores), without labels, averaged over c."""
         return sum(
             weight * softmax(part.scale * S + part.offset, axis=1)
             for weight, part in zip(self.weight_, self.parts_, strict=True)

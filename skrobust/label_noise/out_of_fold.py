@@ -23,16 +23,16 @@ class OutOfFoldLabelQuality(LabelDistiller):
 
     Every row gets class probabilities from a classifier fitted on other folds, which share no
     group with it, averaged over `n_repeats` shufflings of the folds. With ``level="group"`` the
-    probabilities are averaged over each group, which finds patients whose label is wrong as a
-    whole; with ``level="row"`` every row is judged by itself, which finds wrong rows inside
-    rightly labelled patients. :class:`~skrobust.LabelNoiseModel` needs no such choice.
+    probabilities are averaged over each group, which finds patients with a wrong label; with
+    ``level="row"`` every row is judged separately, which finds wrong rows of correctly labelled
+    patients. :class:`~skrobust.LabelNoiseModel` does not need this choice.
 
     Parameters
     ----------
     estimator : classifier
-        With ``predict_proba``, or ``decision_function`` whose softmax is taken. Cheap and well
-        regularised ones do well, such as a pipeline of ``PCA(50)`` and
-        ``LogisticRegression(C=0.1)``. It gets X as it came.
+        With ``predict_proba``, or ``decision_function``, whose softmax is used. Cheap and well
+        regularised ones are best, such as a pipeline of ``PCA(50)`` and
+        ``LogisticRegression(C=0.1)``. It gets X unchanged.
     cv : int, cross-validation splitter or iterable of splits, default=5
         Folds. An int means :class:`~sklearn.model_selection.StratifiedGroupKFold` when groups
         are given, otherwise :class:`~sklearn.model_selection.StratifiedKFold`, shuffled. The test
@@ -43,16 +43,15 @@ class OutOfFoldLabelQuality(LabelDistiller):
         How often the folds of an int `cv` are shuffled; probabilities are averaged.
     keep : float in (0, 1] or dict, default=0.7
         Share of every class to keep; a dict gives it by class, and keeps classes that it does not
-        name whole, for noise that occurs in one class only. At group level groups are kept or left
-        out as a whole. 0.5 does better where 30% of the patients, or 40% of the rows, are
-        mislabelled.
+        name whole, for noise that occurs in one class only. At group level whole groups are kept or
+        left out. 0.5 is better if 30% of the patients, or 40% of the rows, are mislabelled.
     n_jobs : int, default=None
         Number of fits at a time.
     memory : str or object with the joblib.Memory interface, default=None
         Caches the out-of-fold probabilities, so that a search over `keep` fits once.
     random_state : int, RandomState instance or None, default=None
         Shuffles the folds of an int `cv`, and seeds the random states of `estimator` that are
-        None. With a memory give an int: the first draw is kept otherwise.
+        None. With a memory use an int: otherwise the first draw is reused.
 
     Attributes
     ----------
@@ -65,9 +64,9 @@ class OutOfFoldLabelQuality(LabelDistiller):
         Rows whose own label is less probable than it is on average in its class, and another at
         least as probable as on average in its class; the worst first.
     label_probabilities_ : ndarray of shape (n_samples, n_classes)
-        Out-of-fold class probabilities (group level: the group's mean). A class that the
-        training folds lack has probability 0, unless it is the row's own: then the row cannot be
-        judged, and its label has probability 1.
+        Out-of-fold class probabilities (group level: the group's mean). A class that is
+        missing in training folds has probability 0, unless it is the row's own: then the row
+        cannot be judged, and its label has probability 1.
     classes_ : ndarray of shape (n_classes,)
         Class labels.
     n_features_in_ : int
@@ -78,8 +77,8 @@ class OutOfFoldLabelQuality(LabelDistiller):
     Warns
     -----
     DistillationWarning
-        If rows cannot be judged, since the training folds lack their class, or if a splitter does
-        not keep groups together.
+        If rows cannot be judged, since their class is missing in training folds, or if a splitter
+        does not keep groups together.
 
     Notes
     -----
@@ -169,16 +168,16 @@ def _out_of_fold(estimator, X, y, groups, repeats, n_jobs) -> NDArray:
         total[test[known]] += probabilities[known]
         times[test[known]] += 1
     with np.errstate(invalid="ignore"):
-        return total / times[:, None]  # NaN where no repeat could tell
+        return total / times[:, None]  # NaN if no repeat could judge
 
 
 def _score_fold(estimator, X, y, groups, train, test) -> NDArray:
-    """Return the probabilities of one test fold, NaN for classes that the training fold lacks."""
+    """Return the probabilities of one test fold, NaN for classes missing in the training fold."""
     classes, codes = np.unique(y, return_inverse=True)
     trained = np.unique(codes[train])
     if len(trained) < 2:
         return np.full((len(test), len(classes)), np.nan)
-    if is_skorch_net(estimator):  # which read no labels but codes
+    if is_skorch_net(estimator):  # which read codes instead of labels
         y, classes = codes.astype(np.int64), np.arange(len(classes))
         if len(trained) < len(classes):
             raise ValueError(
@@ -197,7 +196,7 @@ def _score_fold(estimator, X, y, groups, train, test) -> NDArray:
 
 
 def _group_means(probabilities, groups) -> NDArray:
-    """Return the mean of every group over its rows that could be judged, NaN where none could."""
+    """Return the mean of every group over its rows that could be judged, NaN if there are none."""
     known = ~np.isnan(probabilities[:, 0])
     sums, count = np.where(known[:, None], probabilities, 0.0), known[:, None].astype(float)
     _, means, codes = group_means(np.hstack([sums, count]), groups)

@@ -1,4 +1,4 @@
-"""What a distiller found: a table and a display."""
+"""Results of a distiller: a table and a display."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ def distillation_report(
 ) -> DataFrame:
     """Count, per class, which rows a distiller keeps and which labels it doubts.
 
-    With the true labels, known for synthetic data and where experts have looked again, it also
-    tells how well the wrong labels were found.
+    With the true labels, known for synthetic data or after a review by experts, it also shows how
+    well the wrong labels were found.
 
     Parameters
     ----------
     estimator : object
-        A fitted distiller, with ``quality_`` and perhaps ``kept_`` and ``noisy_indices_`` (else
-        rows of quality below 0.5 are left out, and doubted), or a sampler or classifier with a
-        fitted ``distiller_``.
+        A fitted distiller, with ``quality_`` and optionally ``kept_`` and ``noisy_indices_``
+        (otherwise rows of quality below 0.5 are left out, and doubted), or a sampler or classifier
+        with a fitted ``distiller_``.
     y : array-like of shape (n_samples,)
         The labels that it was fitted on.
     y_true : array-like of shape (n_samples,), default=None
@@ -92,7 +92,7 @@ def distillation_report(
         - ``n_groups``, ``n_groups_kept`` and ``n_groups_noisy``: groups with any row, any row
           kept, and any doubted row of this class.
 
-        A share of nothing is NaN.
+        A share of no rows is NaN.
 
     Raises
     ------
@@ -172,13 +172,13 @@ def within_fences(values: NDArray) -> NDArray:
 class DistillationDisplay(Display):
     """Where the kept rows lie among all rows, as in the paper's Fig. 4 [1]_.
 
-    Panel A projects all rows to two dimensions (light) and marks the kept ones (dark). One
+    Panel A shows all rows in two dimensions (light) and the kept ones (dark). One
     panel B for each class shows how far its rows lie from the centre of the other classes, all
-    rows against kept rows; a distiller that finds typical rows moves the distances up.
+    rows against kept rows; a distiller that finds typical rows increases the distances.
 
     With ``level="group"`` there is one panel instead, which answers "which patient": the patients
-    with the worst labels, the worst first, the mean quality of their rows as a dot and the range
-    of nine tenths of the rows as a line, and the label that the distiller would give instead.
+    with the worst labels, worst first, the mean quality of their rows as a dot and the range of 90%
+    of the rows as a line, and the label that the distiller suggests.
 
     Parameters
     ----------
@@ -219,9 +219,9 @@ class DistillationDisplay(Display):
 
     Notes
     -----
-    Single spikes, such as cosmic rays in spectra, would rule principal components and distances.
-    Before either, every column of X is clipped to three interquartile ranges below the lower and
-    above the upper quartile, which leaves well-behaved rows as they are. Rows that are still far
+    Single spikes, such as cosmic rays in spectra, would dominate principal components and
+    distances. Before both, every column of X is clipped to three interquartile ranges below the
+    lower and above the upper quartile, which does not change ordinary rows. Rows that are still far
     outside are drawn at the edge.
 
     References
@@ -284,13 +284,13 @@ class DistillationDisplay(Display):
             Whether to show rows or patients.
         projection : "pca" or transformer, default=None
             Anything with ``fit_transform`` to two dimensions, such as
-            ``sklearn.manifold.TSNE()``, the paper's. It is cloned. "pca" and None take the
+            ``sklearn.manifold.TSNE()``, as in the paper. It is cloned. "pca" and None use the
             first two principal components, which are fast and always the same.
         class_names : sequence of str, default=None
             Names of the classes, in sorted order of the labels; by default the labels.
         random_state : int, RandomState instance or None, default=None
-            Seed of the projection, if it has a parameter of this name; None leaves the
-            projection's own.
+            Seed of the projection, if it has a parameter of this name; None keeps that of
+            the projection.
 
         Returns
         -------
@@ -351,9 +351,9 @@ class DistillationDisplay(Display):
         bins : int, default=30
             Number of bins, shared by all classes.
         density : bool, default=False
-            Draw densities, which compare shapes also where few rows are kept, instead of counts.
+            Draw densities instead of counts, to compare shapes even if few rows are kept.
         n_groups : int, default=20
-            The most patients to show.
+            Largest number of patients to show.
 
         Returns
         -------
@@ -370,7 +370,7 @@ class DistillationDisplay(Display):
         return ["projection", *(f"class {n}" for n in self.class_names)], {"figsize": size}
 
     def _make_axes(self, shape: tuple[int, ...], options: dict[str, Any]) -> NDArray:
-        """Put the histograms of the classes beside the projection."""
+        """Put the histograms of the classes next to the projection."""
         if self.patients is not None:
             return super()._make_axes(shape, options)
         import matplotlib.pyplot as plt
@@ -404,7 +404,7 @@ class DistillationDisplay(Display):
                 self.scatters_.append(ax.scatter(*shown[rows].T, **dots))
         n_outside = (shown != self.projected).any(axis=1).sum()
         ax.set(xlabel=f"{self.projection_name} 1", ylabel=f"{self.projection_name} 2")
-        outside = f"\n{n_outside} rows far outside stand at the edge" if n_outside else ""
+        outside = f"\n{n_outside} rows far outside are drawn at the edge" if n_outside else ""
         ax.set_title(f"A  All rows (light), kept rows (dark){outside}", loc="left")
         place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.13)}
         ax.legend(ncols=2, markerscale=1.8, frameon=False, **place)

@@ -316,7 +316,7 @@ def test_errors(data):
     X, y, groups = data
     with pytest.raises(ValueError, match="one class"):
         sampler().fit_resample(X, np.zeros(60, int))
-    with pytest.raises(ValueError, match="does not give a Beta law"):
+    with pytest.raises(ValueError, match="does not hold parameters of a beta"):
         sampler(alpha=(1.0, -1.0)).fit_resample(X, y)
     with pytest.raises(ValueError, match="groups has 5 entries"):
         sampler().fit_resample(X, y, groups=groups[:5])

@@ -80,7 +80,7 @@ def test_rows_far_outside_stand_at_the_edge():
     display.distances[7] = 1e6
     display.plot(bins=9)
     assert display.ax_[0].get_xlim()[1] < 1000
-    assert "1 rows far outside stand at the edge" in display.ax_[0].get_title(loc="left")
+    assert "1 rows far outside are drawn at the edge" in display.ax_[0].get_title(loc="left")
     assert "last bar: all above" in display.ax_[-1].get_xlabel()
     heights = [sum(bar.get_height() for bar in bars) for bars in display.histograms_]
     assert heights[::2] == [100, 100]

@@ -195,7 +195,7 @@ def test_the_veto_steps_in_where_given_labels_speak_against(use):
     linear = LogisticRegression(C=0.1)
     clf = LabelQualityReweighter(linear, Against(), use=use, random_state=0)
     if use == "relabel":
-        with pytest.warns(DistillationWarning, match="speaks against it"):
+        with pytest.warns(DistillationWarning, match="worse than without"):
             clf.fit(X, y, groups=groups)
         veto = clf.veto_
         assert veto.stepped_in

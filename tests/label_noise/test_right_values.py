@@ -89,7 +89,7 @@ names = {"ids": lambda e: type(e).__name__}
 @pytest.mark.parametrize("distiller", DISTILLERS, **names)
 def test_folds_that_are_no_partition_raise(distiller, cv):
     X, y, groups = rows()
-    with pytest.raises(ValueError, match="is no partition") as raised:
+    with pytest.raises(ValueError, match="is not a partition") as raised:
         clone(distiller).set_params(cv=cv).fit(X, y, groups=groups)
     assert len(str(raised.value)) < 400
 
