@@ -88,7 +88,7 @@ for name, detector in detectors.items():
 # %%
 # What was removed
 # ----------------
-# The removed rows are to be looked at, the worst first. Precision says what a reader finds there.
+# Review the removed rows, worst first. Precision is the share of outliers among them.
 removed = remover.removed_epoch_ > 0
 precision, recall = is_lesioned[removed].mean(), removed[is_lesioned].mean()
 print(f"{removed.sum()} rows removed, precision {precision:.2f}, recall {recall:.2f}")
@@ -97,7 +97,7 @@ losses = LossHistogramDisplay.from_estimator(remover, is_outlier=is_lesioned).pl
 save(losses.figure_, "losses")
 
 # %%
-# Rows that stay over the epochs. The weights start anew after 25 and after 50 epochs.
+# Rows that stay over the epochs. The weights are initialised again after 25 and after 50 epochs.
 epochs = remover.history_[:, "epoch"]
 figure, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
 ax.plot(epochs, remover.history_[:, "train_loss"], label="loss of the rows still in")
@@ -126,8 +126,8 @@ for name, detector in (("without", plain), ("with", remover)):
 # %%
 # The factor gamma
 # ----------------
-# The paper's Fig. 2: smaller factors remove more, of both kinds. In practice nobody knows
-# which kind; ``gamma="auto"`` above is meant for that. The AUROC moves by no more than another
+# The paper's Fig. 2: smaller factors remove more rows of both kinds. In practice the kinds are
+# unknown; ``gamma="auto"`` above is meant for that. The AUROC moves by no more than another
 # ``random_state`` would move it; what is removed is the clearer result here.
 with warnings.catch_warnings():
     # small factors run into max_removed_fraction, as the curve shows

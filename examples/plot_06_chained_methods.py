@@ -145,7 +145,7 @@ chains = {
 # Inner and outer folds
 # ---------------------
 # The search is an estimator like any other: in every outer training fold it splits the patients
-# anew. It sees the labels as they are given, wrong ones included. Weights alone fail while the
+# again. It uses the given labels, including wrong ones. Weights alone fail while the
 # artefacts are there, and to remove these alone leaves the wrong labels. Mind the p-values: few
 # folds of few patients tell only large differences from chance.
 inner = StratifiedGroupKFold(3, shuffle=True, random_state=0)

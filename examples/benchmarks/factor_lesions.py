@@ -1,19 +1,20 @@
-"""Do the factors come apart? Swaps between lesions whose factors are known.
+"""Do the factors separate? Swaps between lesions whose factors are known.
 
-Class codes and residual codes of pairs of generated lesions of different classes are put together
-and decoded. Three networks that were trained on other lesions say together which class the decoded
-image has; a random forest that was trained on other lesions says how large the lesion in it is. The
-decoder makes no noise, so the judges have learned from lesions with noise and without. Results are
+Class codes and residual codes of pairs of generated lesions of different classes are combined and
+decoded. Three networks trained on other lesions predict together the class of the decoded image; a
+random forest trained on other lesions predicts the size of the lesion in it. The decoder generates
+no noise, so these judges are trained on lesions with and without noise. Results are
 shown for the images that trained the sampler and for images of new patients. The settings were
 chosen on seed 0, which is not among the default seeds.
 
 Run: ``python examples/benchmarks/factor_lesions.py``
 
 Read: ``swaps`` is the share of decoded images that have the class of the row that gave the class
-code; ``size`` the correlation of the size seen with that of the row that gave the residual code,
-and ``other`` with that of the row that gave the class code. ``probe`` is the accuracy of a fresh
-linear probe on the residual code, on other patients; ``chance`` the share of the largest class. The
-first line says what the two judges find in real lesions, which is as good as it gets.
+code; ``size`` the correlation of the predicted size with that of the row that gave the residual
+code, and ``other`` with that of the row that gave the class code. ``probe`` is the accuracy of a
+fresh linear probe on the residual code, on other patients; ``chance`` the share of the largest
+class. The first line has the values of the judges for original lesions, which are the best
+possible.
 """
 
 from __future__ import annotations

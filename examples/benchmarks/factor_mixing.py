@@ -1,8 +1,8 @@
-"""Few training images: factor mixing beside the augmentations that anyone would try first.
+"""Few training images: factor mixing compared with simple augmentations.
 
 Crops around brain tumours (three classes, here at 32 by 32 pixels), of which only 100 or 300 train:
-three folds without common patients, several seeds. All arms train the same network for the same
-number of steps. Compared are the plain network, random affine changes, mixup of images and of
+three folds without common patients, several seeds. All methods train the same network for the
+same number of steps. They are the plain network, random affine changes, mixup of images and of
 hidden representations on top of them, SMOTE, and new images by factor mixing, as many as there are
 images: decoded (the paper's) and with the image's own detail, each with affine changes.
 
@@ -14,7 +14,7 @@ where it was, and a finished one only prints.
 Read: test accuracy, mean and standard deviation over folds and seeds, and the paired difference
 from "affine". Folds of a seed share training rows, so that the deviations look smaller than they
 are. ``probe`` is the accuracy of a fresh linear probe on the residual code, ``chance`` what it
-would be without any class in it. The confusion matrices (the paper's Table 3) are sums over the
+would be without class information. The confusion matrices (the paper's Table 3) are sums over the
 folds.
 """
 

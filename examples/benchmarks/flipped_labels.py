@@ -1,17 +1,18 @@
-"""Training on wrong labels: what influence, early stopping and label quality are worth.
+"""Training on wrong labels: what influence, early stopping and label quality gain.
 
 Brain tumour slices (three classes, 64 by 64 pixels) of which 30% of the training labels are
 wrong: of single rows, or of whole patients. The validation patients have right labels; they score
-the rows (influence), choose the epoch (early stopping), or train along ("validation rows added").
-65% of the patients train, 15% validate, 20% test. All arms train the same network for the same
-number of epochs; each seed draws its own split, wrong labels and weights. Compared are
+the rows (influence), choose the epoch (early stopping), or are trained on as well ("validation rows
+added").
+65% of the patients train, 15% validate, 20% test. All methods train the same network for the same
+number of epochs; each seed draws its own split, wrong labels and weights. The methods are
 
 - the network as it is ("naive"), and once more with another seed: the noise of a single run;
 - naive with the validation rows added to the training rows;
 - early stopping: the weights of the epoch with the lowest validation loss;
 - ISR: the paper's (harmful rows emphasised), the opposite (helpful), helpful with weights by rank,
-  that with scores of a smoothed head; and ("anew") smoothed scores after 3 epochs, whose weights
-  train a new network, by row and averaged over each patient;
+  that with scores of a smoothed head; and ("retrained") smoothed scores after 3 epochs, whose
+  weights train a new network, by row and averaged over each patient;
 - weights by label quality, which need no validation rows: from the network's first epochs, and out
   of fold by logistic regression on 50 principal components, by row and by patient.
 
@@ -72,7 +73,7 @@ def arms(args: argparse.Namespace, seed: int) -> dict[str, Callable[[], BaseEsti
     def isr(**params) -> InfluenceReweighter:
         return InfluenceReweighter(net, warmup_epochs=warmup, **params)
 
-    def anew(level: str) -> InfluenceReweighter:
+    def retrained(level: str) -> InfluenceReweighter:
         return InfluenceReweighter(
             net,
             warmup_epochs=3,
@@ -105,8 +106,8 @@ def arms(args: argparse.Namespace, seed: int) -> dict[str, Callable[[], BaseEsti
         "ISR, helpful, rank, smoothed": lambda: isr(
             emphasis="helpful", scaling="rank", smoothing=3
         ),
-        "ISR, smoothed, anew": lambda: anew("row"),
-        "ISR, smoothed, anew, patient": lambda: anew("group"),
+        "ISR, smoothed, retrained": lambda: retrained("row"),
+        "ISR, smoothed, retrained, patient": lambda: retrained("group"),
         "quality, early epochs": lambda: LabelQualityReweighter(
             net, EarlyLabelQuality(clone(net), max_epochs=3), veto=False
         ),

@@ -1,13 +1,13 @@
-"""Mislabelled patients and mislabelled rows: what label quality wins back on real data.
+"""Mislabelled patients and mislabelled rows: what label quality recovers on real data.
 
-Two public data sets, seen as tables of 50 principal components: brain tumour slices (glioma
+Two public data sets, as tables of 50 principal components: brain tumour slices (glioma
 against meningioma, gradient orientations) and Raman spectra of saliva (COVID-19 against control,
 first derivative). Of the training labels 30% are made wrong, whole patients or single rows; the
 test labels stay clean, and no patient is on both sides of a split. Three learners are fitted on
 all rows, on the rows that a distiller keeps, or on all rows with soft weights, on the same splits.
-The regularisation of the linear model and the support vector machine is searched anew in every arm,
-the baseline's included, on the noisy training labels; the network is trained long enough to learn
-wrong labels by heart.
+The regularisation of the linear model and the support vector machine is tuned for every method,
+including the baseline, on the noisy training labels; the network is trained long enough to memorise
+wrong labels.
 
 Run: ``python examples/benchmarks/label_noise.py --data DIR --csv label_noise.csv``, where DIR
 holds ``cheng_brain_tumour_64.npz`` and ``raman_saliva_covid.npz`` (arrays ``X``, ``y``, ``groups``
@@ -19,7 +19,7 @@ Read: ``auc`` is the mean test AUC of the rows with its standard deviation over 
 ``gain`` is the paired difference from "all rows" and ``p`` its corrected resampled t-test. "mix"
 minus "group .5" is what mixing adds. ``kept`` is the share of rows the learner sees. Of the
 mislabelled rows, ``doubted`` is the share in ``noisy_indices_`` and ``dropped`` the share not kept;
-the precisions say how many of the rows so pointed at are indeed mislabelled. "oracle" leaves out
+the precisions are the shares of these rows that are indeed mislabelled. "oracle" leaves out
 exactly the mislabelled rows; a gain above its gain means that doubtful rows were dropped that
 were never flipped.
 """

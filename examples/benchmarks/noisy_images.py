@@ -1,9 +1,9 @@
-"""Training on noisy brain images: the comparison of the influence paper, in small.
+"""Training on noisy brain images: the comparison of the influence paper at a smaller scale.
 
 The paper's data (three kinds of brain tumour, T1-weighted slices, here at 64 by 64 pixels) and
 its design: 75% of the patients train, 5% validate, 20% test; every training image is noisy,
 Gaussian or Rician, the validation images are clean, and half of the test images are noisy. Its
-network of five convolutions, a quarter as wide, with random mirroring. Compared are
+network of five convolutions, a quarter as wide, with random mirroring. The methods are
 
 - the network as it is ("naive"), and once more with another seed: the noise of a single run;
 - naive with the clean validation images added to the training images;
@@ -11,8 +11,8 @@ network of five convolutions, a quarter as wide, with random mirroring. Compared
 - reweighting (ISR) and perturbing (ISP) by influence on the clean validation images: the paper's
   settings with an exact solver, and for ISP also the bounded step that is the default here.
 
-Every arm trains for as many epochs, with the same learning rates. Each seed draws its own split,
-noise and weights.
+Every method trains for the same number of epochs, with the same learning rates. Each seed draws its
+own split, noise and weights.
 
 Run: ``python examples/benchmarks/noisy_images.py --data DIR --csv noisy_images.csv``, where DIR
 holds ``cheng_brain_tumour_64.npz`` (arrays ``X``, ``y``, ``groups``); the environment variable
@@ -98,7 +98,7 @@ def network(args: argparse.Namespace, seed: int, kind=NetClassifier, **params) -
     """Return the paper's network, its width and epochs set by the command line.
 
     The learning rate falls to zero twice, at half time and at the end: a constant one leaves the
-    result to the last few batches, and the methods start anew at half time.
+    result to the last few batches, and the methods restart at half time.
     """
     schedule = LRScheduler(CosineAnnealingWarmRestarts, T_0=args.epochs // 2)
     return kind(

@@ -1,4 +1,4 @@
-"""Outliers in the training set of an outlier detector: what removal while training wins back.
+"""Outliers in the training set of an outlier detector: what removal during training recovers.
 
 Detectors are trained on inliers with a known share of outliers mixed in and score held-out rows.
 The autoencoder of ``AEOutlierRemover`` is trained without removal (the same network and the same

@@ -1,17 +1,17 @@
-"""Rare classes: embeddings and nearest rows against cross entropy, the paper's Table 2 in small.
+"""Rare classes: embeddings and nearest rows against cross entropy, as in the paper's Table 2.
 
 Three long-tailed sets. *digits*: scikit-learn's digits, thinned to 80 down to 3 training rows per
-class in an order drawn anew by each seed; the last four classes are rare; the rows thinned away
-serve as the unlabelled pool, the other half of the digits is the test set. *cheng*: tumour crops of
+class in an order drawn by each seed; the last four classes are rare; the removed rows are the
+unlabelled pool, the other half of the digits is the test set. *cheng*: tumour crops of
 MRI slices at 32 x 32, thinned to 30, 10 and 3 patients with at most 8 slices each; the last class
 is rare. *volumes*: generated tumours of 27 classes, 13 of them rare (``make_tumour_volumes``). No
 patient is on both sides of a split.
 
-All arms have the same small network and steps, 100 epochs (volumes: 60) of batches of 32, and a
-learning rate that falls from 0.003 to zero along half a cosine, if nothing else is said. "balanced"
-are class-balanced batches, "augmented" are random affine changes of all rows. "paper" arms have the
-paper's loss, margin, dimension, natural batches, augmentation of rare classes (5 copies),
-pretraining (SGD) and a steady learning rate, but this network and these epochs.
+All methods have the same small network and number of steps, 100 epochs (volumes: 60) of batches of
+32, and a learning rate that falls from 0.003 to zero along half a cosine, unless noted. "balanced"
+are class-balanced batches, "augmented" are random affine changes of all rows. "paper" methods have
+the paper's loss, margin, dimension, natural batches, augmentation of rare classes (5 copies),
+pretraining (SGD) and a constant learning rate, but this network and these epochs.
 
 Run: ``python examples/benchmarks/rare_classes.py --csv rare_classes.csv --data DIR``, where DIR
 holds ``cheng_brain_tumour_roi64.npz`` (``SKROBUST_DATA`` serves as well; without it *cheng* is left

@@ -1,4 +1,4 @@
-"""Finding wrong labels by influence: what smoothing the head is worth.
+"""Finding wrong labels by influence: what smoothing the head gains.
 
 Brain tumour slices (every second one, three classes), 30% of the training rows mislabelled. A
 network trains epoch by epoch; after some, all training rows are scored by their influence on the
@@ -10,7 +10,7 @@ Run: ``python examples/benchmarks/smoothed_influence.py --data DIR``; data as fo
 
 Read: the area under the curve with which the scores tell wrong rows from right ones, mean over the
 seeds and in brackets the lowest; ``temperature`` is what calibrates the head on the validation rows
-(above 1: more certain than right). ``own label`` is one minus the probability of the row's own
+(above 1: overconfident). ``own label`` is one minus the probability of the row's own
 label, which needs no validation rows.
 """
 

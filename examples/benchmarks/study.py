@@ -1,9 +1,9 @@
-"""The honest study: five methods and their peers, on real and generated data, corrupted and clean.
+"""The study: five methods and their peers, on real and generated data, corrupted and clean.
 
 Every method is compared with the same learner without it, on the same folds without common
-patients, the regularisation of the learner searched anew in both arms on inner folds. Only training
-rows are corrupted; test rows never. Rows and patients are scored: a patient's class scores are the
-mean over the patient's rows. The parts, each a module with more about its sets and arms:
+patients, the regularisation of the learner tuned in both cases on inner folds. Only training
+rows are corrupted, never test rows. Rows and patients are scored: a patient's class scores are the
+mean over the patient's rows. The parts, each a module with more about its sets and methods:
 
 - ``labels`` (``study_labels.py``): wrong labels of rows and of whole patients;
 - ``images`` (``study_images.py``): Gaussian and Rician noise in images;
@@ -15,7 +15,7 @@ Run: ``OMP_NUM_THREADS=1 python examples/benchmarks/study.py --data DIR --csv st
 holds ``cheng_brain_tumour_64.npz``, ``cheng_brain_tumour_roi64.npz``, ``raman_saliva_covid.npz``,
 ``brain_tumour_patches3d_24.npz`` and ``hippocampus3d_28.npz``; the environment variable
 SKROBUST_DATA serves as well, and without either only generated data and those of scikit-learn are
-run. Seed by seed: every finished seed is a full replicate. A run that was stopped goes on where it
+run. Seed by seed: every finished seed is a full replicate. A run that was stopped resumes where it
 was. ``study_report.py`` makes tables, figures and verdicts from the CSV. cleanlab and PyOD are
 needed (the extra ``benchmark``).
 
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace, table: ResumableTable) -> None:
         for part in args.parts:
             module = importlib.import_module(f"study_{part}")
             start = time.perf_counter()
-            # what several arms learn alike is learnt once
+            # what several methods have in common is learned once
             with tempfile.TemporaryDirectory() as memory:
                 for case in module.cases(args, seed, memory):
                     place = (case.set, case.corruption, case.learner, seed, case.fold, case.arm)

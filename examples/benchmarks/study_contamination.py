@@ -3,9 +3,9 @@
 The sets and detectors of ``outlier_removal.py``, its images and volumes at half the resolution and
 as flat rows, so that the autoencoder is dense; and generated brains (``make_brain_volumes``),
 healthy against lesioned. A fold is a random split, patient-disjoint where there are patients. The
-baseline is the same autoencoder, restarts and all, that removes nothing. Nothing is tuned: without
-labels there is nothing to tune by. Scored is the held-out AUC; patients of these sets have rows of
-both kinds, so that there is no score per patient.
+baseline is the same autoencoder with the same restarts, which removes nothing. Nothing is tuned,
+since this would need labels. The score is the held-out AUC; patients of these sets have rows of
+both kinds, so that there is no score by patient.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def cases(args: argparse.Namespace, seed: int, memory: str) -> Iterator[Case]:
             split = load(name, args, own)
             for corruption, fraction in FRACTIONS.items():
                 compared = arms(split, own, [])
-                # the baseline starts anew as often, with the same weights
+                # the baseline restarts as often, with the same weights
                 compared[BASELINE] = partial(keep_all, compared["auto"])
                 for arm, make in compared.items():
                     yield Case(

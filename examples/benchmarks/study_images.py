@@ -1,11 +1,11 @@
-"""Part of the study: noisy training images, the trouble of the influence paper.
+"""Part of the study: noisy training images, the problem of the influence paper.
 
 Sets: brain tumour slices (three classes, here at 32 by 32 pixels) and generated liver lesions
 (``make_lesion_rois``, four classes), both between 0 and 1. One fifth of the training patients are
-validation patients with clean images, as in the paper. Influence and early stopping see them as
-validation rows; all other arms train on them, so that every arm has the same images, but for the
-paper's own baseline, which does without them. The network is that of ``noisy_images.py``, its
-weight decay tuned in all arms; test images are clean.
+validation patients with clean images, as in the paper. Influence and early stopping use them as
+validation rows; all other methods train on them, so that every method has the same images, except
+the paper's own baseline, which does not use them. The network is that of ``noisy_images.py``; its
+weight decay is tuned for all methods. Test images are clean.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Sets: generated MR spectra (``make_mr_spectra``), brain tumour slices (glioma against meningioma,
 gradient orientations) and Raman spectra of saliva (COVID-19 against control, first derivative),
-each as 50 principal components, found anew in every training fold. "impure" is the trouble of the
+each as 50 principal components, fitted in every training fold. "impure" is the problem of the
 distillation paper: 30% of the voxels of tumour patients are healthy tissue; rows are then scored
 against the true tissue, patients against their label.
 """

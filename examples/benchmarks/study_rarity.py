@@ -1,10 +1,10 @@
-"""Part of the study: classes with a handful of rows, the trouble of the triplet paper.
+"""Part of the study: classes with a handful of rows, the problem of the triplet paper.
 
 The sets *digits* and *cheng* (tumour crops, here at 16 by 16 pixels) of ``rare_classes.py``: 80
-down to 3 rows a class, and 30, 10 and 3 patients a class. A fold is a draw of its own of classes
-and rows. The arms are of that file too, with a narrower network and 30 epochs; their weight decay
-is tuned by the macro recall, except for the paper's embedding, which has none. Embeddings are read
-by the nearest centroid and, as in the paper, by 7 nearest neighbours.
+down to 3 rows a class, and 30, 10 and 3 patients a class. A fold is a separate draw of classes
+and rows. The methods are from that file too, with a narrower network and 30 epochs; their weight
+decay is tuned by the macro recall, except for the paper's embedding, which has none. Classes are
+predicted from embeddings by the nearest centroid and, as in the paper, by 7 nearest neighbours.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Part of the study: few training images, the trouble of the factor mixing paper.
+"""Part of the study: few training images, the problem of the factor mixing paper.
 
 Sets: crops around brain tumours (``factor_mixing.py``, three classes) and generated liver lesions
-(``make_lesion_rois``, four classes), both at 32 by 32 pixels; 100 images train. The arms are those
-of ``factor_mixing.py`` with a narrower network and 40 epochs, their weight decay tuned in all of
-them. "affine" is the augmentation that anyone would try first.
+(``make_lesion_rois``, four classes), both at 32 by 32 pixels; 100 images train. The methods are
+those of ``factor_mixing.py`` with a narrower network and 40 epochs; weight decay is tuned for all.
+"affine" is the augmentation that anyone would try first.
 """
 
 from __future__ import annotations

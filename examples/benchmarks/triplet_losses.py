@@ -105,7 +105,7 @@ def print_extra_megabytes(rival, case, n_rows):
     step(loss, *make_batch(2 * N_CLASSES, one_positive))
     batch = make_batch(n_rows, one_positive)
     before = resident_megabytes("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     step(loss, *batch)
     print(resident_megabytes("VmHWM") - before)
 
