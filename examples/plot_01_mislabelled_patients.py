@@ -2,12 +2,13 @@
 Patients with wrong labels: find them, and train in spite of them
 =================================================================
 
-The main job of the library. Patients give several rows each, and the labels of some are wrong. Four
-answers: what a score is worth if folds ignore patients; whose label to check again; what training
-gains if it knows about wrong labels; and how to search for parameters with patients kept together.
+The main job of the library. Every patient has several rows, and the labels of some patients are
+wrong. Four questions: how misleading are scores if folds ignore patients? Whose label should be
+checked again? What does training gain if it takes wrong labels into account? And how are parameters
+searched with patients kept together?
 
-By default 240 patients with spectra are generated, and the labels of 30% of them are turned. On
-your own data (a row per spectrum, image or visit)::
+By default 240 patients with spectra are generated, and the labels of 30% of them are changed.
+On your own data (a row per spectrum, image or visit)::
 
     python examples/plot_01_mislabelled_patients.py --data FILE.npz
     python examples/plot_01_mislabelled_patients.py --data FILE.csv --label COLUMN --group COLUMN
@@ -17,7 +18,7 @@ your own data (a row per spectrum, image or visit)::
 # The data
 # --------
 # An npz file holds ``X``, ``y`` and ``groups``; of a CSV file the columns of numbers are used. Real
-# data do not tell which labels are right: ``--wrong 0.3`` turns the labels of that share of the
+# data do not tell which labels are right: ``--wrong 0.3`` changes the labels of that share of the
 # patients on purpose, and the given labels count as right.
 import argparse
 from pathlib import Path

@@ -1,13 +1,13 @@
 """
-Outlier removal: a healthy training set that is not quite healthy
-=================================================================
+Outlier removal: a healthy training set with some lesions
+=========================================================
 
-An autoencoder that has seen healthy brains only reconstructs them well and lesions badly, so that
-its error tells them apart. If lesions are in its training set, it learns them too.
-:class:`~skrobust.AEOutlierRemover` drops rows with large errors while it trains.
+An autoencoder trained on healthy brains only reconstructs them well and lesions badly, so that its
+error separates them. If lesions are in its training set, it learns them too.
+:class:`~skrobust.AEOutlierRemover` removes rows with large errors during training.
 
 The volumes are generated (:func:`~skrobust.make_brain_volumes`), and 25% of the training set are
-lesioned volumes that someone took for healthy (:func:`~skrobust.contaminate`)::
+lesioned volumes that were mistaken for healthy ones (:func:`~skrobust.contaminate`)::
 
     python examples/plot_02_outlier_removal.py --figures figures
 """

@@ -3,12 +3,13 @@ Influence: which training images help, and which harm?
 ======================================================
 
 A network is trained on tumour images, some with a wrong label. Its influence scores say, without
-training again, which images raise the loss on patients that are kept aside
+training again, which images raise the loss on held-out patients
 (:class:`~skrobust.InfluenceReweighter`), and how an image would have to change to lower it
-(:class:`~skrobust.InfluencePerturber`). Does training on with that knowledge help? On these
-generated images, and with one seed, the table at the end compares it with plain training, and with
-weights that need no patients kept aside (:class:`~skrobust.LabelQualityReweighter`). The user guide
-has the same comparison on real images with its spread.
+(:class:`~skrobust.InfluencePerturber`). Does it help to continue training with these scores?
+On these generated images, and with one seed, the table at the end compares it with plain training,
+and with label quality, which needs no held-out patients
+(:class:`~skrobust.LabelQualityReweighter`). The user guide has the same comparison on real images,
+with standard deviations.
 """
 
 # %%
@@ -62,11 +63,11 @@ print(f"{flipped.sum()} training labels are wrong")
 # %%
 # Score, then weight
 # ------------------
-# The network trains for half of its epochs. Then every image gets its influence on the loss over
-# patients that were kept aside; positive influence is harm. With wrong labels around, the helpful
-# images should count more from here on (``emphasis="helpful"``); the paper, which thinks of noisy
-# images with right labels, does the opposite. ``smoothing`` keeps a network that is more certain
-# than right from taking every doubt for help.
+# The network trains for half of its epochs. Then the influence of every image on the loss over
+# held-out patients is computed; positive influence is harmful. With wrong labels, the helpful
+# images should have more weight from then on (``emphasis="helpful"``); the paper, which deals with
+# noisy images with right labels, does the opposite. ``smoothing`` prevents an overconfident network
+# from rating everything that lowers its confidence as helpful.
 network = NetClassifier(ConvNet, module__width=8, max_epochs=options.epochs, random_state=0)
 reweighter = InfluenceReweighter(
     network,
@@ -99,10 +100,10 @@ save(SampleWeightDisplay.from_estimator(reweighter, wrong=flipped).plot().figure
 # %%
 # Change the images
 # -----------------
-# The perturber moves the most harmful images a little against the gradient of their influence. With
-# the tumour outlined beside it, one sees where the network wants an image to be different. The
-# paper reads this as attention to the tumour; here is the share of the change inside the outline,
-# beside the share of the image that the outline covers.
+# The perturber changes the most harmful images slightly, against the gradient of their influence.
+# The outline of the tumour beside it shows where the network wants an image to be different. The
+# paper interprets this as attention to the tumour; here is the share of the change inside the
+# outline, and the share of the image that the outline covers.
 perturber = InfluencePerturber(
     network, warmup_epochs=options.epochs // 2, fraction=0.2, random_state=0
 ).fit(X[train], y_noisy, groups=patient[train])
@@ -115,9 +116,9 @@ print(f"share of the image inside the outline: {every.masks.mean():.2f}")
 # %%
 # Is it worth it?
 # ---------------
-# All networks train for as many epochs; those that use influence have a fifth of the patients fewer
-# to train on. "other seed" is what chance alone does to a single run: smaller differences than that
-# mean nothing.
+# All networks train for the same number of epochs; those that use influence have a fifth fewer
+# patients to train on. "other seed" shows what chance alone changes in a single run: smaller
+# differences mean nothing.
 arms = {
     "plain": network,
     "plain, other seed": NetClassifier(

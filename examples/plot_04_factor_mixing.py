@@ -2,11 +2,11 @@
 Factors of lesions: swapped, mixed, and tried as augmentation
 =============================================================
 
-:class:`~skrobust.FactorMixSampler` splits an image into a code that tells its class and a code of
-the rest. Swapped between images they show what the network takes for the class; mixed, they make
-new training images with soft targets. First the diagnostics, which say whether the split worked,
-then the pictures, then the question whether the new images help a classifier more than turning and
-scaling the old ones.
+:class:`~skrobust.FactorMixSampler` splits an image into a code that predicts its class and a code
+of the rest. Swapped between images, the codes show what the network regards as the class; mixed,
+they give new training images with soft labels. First come the diagnostics, which show whether the
+split worked, then the pictures, then the question whether the new images help a classifier more
+than rotating and scaling the old ones.
 
 The images are generated (:func:`~skrobust.make_lesion_rois`): contrast and texture decide the
 class, size and outline do not::
@@ -57,17 +57,17 @@ X_new, targets = sampler.fit_resample(X, y, groups=patients)
 print({name: round(value, 2) for name, value in sampler.diagnostics_.items()})
 
 # %%
-# Did the factors come apart?
-# ---------------------------
-# The adversary's own loss flatters. A fresh probe, on patients that it was not fitted to, should
-# find the class in the residual code r no more often than guessing does.
+# Are the factors separated?
+# --------------------------
+# The loss of the adversary is too optimistic. A fresh probe, on patients that it was not fitted to,
+# should find the class in the residual code r no more often than guessing does.
 display = FactorTrainingDisplay.from_estimator(sampler).plot()
 save(display.figure_, "factor_training")
 
 # %%
 # Swapped codes
 # -------------
-# Columns should look like one class, lines should keep their size and place.
+# Columns should look like one class, and rows should keep size and position.
 first = [int(np.flatnonzero(y == code)[0]) for code in range(4)]
 small, large = np.argsort(np.where(y < 3, lesions.factors[:, 2], np.nan))[[5, (y < 3).sum() - 5]]
 display = FactorSwapDisplay.from_estimator(
@@ -82,8 +82,8 @@ save(display.figure_, "factor_swaps")
 # %%
 # Mixed codes
 # -----------
-# The new images keep the detail of the old ones and get a part of other classes; the bars are
-# their soft targets.
+# The new images keep the detail of the old ones and get a share of other classes; the bars are
+# their soft labels.
 display = FactorMixtureDisplay.from_estimator(
     sampler, X_new, class_names=lesions.target_names
 ).plot()
@@ -94,8 +94,8 @@ save(display.figure_, "factor_mixtures")
 # Does it help?
 # -------------
 # Few images, noisier than those above, and the same network for all: plain, with random affine
-# changes, with mixup inside the network on top, and with the new images on top. Folds keep patients
-# apart. With this few folds, read the spread before the means.
+# changes, with additional mixup inside the network, and with the new images added. Folds keep
+# patients together. With so few folds, look at the standard deviations before the means.
 def net(max_epochs, **params):
     return NetClassifier(max_epochs=max_epochs, random_state=0, **params)
 

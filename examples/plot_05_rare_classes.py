@@ -3,10 +3,10 @@ Rare classes: an embedding, its neighbours, and the strong baseline
 ===================================================================
 
 Eight types of tumour, three of which make up at most one scan in a hundred each.
-:class:`~skrobust.TripletEmbedder` learns an embedding in which the scans of a type lie together; a
-class is then read off the nearest class centre or the nearest scans, which also serve as similar
-cases to look at. Beside it stand networks that classify directly, plain and with the usual remedies
-for uneven classes: those are the methods to beat.
+:class:`~skrobust.TripletEmbedder` learns an embedding in which the scans of a type are close
+together. The class is then predicted from the nearest class centre or the nearest scans, which are
+also similar cases to look at. The methods to beat are networks that classify directly, plain and
+with the usual remedies for imbalanced classes.
 
 The volumes are generated (:func:`~skrobust.make_tumour_volumes`)::
 
@@ -75,11 +75,11 @@ for clf in fitted.values():
     clf.fit(X, y)
 
 # %%
-# An embedding, read in three ways
-# --------------------------------
-# Scans without diagnosis serve the pretraining: two changed views of a scan belong together. The
-# embedding is learnt once. Nearest neighbours need as many scans of a type as they can outvote;
-# the centre of a type, or votes weighted by class, do not.
+# An embedding, with three ways to predict
+# ----------------------------------------
+# Scans without diagnosis are used in the pretraining: two changed views of a scan should be close
+# together. The embedding is learned once. With plain votes of the nearest neighbours, a type with
+# few scans is outvoted; with class centres, or votes weighted by class, it is not.
 embedder = TripletEmbedder(**common, pretrain="batch_all", pretrain_epochs=10)
 embedder.fit(X, y, X_unlabeled=data.data_unlabeled)
 E = embedder.transform(X)
@@ -96,8 +96,8 @@ for name, last in {
 # Recalls
 # -------
 # Micro: share of all test rows. Macro: mean over the types. Rare: mean over the rare types. There
-# are few test rows of those, so that one set of volumes proves nothing; the user guide quotes a
-# study with several seeds.
+# are few test rows of those, so that one set of volumes proves nothing; the user guide has a study
+# with several seeds.
 predicted = {name: model.predict(X_test) for name, model in fitted.items()}
 table = pd.DataFrame(
     {

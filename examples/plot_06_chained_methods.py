@@ -3,13 +3,13 @@ Chained methods: outliers out, labels checked, then a classifier, all of it cros
 ===========================================================================================
 
 Two things are wrong with these training spectra: some are artefacts, and some patients have the
-wrong label. :class:`~skrobust.AEOutlierRemover` drops what looks like nothing else,
+wrong label. :class:`~skrobust.AEOutlierRemover` removes rows unlike all others,
 :class:`~skrobust.DistillMixAugmenter` and :class:`~skrobust.LabelQualityReweighter` doubt labels
-that other patients contradict. Every step is learnt inside the training folds only, the parameters
-on inner folds, the scores on outer ones, and no patient is ever on both sides.
+that other patients contradict. Every step is learned inside the training folds only. Parameters are
+chosen on inner folds, scores are computed on outer ones, and no patient is ever on both sides.
 
-By default the spectra are generated (:func:`~skrobust.make_mr_spectra`) and spoilt, the training
-rows only. On your own data, which are left as they are::
+By default the spectra are generated (:func:`~skrobust.make_mr_spectra`), and training rows are
+corrupted. On your own data, which are not changed::
 
     python examples/plot_06_chained_methods.py --data FILE.npz
 
@@ -74,7 +74,7 @@ def save(figure, name):
 # %%
 # The data, and what is wrong with them
 # -------------------------------------
-# Spoilt are training rows only, fold by fold, so that the scores are those of right labels.
+# Only training rows are corrupted, fold by fold, so that scores are computed on right labels.
 if options.data:
     data = load_grouped_npz(options.data)
     options.mislabelled = options.artefacts = 0.0
@@ -98,10 +98,10 @@ def spoil(X, y, patient, seed):
 # %%
 # The chain
 # ---------
-# A sampler changes the rows, so that what comes after it needs the groups of the rows that are
-# left. :class:`~skrobust.ResamplingClassifier` hands them on; the steps of a pipeline cannot. So a
-# chain is built from the inside: the classifier, in the sampler before it, in the one before that.
-# Artefacts go first: they would spoil scaling and principal components.
+# A sampler changes the rows, so that the steps after it need the groups of the remaining rows.
+# :class:`~skrobust.ResamplingClassifier` passes them on; a pipeline cannot. So a chain is built
+# from the inside: the classifier, around it the sampler before it, and so on. Artefacts are removed
+# first, since they would distort scaling and principal components.
 linear = LogisticRegression(max_iter=1000)
 by_patient = OutOfFoldLabelQuality(
     LogisticRegression(C=0.1, max_iter=1000), level="group", random_state=0
@@ -145,9 +145,9 @@ chains = {
 # Inner and outer folds
 # ---------------------
 # The search is an estimator like any other: in every outer training fold it splits the patients
-# again. It uses the given labels, including wrong ones. Weights alone fail while the
-# artefacts are there, and to remove these alone leaves the wrong labels. Mind the p-values: few
-# folds of few patients tell only large differences from chance.
+# again. It uses the given labels, including wrong ones. Weights alone fail as long as the
+# artefacts are there, and removing only these leaves the wrong labels. Mind the p-values: with few
+# folds of few patients, only large differences are significant.
 inner = StratifiedGroupKFold(3, shuffle=True, random_state=0)
 outer = StratifiedGroupKFold(options.folds, shuffle=True, random_state=0)
 
@@ -184,10 +184,10 @@ comparison = ComparisonDisplay.from_results(results, baseline="logistic").plot()
 save(comparison.figure_, "chains")
 
 # %%
-# What every step took out
-# ------------------------
-# The share of each kind of row that is gone after each step, mean over the outer folds. Right rows
-# that go are the price.
+# What every step removed
+# -----------------------
+# The share of each kind of row that is removed after each step, mean over the outer folds. Removed
+# right rows are the price.
 shares = pd.DataFrame(found, columns=["kind", "after", "share"])
 shares = shares.groupby(["kind", "after"], sort=False)["share"].mean().unstack()
 print(shares.round(2).to_string())

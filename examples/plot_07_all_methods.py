@@ -2,9 +2,9 @@
 All methods and their baselines on the same folds
 =================================================
 
-Every method of the library beside what anyone would try first, all compared on the same
-patient-disjoint folds by :func:`~skrobust.compare_estimators`. None of the methods is made for all
-troubles, so do not expect each to win on one set; this is the table to make for your own data.
+All methods of the library and simple baselines, compared on the same patient-disjoint folds by
+:func:`~skrobust.compare_estimators`. Every method is made for a certain problem, so do not expect
+each to win on one data set. This is the table to make for your own data.
 
 By default the spectra are generated (:func:`~skrobust.make_mr_spectra`): a share of the voxels of
 tumour patients is healthy tissue. On your own data::
@@ -66,7 +66,7 @@ parser.add_argument("--jobs", type=int, default=1)
 parser.add_argument("--figures", type=Path, help="folder to save the figures in")
 options = parser.parse_args()
 
-# what the methods have to say about these data is in their own examples
+# the warnings of the methods about these data are shown in their own examples
 for category in (DistillationWarning, InfluenceWarning, OutlierRemovalWarning):
     warnings.simplefilter("ignore", category)
 
@@ -91,8 +91,8 @@ print(f"{len(X)} rows of {X.shape[1]} points, {len(np.unique(patient))} patients
 # The estimators
 # --------------
 # One small network everywhere. Methods that make new rows get fewer epochs, so that all train for
-# about as many steps. The embedding and the factors would gain from more epochs than an example
-# takes, and nothing is tuned: the page of results has comparisons that are.
+# about as many steps. The embedding and the factors would gain from more epochs than an example can
+# afford, and nothing is tuned: the Results page has tuned comparisons.
 epochs = options.epochs
 
 
@@ -194,8 +194,8 @@ save(comparison.figure_, "all_methods")
 # %%
 # Patients
 # --------
-# The same estimators, scored patient by patient. To average over a patient's rows is often worth
-# more than the choice of a method.
+# The same estimators, scored by patient. Averaging over the rows of a patient often gains more than
+# the choice of a method.
 by_patient = ComparisonDisplay.from_results(
     results, metric="AUC, patients", baseline="network"
 ).plot()

@@ -2,11 +2,12 @@
 The distillation paper on small data, and why it loses
 ======================================================
 
-The paper's comparison: spectra of patients, some of whose voxels do not show the tumour; a network,
-alone and behind :class:`~skrobust.DistillMixAugmenter`; a support vector machine and a random
-forest beside them; everything compared on the same patient-disjoint folds. With 50 patients the
-selection of certain rows costs more than it gains: easy rows remain, and the labels that are scored
-are the given ones, wrong ones included.
+The paper's comparison: spectra of patients, some of whose voxels do not show the tumour. A network,
+alone and after :class:`~skrobust.DistillMixAugmenter`, a support vector machine and a random forest
+are compared on the same patient-disjoint folds. A distiller scores how far labels can be trusted;
+it has nothing to do with knowledge distillation. With 50 patients the selection of certain rows
+costs more than it gains: easy rows remain, and the labels that are scored are the given ones, wrong
+ones included.
 
 By default the spectra are generated (:func:`~skrobust.make_mr_spectra`). On your own data::
 
@@ -103,9 +104,9 @@ print(f"{len(X)} rows of {X.shape[1]} points, {len(np.unique(patient))} patients
 # Five estimators
 # ---------------
 # The baselines are those of the paper: SVC with default settings, and 500 trees with entropy.
-# Support vectors and linear models get every point of the spectrum standardised. The networks do
-# not: it would turn the shape of a peak into noise, and their batch norm does the scaling. Behind
-# the augmentation the network sees about twice as many rows, and is trained for half the epochs.
+# Support vector machines and linear models get every point of the spectrum standardised. The
+# networks do not: this would distort the shape of a peak, and their batch norm scales anyway. After
+# the augmentation the network has about twice as many rows, and is trained for half the epochs.
 epochs = options.epochs
 cache = tempfile.TemporaryDirectory()
 linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
@@ -198,7 +199,7 @@ save(distilled.figure_, "distillation")
 # %%
 # ROC curves
 # ----------
-# Per patient: the probabilities of a patient's rows are averaged before the curve is drawn.
+# By patient: the probabilities of a patient's rows are averaged before the curve is drawn.
 if len(np.unique(y)) == 2:
     fold_of_row = np.empty(len(X), dtype=int)
     for fold, (_, test) in enumerate(folds.split(X, y, patient)):
