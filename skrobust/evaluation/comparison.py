@@ -306,7 +306,7 @@ def summarize_comparison(results: pd.DataFrame, *, baseline: str | None = None) 
         - ``estimator``, ``metric``;
         - ``mean``, ``sd`` : mean and standard deviation (``ddof=1``) of the scores;
         - ``n_splits`` : number of splits where the score is defined; NaN scores are left out;
-        - ``pos_label`` : the positive class of the default scores, if `results` says;
+        - ``pos_label`` : the positive class of the default scores, if `results` name one;
 
         and, with a baseline, over the splits where both scores are defined,
 
@@ -358,7 +358,7 @@ def summarize_comparison(results: pd.DataFrame, *, baseline: str | None = None) 
                 "sd": scores.std(ddof=1),
                 "n_splits": len(scores),
             }
-            if "pos_label" in own:
+            if "pos_label" in results and results["pos_label"].notna().any():
                 row["pos_label"] = own["pos_label"].iloc[0]
             if baseline is not None:
                 row |= _compare(table, _baseline_scores(results, baseline, metric, table, name))
