@@ -18,7 +18,7 @@ def fitted():
     y = rng.randint(3, size=500)
     X = (rng.randn(500, 20) + 1.6 * np.eye(20)[y]).astype(np.float32)
     y_noisy, flipped = flip_labels(y[:300], 0.3, random_state=0)
-    # trained until it knows the wrong labels by heart
+    # trained until it has memorised the wrong labels
     clf = NetClassifier(MLP, max_epochs=60, lr=3e-3, module__dropout=0.0, random_state=0)
     clf.fit(X[:300], y_noisy)
     return clf, X[:300], y_noisy, X[300:], y[300:], flipped

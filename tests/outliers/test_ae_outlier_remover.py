@@ -239,7 +239,7 @@ def test_groups_go_as_a_whole(mixed):
     assert (model.removed_epoch_[sick] > 0).all()
     with pytest.raises(ValueError, match="level='group' needs groups, the patient of every row"):
         model.fit(X)
-    # by row, all of a group may go, and groups are not looked at
+    # by row, all of a group may go, and groups are ignored
     rows = AEOutlierRemover(**QUICK).fit(X, groups=patient)
     assert_array_equal(rows.removed_epoch_, AEOutlierRemover(**QUICK).fit(X).removed_epoch_)
 
