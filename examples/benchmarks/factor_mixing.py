@@ -8,7 +8,7 @@ images: decoded (the paper's) and with the image's own detail, each with affine 
 
 Run: ``python examples/benchmarks/factor_mixing.py --data DIR --csv factor_mixing.csv``, where DIR
 holds ``cheng_brain_tumour_roi64.npz`` (arrays ``X``, ``y``, ``groups``, ``class_names``); the
-environment variable SKROBUST_DATA serves as well. With ``--csv`` a run that was stopped goes on
+environment variable SKROBUST_DATA serves as well. With ``--csv`` a run that was stopped resumes
 where it was, and a finished one only prints.
 
 Read: test accuracy, mean and standard deviation over folds and seeds, and the paired difference

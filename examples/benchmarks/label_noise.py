@@ -12,7 +12,7 @@ wrong labels.
 Run: ``python examples/benchmarks/label_noise.py --data DIR --csv label_noise.csv``, where DIR
 holds ``cheng_brain_tumour_64.npz`` and ``raman_saliva_covid.npz`` (arrays ``X``, ``y``, ``groups``
 and ``class_names``); the environment variable SKROBUST_DATA serves as well. With ``--csv`` a run
-that was stopped goes on where it was, and a finished one only prints. ``--quick`` takes one seed
+that was stopped resumes where it was, and a finished one only prints. ``--quick`` takes one seed
 and two folds of it.
 
 Read: ``auc`` is the mean test AUC of the rows with its standard deviation over the splits;

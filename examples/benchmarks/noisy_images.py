@@ -16,7 +16,7 @@ own split, noise and weights.
 
 Run: ``python examples/benchmarks/noisy_images.py --data DIR --csv noisy_images.csv``, where DIR
 holds ``cheng_brain_tumour_64.npz`` (arrays ``X``, ``y``, ``groups``); the environment variable
-SKROBUST_DATA serves as well. With ``--csv`` a run that was stopped goes on where it was, and a
+SKROBUST_DATA serves as well. With ``--csv`` a run that was stopped resumes where it was, and a
 finished one only prints.
 
 Read: test accuracy, mean and standard deviation over the seeds, with half of the test images

@@ -18,7 +18,7 @@ Sets (200 inliers to train on, unless noted):
 Run: ``python examples/benchmarks/outlier_removal.py --data DIR --csv removal.csv``, where DIR holds
 ``brain_tumour_patches3d_24.npz``, ``hippocampus3d_28.npz`` and ``cheng_brain_tumour_64.npz``; the
 environment variable SKROBUST_DATA serves as well, and without either only the sets of scikit-learn
-are run. With ``--csv`` a run that was stopped goes on where it was, and a finished one only prints.
+are run. With ``--csv`` a run that was stopped resumes where it was, and a finished one only prints.
 ``--speed`` compares run times with PyOD instead.
 
 Read: ``auroc`` is the mean over the seeds, ``sd`` its standard deviation; ``gain`` is the paired

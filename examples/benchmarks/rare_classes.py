@@ -15,7 +15,7 @@ pretraining (SGD) and a constant learning rate, but this network and these epoch
 
 Run: ``python examples/benchmarks/rare_classes.py --csv rare_classes.csv --data DIR``, where DIR
 holds ``cheng_brain_tumour_roi64.npz`` (``SKROBUST_DATA`` serves as well; without it *cheng* is left
-out). With ``--csv`` a run that was stopped goes on where it was, and a finished one only prints.
+out). With ``--csv`` a run that was stopped resumes where it was, and a finished one only prints.
 
 Read: recall over all test rows (micro), mean over the classes (macro), mean over the rare classes
 (rare), and whether one of the 5 nearest training rows has the right class (rank5; embeddings only);

@@ -46,7 +46,7 @@ def download(url: str, path: Path, sha256: str, *, n_retries: int = 3, timeout: 
         except (OSError, HTTPException) as error:
             if attempt == n_retries:
                 raise OSError(
-                    f"{url} could not be downloaded: {error}. Call again to go on from where it "
+                    f"{url} could not be downloaded: {error}. Call again to resume where it "
                     f"stopped, or download the file by other means and save it as {path}."
                 ) from error
     with part.open("rb") as file:
