@@ -135,7 +135,7 @@ def test_validation_rows_are_transformed_like_the_training_rows(spectra):
 
 
 @pytest.mark.parametrize("targets", ["soft", "weighted"])
-def test_class_mass_trains_the_network_through_a_pipeline(spectra, targets):
+def test_soft_labels_trains_the_network_through_a_pipeline(spectra, targets):
     X, y, _ = spectra
     labels = np.array(["healthy", "tumour"])[y]
     pipe = make_pipeline(

@@ -209,7 +209,7 @@ def test_bad_input_is_refused(data, params, fit_params, message):
     assert not hasattr(clf, "estimator_")
 
 
-def test_class_mass_and_headless_networks_are_refused(data):
+def test_soft_labels_and_headless_networks_are_refused(data):
     X, y, _ = data
     mass = np.eye(2)[y]
     with pytest.raises(ValueError, match="one label per row"):

@@ -83,7 +83,7 @@ def test_equals_dense_autograd(name):
     assert np.corrcoef(lissa, mean)[0, 1] > 0.97
 
 
-def test_class_mass_and_weights():
+def test_soft_labels_and_weights():
     module, shape = network("mlp")
     X, y, X_val, y_val = data(shape, 3)
     rng = np.random.RandomState(1)
