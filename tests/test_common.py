@@ -79,8 +79,8 @@ DENSE_ONLY = {
 }
 
 SOFT_TARGETS = {
-    "check_samplers_pandas": "a table of soft labels has a column for each class: it is no Series",
-    "check_samplers_list": "a table of soft labels has a column for each class: it is no list of labels",
+    "check_samplers_pandas": "soft labels are a table with a column for each class: no Series",
+    "check_samplers_list": "soft labels are a table with a column for each class: no list",
     "check_samplers_multiclass_ova": "soft labels hold shares, not the 0 and 1 of one-hot labels",
     "check_samplers_preserve_dtype": "soft labels hold shares: floats, whatever the labels' dtype",
 }
