@@ -235,7 +235,7 @@ def contained(X, container):
         X.flags.writeable = False
     if X.ndim == 2 and container == "frame":
         return pd.DataFrame(X, columns=[f"c{i}" for i in range(X.shape[1])])
-    if X.ndim == 2 and X.dtype.kind in "fiub" and X.dtype != np.float16:
+    if X.ndim == 2 and X.dtype.kind in "fiub" and X.dtype.isnative and X.dtype != np.float16:
         if container == "sparse":
             return scipy.sparse.csr_matrix(X)
         if container == "sparse array":
