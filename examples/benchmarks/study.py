@@ -44,13 +44,14 @@ from study_cases import SCORES
 from skrobust import DistillationWarning, InfluenceWarning, OutlierRemovalWarning
 
 PARTS = ["labels", "images", "contamination", "rarity", "scarcity"]
+LEARNERS = ["logistic", "svc", "forest", "net", "boosting"]
 KEY = ["part", "set", "corruption", "learner", "seed", "fold", "arm"]
 COLUMNS = [*KEY, *SCORES, "n_train", "n_test", "seconds"]
 
 
 def run(args: argparse.Namespace, table: ResumableTable) -> None:
     """Run what is missing, seed by seed."""
-    for seed in range(args.seeds):
+    for seed in range(args.first_seed, args.first_seed + args.seeds):
         for part in args.parts:
             module = importlib.import_module(f"study_{part}")
             start = time.perf_counter()
@@ -79,10 +80,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--learners",
         nargs="+",
-        choices=["logistic", "svc", "net"],
-        default=["logistic", "svc", "net"],
+        choices=LEARNERS,
+        default=LEARNERS,
         help="learners of the part labels",
     )
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--folds", type=int, default=3, help="splits per seed of the part labels")
     parser.add_argument("--seeds", type=int, default=3, help="number of replicates")
     parser.add_argument("--csv", type=Path, help="write the lines here; resume from it")
     return parser.parse_args()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
@@ -18,7 +19,23 @@ from skrobust import (
 
 PLAIN = "plain"
 OTHER_SEED = "plain, other seed"
-SCORES = ["auc", "auc_patients", "recall", "accuracy_patients", "rare_recall", "kept", "found"]
+SCORES = [
+    "auc",
+    "auc_patients",
+    "recall",
+    "recall_patients",
+    "accuracy_patients",
+    "sensitivity",
+    "specificity",
+    "sensitivity_patients",
+    "specificity_patients",
+    "brier",
+    "brier_patients",
+    "rare_recall",
+    "kept",
+    "found",
+    "vetoed",
+]
 
 
 class Case(NamedTuple):
@@ -102,6 +119,27 @@ def class_scores(model: BaseEstimator, X: NDArray) -> NDArray:
     return np.stack([-decision, decision], 1) if decision.ndim == 1 else decision
 
 
+def binary_scores(fold: Fold, P: NDArray, labels: NDArray, of_patient: NDArray) -> dict[str, float]:
+    """Return recalls and Brier scores of rows and patients, from probabilities of two classes."""
+    if len(labels) != 2:
+        return {}
+    table = pd.DataFrame({"group": fold.groups_test, "p": P[:, 1], "y": of_patient == labels[1]})
+    patients = table.groupby("group").agg({"p": "mean", "y": "first"})
+    result = {}
+    for level, p, y in (
+        ("", P[:, 1], np.asarray(fold.y_test) == labels[1]),
+        ("_patients", patients["p"].to_numpy(), patients["y"].to_numpy(dtype=bool)),
+    ):
+        sensitivity, specificity = (p[y] > 0.5).mean(), (p[~y] <= 0.5).mean()
+        result |= {
+            f"sensitivity{level}": sensitivity,
+            f"specificity{level}": specificity,
+            f"recall{level}": (sensitivity + specificity) / 2,
+            f"brier{level}": np.mean((p - y) ** 2),
+        }
+    return result
+
+
 def score(model: BaseEstimator, fold: Fold, rare: NDArray | None = None) -> dict[str, float]:
     """Return the scores of the test rows, and of the test patients by mean class scores.
 
@@ -127,6 +165,8 @@ def score(model: BaseEstimator, fold: Fold, rare: NDArray | None = None) -> dict
         "n_train": len(fold.X),
         "n_test": len(fold.X_test),
     }
+    if hasattr(model, "predict_proba"):
+        result |= binary_scores(fold, scores, labels, of_patient)
     if rare is not None:
         result["rare_recall"] = class_recall_score(fold.y_test, predicted, classes=rare)
     return result
