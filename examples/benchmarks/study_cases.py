@@ -120,16 +120,16 @@ def class_scores(model: BaseEstimator, X: NDArray) -> NDArray:
 
 
 def binary_scores(fold: Fold, P: NDArray, labels: NDArray, of_patient: NDArray) -> dict[str, float]:
-    """Return recalls and Brier scores of rows and patients, from probabilities of two classes."""
+    """Return recalls and Brier scores of rows, and of patients with labels, for two classes."""
     if len(labels) != 2:
         return {}
-    table = pd.DataFrame({"group": fold.groups_test, "p": P[:, 1], "y": of_patient == labels[1]})
-    patients = table.groupby("group").agg({"p": "mean", "y": "first"})
+    levels = [("", P[:, 1], np.asarray(fold.y_test) == labels[1])]
+    if of_patient is not None:
+        table = pd.DataFrame({"p": P[:, 1], "y": of_patient == labels[1]})
+        patients = table.groupby(fold.groups_test).agg({"p": "mean", "y": "first"})
+        levels.append(("_patients", patients["p"].to_numpy(), patients["y"].to_numpy(bool)))
     result = {}
-    for level, p, y in (
-        ("", P[:, 1], np.asarray(fold.y_test) == labels[1]),
-        ("_patients", patients["p"].to_numpy(), patients["y"].to_numpy(dtype=bool)),
-    ):
+    for level, p, y in levels:
         sensitivity, specificity = (p[y] > 0.5).mean(), (p[~y] <= 0.5).mean()
         result |= {
             f"sensitivity{level}": sensitivity,
@@ -143,6 +143,8 @@ def binary_scores(fold: Fold, P: NDArray, labels: NDArray, of_patient: NDArray) 
 def score(model: BaseEstimator, fold: Fold, rare: NDArray | None = None) -> dict[str, float]:
     """Return the scores of the test rows, and of the test patients by mean class scores.
 
+    Patients whose rows differ in their labels have no scores.
+
     Parameters
     ----------
     model : classifier
@@ -155,18 +157,22 @@ def score(model: BaseEstimator, fold: Fold, rare: NDArray | None = None) -> dict
     scores, labels = class_scores(model, fold.X_test), model.classes_
     each_row = np.arange(len(scores))
     of_patient = fold.y_test if fold.patient_test is None else fold.patient_test
-    patients = {"groups": fold.groups_test, "labels": labels}
     predicted = labels[scores.argmax(1)]
     result = {
         "auc": group_roc_auc_score(fold.y_test, scores, groups=each_row, labels=labels),
-        "auc_patients": group_roc_auc_score(of_patient, scores, **patients),
         "recall": class_recall_score(fold.y_test, predicted),
-        "accuracy_patients": group_accuracy_score(of_patient, scores, **patients),
         "n_train": len(fold.X),
         "n_test": len(fold.X_test),
     }
+    one_label = (pd.Series(of_patient).groupby(fold.groups_test).nunique() == 1).all()
+    if one_label:
+        patients = {"groups": fold.groups_test, "labels": labels}
+        result |= {
+            "auc_patients": group_roc_auc_score(of_patient, scores, **patients),
+            "accuracy_patients": group_accuracy_score(of_patient, scores, **patients),
+        }
     if hasattr(model, "predict_proba"):
-        result |= binary_scores(fold, scores, labels, of_patient)
+        result |= binary_scores(fold, scores, labels, of_patient if one_label else None)
     if rare is not None:
         result["rare_recall"] = class_recall_score(fold.y_test, predicted, classes=rare)
     return result
