@@ -10,6 +10,10 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 os.environ["MPLBACKEND"] = "Agg"
 
+# the whole package first: pytest would import a room a second time, as an attribute of the package,
+# where skrobust.audit is the function
+import skrobust  # noqa: E402, F401
+
 
 @pytest.fixture(autouse=True)
 def close_figures():

@@ -1,5 +1,6 @@
 """Learning from scarce, noisily labelled, imbalanced and grouped data, in scikit-learn."""
 
+from .audit import AuditReport, audit
 from .base import ModelVersionWarning, ResamplingClassifier
 from .datasets import (
     add_gaussian_noise,
@@ -101,6 +102,9 @@ from .version import __version__ as __version__
 find_old_names()
 
 __all__ = [  # noqa: RUF022
+    # audit
+    "AuditReport",
+    "audit",
     # label_noise
     "CertainSamples",
     "DistillMixAugmenter",

@@ -18,6 +18,7 @@ TABLE = [
     ["base", "evaluation"],
     ["neural"],
     ["label_noise", "outliers", "influence", "factor_mixing", "embedding"],
+    ["audit"],
     ["moved"],
     ["__init__"],
 ]

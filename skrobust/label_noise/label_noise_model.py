@@ -434,7 +434,7 @@ class _Explanation:
         np.add.at(self.counts, unit, self.given * weight[:, None])
         self.size = self.counts.sum(1)
         self.single = self.n == self.G
-        features = _features(X, needed=estimator is None)
+        features = numeric_features(X, needed=estimator is None)
         self.means = None
         if features is not None and not self.single:
             self.means = np.zeros((self.G, features.shape[1]))
@@ -758,7 +758,7 @@ def _refuse_mixed(X: pd.DataFrame) -> None:
             )
 
 
-def _features(X: Any, *, needed: bool) -> NDArray | None:
+def numeric_features(X: Any, *, needed: bool) -> NDArray | None:
     """Return rows as numbers for the default judges, or None if they cannot read X.
 
     Numbers are imputed and scaled, other columns of a table one-hot encoded; images and wide tables

@@ -1,0 +1,135 @@
+"""What an audit found: tables, text and an HTML page."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from .findings import SEVERITIES, Finding, count
+
+_WIDTH = 88
+
+
+class AuditReport:
+    """What :func:`~skrobust.audit` found.
+
+    ``print(report)`` shows it as text, a notebook as a page, and :meth:`to_html` writes that page.
+
+    Parameters
+    ----------
+    X : array-like or DataFrame of shape (n_samples, ...)
+        The rows.
+    y : array-like of shape (n_samples,)
+        Their labels.
+    groups : array-like of shape (n_samples,) or None
+        Their patients.
+    found : sequence of Finding
+        What the checks found.
+    patients : DataFrame
+        A line for every patient, the most suspicious first.
+    rows : DataFrame
+        A line for every row of X, in order.
+
+    Attributes
+    ----------
+    findings : DataFrame
+        A line for every finding, the severe ones first: ``code``, ``severity`` ("severe",
+        "warning" or "note"), ``topic``, ``finding`` (a sentence), ``value``, ``lower`` and
+        ``upper`` end of its 95% interval (NaN if there is none), ``action``, ``snippet`` (code to
+        paste) and ``page`` (of the documentation).
+    patients : DataFrame
+        A line for every patient, named by the index, the one with the least probable label first:
+        ``label`` (that of most rows), ``rows``, ``probability`` of the label, ``suggested`` (the
+        most probable class), ``outlier`` (how unlike the others it is; see ``rows``) and
+        ``reasons`` in words. Without groups, patients are rows. NaN was not judged.
+    rows : DataFrame
+        A line for every row of X, in order: ``group``, ``label``, ``probability`` of the label,
+        ``suggested``, ``looks_like`` (the class that models which have not seen the patient take
+        the row for, all classes being equally frequent) and ``outlier`` (the score that two of
+        three detectors reach, in robust standard deviations above the median row).
+    tables : dict of str to DataFrame
+        By code, the rows, patients, pairs or columns that a finding is about.
+    X, y, groups : array-like
+        As given.
+
+    See Also
+    --------
+    skrobust.audit : Makes it.
+    """
+
+    def __init__(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        groups: ArrayLike | None,
+        *,
+        found: Sequence[Finding],
+        patients: pd.DataFrame,
+        rows: pd.DataFrame,
+    ):
+        self.X, self.y, self.groups = X, y, groups
+        self.patients, self.rows = patients, rows
+        self.found = sorted(found, key=lambda f: (SEVERITIES.index(f.severity), f.code))
+
+    @property
+    def findings(self) -> pd.DataFrame:
+        """A line for every finding."""
+        lines = [
+            {
+                "code": f.code,
+                "severity": f.severity,
+                "topic": f.topic,
+                "finding": f.sentence,
+                "value": np.nan if f.value is None else f.value,
+                "lower": np.nan if f.lower is None else f.lower,
+                "upper": np.nan if f.upper is None else f.upper,
+                "action": f.action,
+                "snippet": f.snippet,
+                "page": f.page,
+            }
+            for f in self.found
+        ]
+        return pd.DataFrame(lines)
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """What the findings are about, by code."""
+        return {f.code: f.table for f in self.found if f.table is not None}
+
+    def summary(self) -> str:
+        """Return in one sentence how many findings there are of each severity.
+
+        Returns
+        -------
+        summary : str
+            Such as "1 severe finding, 3 warnings, 9 notes".
+        """
+        n = [sum(f.severity == severity for f in self.found) for severity in SEVERITIES]
+        what = ("severe findings", "warnings", "notes")
+        return ", ".join(count(number, name) for number, name in zip(n, what, strict=True))
+
+    def __str__(self) -> str:
+        lines = [f"Audit: {self.summary()}"]
+        for severity in SEVERITIES:
+            for f in self.found:
+                if f.severity != severity:
+                    continue
+                head = f"{severity.upper():8}{f.code} "
+                wrap = {"width": _WIDTH, "subsequent_indent": " " * 15}
+                lines.append(textwrap.fill(f.sentence, initial_indent=head, **wrap))
+                if severity != "note":
+                    wrap["initial_indent"] = " " * 12 + "-> "
+                    lines.append(textwrap.fill(f.action, **wrap))
+        doubted = self.patients[self.patients["label"] != self.patients["suggested"]]
+        if len(doubted):
+            shown = doubted.head(10)[["label", "rows", "probability", "suggested", "reasons"]]
+            lines.append("\nThe first to look at again:")
+            lines.append(shown.to_string(float_format="{:.2f}".format))
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<AuditReport: {self.summary()}>"

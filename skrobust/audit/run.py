@@ -1,0 +1,84 @@
+"""All checks in one call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.random import RandomState
+from numpy.typing import ArrayLike
+from sklearn.utils import check_random_state
+
+from .labels import check_labels
+from .report import AuditReport
+from .rows import AuditRows
+from .shape import check_shape
+
+
+def audit(
+    X: ArrayLike,
+    y: ArrayLike,
+    groups: ArrayLike | None = None,
+    *,
+    site: ArrayLike | None = None,
+    estimator: Any = None,
+    cv: Any = 5,
+    n_jobs: int | None = None,
+    random_state: int | RandomState | None = None,
+    verbose: int = 0,
+) -> AuditReport:
+    """Tell what is wrong with labelled data, and which patients to look at again.
+
+    Shape, leakage between patients, wrong labels, outliers, and whether there are enough patients.
+    Whatever is judged is judged by models that have not seen the patient. The user guide has a
+    section on every finding: :ref:`audit_guide`.
+
+    Parameters
+    ----------
+    X : array-like or DataFrame of shape (n_samples, ...)
+        The rows: a table, also with texts, dates and missing values, or an array of curves, images
+        or volumes. In texts, "?", "-", "unknown" and the like count as missing.
+    y : array-like of shape (n_samples,)
+        Labels, of at least two classes.
+    groups : array-like of shape (n_samples,), default=None
+        Patient of every row. Without, every row counts as a patient of its own.
+    site : array-like of shape (n_samples,), default=None
+        Hospital, scanner or batch of every row. None leaves these checks out.
+    estimator : classifier, default=None
+        Judges the labels, and is added to the models that are tested for leakage. It gets rows of X
+        as given. None is logistic regression, see :class:`~skrobust.LabelNoiseModel`.
+    cv : int, cross-validation splitter or iterable of (train, test), default=5
+        Number of patient-disjoint folds. Other folds than an int are looked at by
+        :func:`~skrobust.audit_splits`, and the other checks use as many folds of their own.
+    n_jobs : int, default=None
+        Number of fits at a time.
+    random_state : int, RandomState instance or None, default=None
+        Seed of folds, models, and of the patients that are drawn where there are too many rows; the
+        findings say so.
+    verbose : int, default=0
+        If positive, show a progress bar.
+
+    Returns
+    -------
+    report : AuditReport
+        ``print(report)``, ``report.findings``, ``report.patients``, ``report.to_html(path)``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X, y, groups or site are malformed, or y has one class only.
+
+    Examples
+    --------
+    >>> from skrobust import audit, flip_labels, make_mr_spectra
+    >>> data = make_mr_spectra(60, n_voxels=8, impurity=0, random_state=0)
+    >>> y, wrong = flip_labels(data.target, 0.1, groups=data.groups, random_state=0)
+    >>> report = audit(data.data, y, data.groups, random_state=0)
+    >>> set(report.patients.index[:6]) == set(data.groups[wrong])
+    True
+    """
+    rows = AuditRows(X, y, groups, site)
+    rng = check_random_state(random_state)
+    found = check_shape(rows)
+    labels, patients, table = check_labels(rows, estimator, cv, n_jobs, rng)
+    found += labels
+    return AuditReport(X, y, groups, found=found, patients=patients, rows=table)
