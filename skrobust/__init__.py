@@ -1,6 +1,6 @@
 """Learning from scarce, noisily labelled, imbalanced and grouped data, in scikit-learn."""
 
-from .audit import AuditReport, audit
+from .audit import AuditReport, audit, audit_splits
 from .base import ModelVersionWarning, ResamplingClassifier
 from .datasets import (
     add_gaussian_noise,
@@ -105,6 +105,7 @@ __all__ = [  # noqa: RUF022
     # audit
     "AuditReport",
     "audit",
+    "audit_splits",
     # label_noise
     "CertainSamples",
     "DistillMixAugmenter",

@@ -132,6 +132,23 @@ class AuditRows:
         return np.array([_is_text(dtype) for dtype in self.table.dtypes])
 
     @cached_property
+    def numbers_rows(self) -> NDArray:
+        """Tells which columns of a table hold another text or whole number in every row."""
+        if self.table is None or len(self) < 10:
+            return np.zeros(len(self.columns), dtype=bool)
+        kinds = [_is_text(dtype) or dtype.kind in "iu" for dtype in self.table.dtypes]
+        return np.array(
+            [
+                kind and self.table[name].is_unique
+                for kind, name in zip(kinds, self.table, strict=True)
+            ]
+        )
+
+    def value(self, row: int, column: int) -> Any:
+        """Return one value of a column, as in X."""
+        return self.numbers[row, column] if self.table is None else self.table.iat[row, column]
+
+    @cached_property
     def features(self) -> NDArray:
         """At most 100 scaled numbers per row, as the label noise model sees them."""
         return numeric_features(self.X if self.table is None else self.table, needed=True)

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
+from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
+from tqdm import tqdm
 
+from .columns import check_columns
 from .labels import check_labels
+from .leakage import check_leakage, check_splits
+from .outliers import check_outliers
 from .report import AuditReport
 from .rows import AuditRows
 from .shape import check_shape
+from .sites import check_site
+from .size import check_size
 
 
 def audit(
@@ -83,7 +93,37 @@ def audit(
     """
     rows = AuditRows(X, y, groups, site)
     rng = check_random_state(random_state)
-    found = check_shape(rows)
-    labels, patients, table = check_labels(rows, estimator, cv, n_jobs, rng)
-    found += labels
+    found, k = [], cv
+    if not isinstance(cv, Integral):
+        splits = list(check_cv(cv).split(np.empty((len(rows), 0)), rows.codes, rows.groups))
+        found.append(check_splits(splits, rows))
+        k = max(2, len(splits))
+    elif cv < 2:
+        raise ValueError(f"cv={cv} folds: at least 2 are needed.")
+    k = min(k, rows.n_patients)
+    with tqdm(total=7, desc="audit", disable=not verbose) as bar:
+
+        def show(step: str) -> None:
+            bar.set_description(f"audit: {step}")
+            bar.update(step != "shape")
+
+        show("shape")
+        found += check_shape(rows)
+        show("columns")
+        found += check_columns(rows, k, rng)
+        show("leakage")
+        found += check_leakage(rows, estimator, k, n_jobs, rng)
+        show("sites")
+        if rows.site is not None:
+            found += check_site(rows, k, n_jobs, rng)
+        show("labels")
+        labels, patients, table = check_labels(rows, estimator, k, n_jobs, rng)
+        found += labels
+        show("outliers")
+        outliers, table["outlier"], of_patient = check_outliers(rows, k, rng)
+        found += outliers
+        patients["outlier"] = pd.Series(of_patient, index=rows.names)
+        show("size")
+        found += check_size(rows, k, n_jobs, rng)
+        show("done")
     return AuditReport(X, y, groups, found=found, patients=patients, rows=table)
