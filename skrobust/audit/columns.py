@@ -57,9 +57,9 @@ def _tell_patient(rows: AuditRows) -> list[Finding]:
         Finding(
             "SKR204",
             "warning",
-            f"{count(len(told), 'columns').capitalize()} of {len(rows.columns):,} tell the patient: "
-            f"the same value in all rows of a patient, another one in most others: "
-            f"{listing(table['column'])}.",
+            "Columns that tell the patient, with one value in all its rows and another one in "
+            f"most other patients: {listing(table['column'])} ({len(told)} of "
+            f"{count(len(rows.columns), 'columns')}).",
             "Leave names and numbers of patients out of X. A measurement of the patient can stay, "
             "if folds are patient-disjoint.",
             f"X = X.drop(columns={table['column'].tolist()})",
@@ -78,8 +78,8 @@ def _number_rows(rows: AuditRows) -> list[Finding]:
         Finding(
             "SKR205",
             "warning",
-            f"{count(len(columns), 'columns').capitalize()} have another value in every row, such "
-            f"as names of files or running numbers: {listing(columns)}.",
+            "Columns with another value in every row, such as names of files or running numbers: "
+            f"{listing(columns)}.",
             "Leave them out of X: they can hide the patient, the date or the order of collection.",
             f"X = X.drop(columns={columns})",
             value=float(len(columns)),
@@ -119,9 +119,7 @@ def _answers(rows: AuditRows, k: int, random_state: RandomState) -> list[Finding
         Finding(
             "SKR206",
             "note" if easy else "severe",
-            f"{count(len(table), 'columns').capitalize()} alone "
-            f"{'tells' if len(table) == 1 else 'tell'} the label of unseen {rows.people}: "
-            f"{listing(said)}."
+            f"Columns that alone tell the label of unseen {rows.people}: {listing(said)}."
             + (" As many columns do, the task may simply be easy." if easy else ""),
             "Ask whether the value is known before the label is. If it was measured for the "
             "diagnosis, or after it, leave it out.",
@@ -193,8 +191,7 @@ def _pure_values(rows: AuditRows, told: list) -> list[Finding]:
         Finding(
             "SKR207",
             "warning",
-            f"{count(len(table), 'values').capitalize()} of columns "
-            f"{'goes' if len(table) == 1 else 'go'} with one label only: {listing(said, 6)}.",
+            f"Values of columns that go with one label only: {listing(said, 6)}.",
             "Ask why. If these rows cannot have another label, such as patients who died and "
             "cannot come back, leave the rows out; if the value follows from the label, leave the "
             "column out.",

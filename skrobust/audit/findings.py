@@ -69,15 +69,10 @@ def percent(share: float) -> str:
     return f"{value:.0f}%"
 
 
-def count(number: int, what: str) -> str:
-    """Return a number and a plural noun, as "1 row", "2 rows" or "no rows"."""
-    singular = what.removesuffix("s")
-    for plural, single in (("classes", "class"), ("patients", "patient")):
-        if what == plural:
-            singular = single
-    return f"1 {singular}" if number == 1 else f"{number or 'no'} {what}" if number < 1000 else (
-        f"{number:,} {what}"
-    )  # fmt: skip
+def count(number: int, plural: str) -> str:
+    """Return a number and a noun, as "1 row", "2 rows" or "no rows"."""
+    singular = {"classes": "class"}.get(plural, plural.removesuffix("s"))
+    return f"{f'{number:,}' if number else 'no'} {singular if number == 1 else plural}"
 
 
 def listing(names: Iterable[Any], most: int = 5) -> str:

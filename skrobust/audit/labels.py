@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from ..label_noise import DistillationWarning, LabelNoiseModel
-from .findings import Finding, count, listing, percent
+from .findings import Finding, listing, percent
 from .rows import AuditRows
 from .scoring import disjoint_folds, out_of_fold
 
@@ -35,7 +35,7 @@ def check_labels(
     model = LabelNoiseModel(
         estimator,
         cv=k,
-        n_repeats=1 if len(part) > _MANY_ROWS else 2,
+        n_repeats=1 if len(part) > _MANY_ROWS else 5,
         n_jobs=n_jobs,
         random_state=seed,
     )
@@ -186,8 +186,8 @@ def _doubted(code, which, doubted, n, names) -> Finding:
     return Finding(
         code,
         "warning" if len(doubted) else "note",
-        f"{count(len(doubted), which).capitalize()} of {n:,} have a label that is more probably "
-        f"wrong than right{': ' + listing(names) if len(doubted) else ''}.",
+        f"Labels that are more probably wrong than right: {len(doubted):,} of {n:,} {which}"
+        f"{' (' + listing(names) + ')' if len(doubted) else ''}.",
         f"Look at these {which} again, the first ones first." if len(doubted) else "Nothing to do.",
         f"report.{which}.head(20)",
         value=float(len(doubted)),

@@ -75,9 +75,9 @@ def _folds(rows, estimator, k, n_jobs, random_state, drawn) -> Finding:
     return Finding(
         "SKR201",
         "warning" if worst["lower"] > _GAP else "note",
-        f"AUC under ordinary folds against patient-disjoint folds: {said}. Ordinary folds add up to "
-        f"{worst['gap']:.2f} ({worst['lower']:.2f} to {worst['upper']:.2f}) that new patients would "
-        f"not show{drawn}.",
+        f"AUC under ordinary folds against patient-disjoint folds: {said}. Ordinary folds add up "
+        f"to {worst['gap']:.2f} ({worst['lower']:.2f} to {worst['upper']:.2f}) that new patients "
+        f"would not show{drawn}.",
         "Split by patient everywhere: in the outer folds, in searches, and for early stopping.",
         "from sklearn.model_selection import StratifiedGroupKFold, cross_val_score\n"
         "cross_val_score(my_classifier, X, y, groups=groups, cv=StratifiedGroupKFold(5))",
@@ -105,13 +105,10 @@ def _equal(rows: AuditRows) -> list[Finding]:
         return []
     chance = _by_chance(numbers)
     across = rows.groups is not None
-    sentence = (
-        f"{count(len(pairs), rows.noun).capitalize()} of {len(rows):,} equal one of another "
-        f"patient, value by value." if across else
-        f"{count(len(pairs), rows.noun).capitalize()} of {len(rows):,} occur before, value by value."
-    )  # fmt: skip
+    before = "one of another patient" if across else "an earlier one"
+    sentence = f"Equal to {before}, value by value: {len(pairs):,} of {len(rows):,} {rows.noun}."
     if inside:
-        sentence += f" {count(int(inside), rows.noun).capitalize()} equal one of the same patient."
+        sentence += f" Equal to one of the same patient: {inside:,}."
     if pairs and chance:
         sentence += " The columns have few values, so that this can be chance."
     return [
@@ -196,8 +193,8 @@ def _nearly_equal(rows: AuditRows, chosen: NDArray, drawn: str) -> list[Finding]
         Finding(
             "SKR203",
             "warning",
-            f"{count(len(pairs), 'pairs')} of {rows.noun} of different patients are nearly equal: "
-            f"less than {percent(limit)} of the usual distance apart{drawn}.",
+            f"Nearly equal {rows.noun} of different patients, less than {percent(limit)} of the "
+            f"usual distance apart: {count(len(pairs), 'pairs')}{drawn}.",
             "Look whether they are copies, such as a repeated measurement under another name; give "
             "both the same group.",
             "report.tables['SKR203']",

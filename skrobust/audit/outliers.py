@@ -6,23 +6,19 @@ import numpy as np
 import pandas as pd
 from numpy.random import RandomState
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
-from sklearn.ensemble import IsolationForest
-from sklearn.impute import SimpleImputer
-from sklearn.neighbors import NearestNeighbors
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.covariance import LedoitWolf
+from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 
-from .findings import Finding, count, listing
+from ..label_noise.label_noise_model import numeric_features
+from .findings import Finding, listing
 from .rows import AuditRows
-from .scoring import disjoint_folds
+from .scoring import Folds, disjoint_folds
 
-_MOST_ROWS = 20_000
+_MOST_ROWS = 10_000
 # robust standard deviations above the median, of two of three detectors
 _ROW_LIMIT = 5.0
-_PATIENT_LIMIT = 4.0
+_PATIENT_LIMIT = 5.0
 _N_NEIGHBORS = 5
-_N_COMPONENTS = 20
 
 
 def check_outliers(
@@ -58,9 +54,9 @@ def check_outliers(
         Finding(
             "SKR401",
             "warning" if len(odd) else "note",
-            f"{count(len(odd), rows.noun).capitalize()} of {len(rows):,} are unlike those of all "
-            f"other {rows.people}, as at least two of three detectors agree{drawn}"
-            f"{': rows ' + listing(odd) if len(odd) else ''}.",
+            f"Unlike those of all other {rows.people}, as at least two of three detectors agree: "
+            f"{len(odd):,} of {len(rows):,} {rows.noun}"
+            f"{' (rows ' + listing(odd) + ')' if len(odd) else ''}{drawn}.",
             "Draw them: a measurement that failed is left out, a rare finding is kept."
             if len(odd)
             else "Nothing to do.",
@@ -90,8 +86,8 @@ def _odd_patients(rows: AuditRows, of_patient: NDArray) -> list[Finding]:
         Finding(
             "SKR402",
             "warning",
-            f"{count(len(odd), 'patients').capitalize()} of {rows.n_patients:,} are unlike all "
-            f"others as a whole: {listing(rows.names[odd])}.",
+            f"Unlike all others as a whole: {listing(rows.names[odd])} ({len(odd)} of "
+            f"{rows.n_patients:,} patients).",
             "Look for another device, protocol or preprocessing; leave the patient out, or process "
             "its rows like the others.",
             "report.tables['SKR402']",
@@ -110,21 +106,31 @@ def robust_z(values: NDArray) -> NDArray:
 
 def _scores(rows: AuditRows, k: int, seed: int) -> NDArray:
     """Return the scores of the three detectors, as columns."""
-    features = rows.features
-    numbers = features
-    if rows.table is None:
-        numbers = rows.numbers.astype(np.float32, copy=False)
-    raw = np.empty((len(rows), 3))
-    for train, test in disjoint_folds(rows, k, seed):
-        near = NearestNeighbors(n_neighbors=min(_N_NEIGHBORS, len(train))).fit(features[train])
-        raw[test, 0] = np.log(near.kneighbors(features[test])[0].mean(1) + 1e-12)
-        scale = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
-        known = scale.fit_transform(numbers[train])
-        fewest = min(_N_COMPONENTS, len(train) // 2, max(1, known.shape[1] // 2))
-        pca = PCA(fewest, svd_solver="randomized", random_state=seed).fit(known)
-        new = scale.transform(numbers[test])
-        rest = new - pca.inverse_transform(pca.transform(new))
-        raw[test, 1] = np.log(np.sqrt((rest**2).mean(1)) + 1e-12)
-        forest = IsolationForest(random_state=seed).fit(features[train])
-        raw[test, 2] = -forest.score_samples(features[test])
-    return np.column_stack([robust_z(column) for column in raw.T])
+    folds = disjoint_folds(rows, k, seed)
+    scores = _detect(rows.features, folds)
+    if rows.noun == "rows":
+        return scores
+    # curves and images of another shape, whatever their offset and gain
+    X = rows.numbers - rows.numbers.mean(axis=1, keepdims=True)
+    X = X / np.maximum(X.std(axis=1, keepdims=True), 1e-12)
+    shapes = _detect(numeric_features(X, needed=True), folds)
+    more = np.median(shapes, axis=1) > np.median(scores, axis=1)
+    return np.where(more[:, None], shapes, scores)
+
+
+def _detect(features: NDArray, folds: Folds) -> NDArray:
+    """Return distance to the nearest rows, local outlier factor, and Mahalanobis distance."""
+    raw = np.empty((len(features), 3))
+    for train, test in folds:
+        known, new = features[train], features[test]
+        near = NearestNeighbors(n_neighbors=min(_N_NEIGHBORS, len(train))).fit(known)
+        raw[test, 0] = near.kneighbors(new)[0].mean(axis=1)
+        factor = LocalOutlierFactor(min(4 * _N_NEIGHBORS, len(train) - 1), novelty=True)
+        raw[test, 1] = -factor.fit(known).score_samples(new)
+        kept = known
+        for _ in range(5):  # outliers among the known rows must not widen the normal range
+            normal = LedoitWolf().fit(kept)
+            distances = normal.mahalanobis(known)
+            kept = known[distances <= np.quantile(distances, 0.9)]
+        raw[test, 2] = normal.mahalanobis(new)
+    return np.column_stack([robust_z(np.log(column.clip(1e-12))) for column in raw.T])

@@ -69,9 +69,9 @@ def _several_labels(rows: AuditRows) -> list[Finding]:
         Finding(
             "SKR102",
             "warning",
-            f"{count(len(several), 'patients')} of {rows.n_patients:,} "
-            f"({percent(len(several) / rows.n_patients)}) have rows of several labels: "
-            f"{listing(rows.names[several])}.",
+            f"Patients with rows of several labels: {len(several):,} of {rows.n_patients:,} "
+            f"({percent(len(several) / rows.n_patients)}), such as "
+            f"{listing(rows.names[several], 3)}.",
             "If the label belongs to the patient, these are mistakes: correct them. If it belongs "
             "to the row (a visit, a slice), nothing is wrong.",
             "report.tables['SKR102']",
@@ -132,8 +132,8 @@ def _useless(rows: AuditRows) -> list[Finding]:
             Finding(
                 "SKR104",
                 "note",
-                f"{count(int(constant.sum()), 'columns')} of {len(names):,} never vary: "
-                f"{listing(names[constant])}.",
+                f"Columns that never vary: {listing(names[constant])} ({constant.sum():,} of "
+                f"{len(names):,}).",
                 "They cannot help, and can be left out.",
                 "from sklearn.feature_selection import VarianceThreshold",
                 value=float(constant.sum()),
@@ -150,8 +150,9 @@ def _useless(rows: AuditRows) -> list[Finding]:
             Finding(
                 "SKR105",
                 "note",
-                f"{count(len(pairs), 'columns')} of {len(names):,} equal another one: "
-                f"{listing([f'{copy} = {first}' for first, copy in pairs])}.",
+                f"Columns that equal another one: "
+                f"{listing([f'{copy} = {first}' for first, copy in pairs])} ({len(pairs):,} of "
+                f"{len(names):,}).",
                 "Keep one of each.",
                 value=float(len(pairs)),
                 table=pd.DataFrame(pairs, columns=["column", "copy"]),

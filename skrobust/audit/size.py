@@ -101,8 +101,8 @@ def _learning_curve(rows, k, n_jobs, random_state) -> list[Finding]:
             "SKR503",
             "note",
             f"Trained on {sizes[0]:.0f} {rows.people}, a logistic regression reaches an AUC of "
-            f"{curve[0]:.2f}, on {sizes[-1]:.0f} of {curve[-1]:.2f}; twice as many would bring about "
-            f"{value:+.2f} ({lower:+.2f} to {upper:+.2f}){drawn}.",
+            f"{curve[0]:.2f}, on {sizes[-1]:.0f} of {curve[-1]:.2f}; twice as many would bring "
+            f"about {value:+.2f} ({lower:+.2f} to {upper:+.2f}){drawn}.",
             "If this is much, collect patients before you try other methods.",
             value=value,
             lower=lower,
