@@ -1,6 +1,6 @@
 """Learning from scarce, noisily labelled, imbalanced and grouped data, in scikit-learn."""
 
-from .audit import AuditReport, audit, audit_splits
+from .audit import AuditReport, apply_review, audit, audit_splits, write_review
 from .base import ModelVersionWarning, ResamplingClassifier
 from .datasets import (
     add_gaussian_noise,
@@ -104,8 +104,10 @@ find_old_names()
 __all__ = [  # noqa: RUF022
     # audit
     "AuditReport",
+    "apply_review",
     "audit",
     "audit_splits",
+    "write_review",
     # label_noise
     "CertainSamples",
     "DistillMixAugmenter",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from .findings import SEVERITIES, Finding, count
+from .review import write_review
 
 _WIDTH = 88
 
@@ -111,6 +115,40 @@ class AuditReport:
         n = [sum(f.severity == severity for f in self.found) for severity in SEVERITIES]
         what = ("severe findings", "warnings", "notes")
         return ", ".join(count(number, name) for number, name in zip(n, what, strict=True))
+
+    def to_review(
+        self,
+        path: str | os.PathLike[str],
+        pictures: str = "auto",
+        n_patients: int = 100,
+        **options: Any,
+    ) -> Path:
+        """Write a page on which an expert decides about the most suspicious patients.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The HTML file to write.
+        pictures : {"auto", "curves", "images", "volumes", "table", "none"}, default="auto"
+            How to draw the rows.
+        n_patients : int, default=100
+            Most patients on the page.
+        **options : dict
+            ``axis``, ``input_shape``, ``n_rows`` and ``title`` of :func:`~skrobust.write_review`.
+
+        Returns
+        -------
+        path : pathlib.Path
+            The file.
+
+        See Also
+        --------
+        skrobust.write_review : The same with other rows to look at, such as smoothed spectra.
+        skrobust.apply_review : Brings the decisions back.
+        """
+        groups = np.arange(len(self.rows)) if self.groups is None else self.groups
+        options |= {"pictures": pictures, "n_patients": n_patients}
+        return write_review(path, self.X, self.y, groups, self.patients, self.rows, **options)
 
     def __str__(self) -> str:
         lines = [f"Audit: {self.summary()}"]

@@ -1,4 +1,4 @@
-"""The review page: an expert looks at suspicious patients, and the decisions come back as labels."""
+"""The review page: an expert looks at patients, and the decisions come back as labels."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def write_review(
     names = _names_of_rows(X, rows, len(labels))
     entries = [
         _entry(name, line, own, data, probability, suggested, drawing, names)
-        for (name, line), own in zip(shown.iterrows(), drawn, strict=True)
+        for name, line, own in zip(shown.index, shown.to_dict("records"), drawn, strict=True)
     ]
     page = {
         "title": title,
@@ -307,6 +307,7 @@ class _DataSet:
     def __init__(self, labels: NDArray, groups: NDArray):
         self.labels, self.codes = np.unique(labels, return_inverse=True)
         self.classes = _texts(self.labels, "labels")
+        self.text_of = dict(zip(self.labels.tolist(), self.classes, strict=True))
         names, unit = np.unique(groups, return_inverse=True)
         texts = _texts(names, "patients")
         order = np.argsort(unit, kind="stable")
@@ -320,6 +321,11 @@ class _DataSet:
         ]
         found = hashlib.sha256(json.dumps(counted).encode()).hexdigest()
         self.fingerprint = f"skrobust-{found[:12]}"
+
+    def class_of(self, label: Any) -> str | None:
+        """Return a class as text, also of a number in another type; None if it is no class."""
+        # 1.0, True and numpy's 1 are the same key as 1
+        return self.text_of.get(label, str(label) if str(label) in self.classes else None)
 
     def _counts(self, name: str) -> tuple[NDArray, NDArray]:
         return np.unique(self.codes[self.rows_of[name]], return_counts=True)
@@ -367,12 +373,17 @@ def _check_columns(patients: pd.DataFrame, data: _DataSet) -> None:
         )
     if not patients.index.is_unique:
         raise ValueError("patients has a patient in several lines. Give one line per patient.")
-    for column in ("label", "suggested"):
-        wrong = sorted({str(label) for label in patients[column].dropna()} - set(data.classes))
-        if wrong:
-            raise ValueError(
-                f"patients has the {column} {wrong[:5]}, but the classes of y are {data.classes}."
-            )
+    _check_classes(patients, "patients", "label", data)
+    _check_classes(patients, "patients", "suggested", data)
+
+
+def _check_classes(table: pd.DataFrame, name: str, column: str, data: _DataSet) -> None:
+    found = table[column].dropna().unique().tolist()
+    wrong = [label for label in found if data.class_of(label) is None]
+    if wrong:
+        raise ValueError(
+            f"{name} has the {column} class {wrong[:5]}, but the classes of y are {data.classes}."
+        )
 
 
 def _opinions_of_rows(
@@ -390,15 +401,11 @@ def _opinions_of_rows(
         probability = rows["probability"].to_numpy(dtype=float, na_value=np.nan)
         if "suggested" not in names:
             return probability, None
-        wrong = sorted({str(label) for label in rows["suggested"].dropna()} - set(data.classes))
-        if wrong:
-            raise ValueError(
-                f"rows has the suggested class {wrong[:5]}, but the classes of y are "
-                f"{data.classes}."
-            )
-        code_of = {name: code for code, name in enumerate(data.classes)}
+        _check_classes(rows, "rows", "suggested", data)
         # what is missing was not judged
-        return probability, np.array([code_of.get(str(label), -1) for label in rows["suggested"]])
+        code_of = {name: code for code, name in enumerate(data.classes)} | {None: -1}
+        texts = [None if pd.isna(label) else data.class_of(label) for label in rows["suggested"]]
+        return probability, np.array([code_of[text] for text in texts])
     if not set(data.classes) <= set(names):
         raise ValueError(
             f"rows has the columns {list(rows.columns)}, expected 'probability' (and "
@@ -442,31 +449,34 @@ def _entry(name, line, own, data, probability, suggested, drawing, names) -> dic
         if suggested is not None and suggested[row] >= 0:
             entry["suggested"] = data.classes[suggested[row]]
         drawn.append(entry)
-    if "reasons" in line.index:
+    label = data.class_of(line["label"])
+    opinion = None if pd.isna(line["suggested"]) else data.class_of(line["suggested"])
+    chance = float(line["probability"])
+    if "reasons" in line:
         reasons = line["reasons"]
         reasons = [reasons] if isinstance(reasons, str) else [str(reason) for reason in reasons]
     else:
         look = None if suggested is None else suggested[all_rows]
-        reasons = _reasons(line, look, data.classes)
-    chance = float(line["probability"])
+        reasons = _reasons(label, opinion, look, data.classes)
     return {
         "id": name,
         "key": data.key_of(name),
-        "label": str(line["label"]),
+        "label": label,
         "several": several,
         "rows": len(all_rows),
         "probability": chance if np.isfinite(chance) else None,
-        "suggested": None if pd.isna(line["suggested"]) else str(line["suggested"]),
+        "suggested": opinion,
         "reasons": reasons,
         "drawn": drawn,
         **extra,
     }
 
 
-def _reasons(line: pd.Series, look: NDArray | None, classes: list[str]) -> list[str]:
+def _reasons(
+    label: str, suggested: str | None, look: NDArray | None, classes: list[str]
+) -> list[str]:
     """Say in words why a label is doubted, or that it is not."""
-    label, suggested = str(line["label"]), str(line["suggested"])
-    if pd.isna(line["suggested"]) or pd.isna(line["probability"]):
+    if suggested is None:
         return ["The label could not be judged."]
     if label == suggested:
         return [f"The label {label} is the most probable one."]

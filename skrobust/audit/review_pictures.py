@@ -279,7 +279,9 @@ def _png(pixels: NDArray) -> str:
     """Return bytes, grey or with three colours, as an address that a browser draws."""
 
     def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     height, width = pixels.shape[:2]
     colour_type = 2 if pixels.ndim == 3 else 0
