@@ -39,6 +39,10 @@ def data_of(page):
     return json.loads(found[1])
 
 
+def written(path, X, *arguments, **options):
+    return data_of(write(path, X, *arguments, **options))
+
+
 def pixels_of(address):
     head, _, content = address.partition(",")
     assert head == "data:image/png;base64"
@@ -89,9 +93,7 @@ def test_probabilities_of_classes_say_what_rows_look_like(tmp_path):
     y, groups = np.array([0, 0, 0, 1]), np.array(["p", "p", "p", "q"])
     patients = patients_table(y, groups, suggested=[1, 1])
     rows = pd.DataFrame([[0.3, 0.7], [0.2, 0.8], [0.9, 0.1], [0.4, 0.6]])
-    first, second = data_of(write(tmp_path, np.zeros((4, 2)), y, groups, patients, rows))[
-        "patients"
-    ]
+    first, second = written(tmp_path, np.zeros((4, 2)), y, groups, patients, rows)["patients"]
     assert [row["name"] for row in first["drawn"]] == ["1", "0", "2"]
     assert [row["suggested"] for row in first["drawn"]] == ["1", "1", "0"]
     assert first["reasons"][0] == "2 of 3 rows look like 1."
@@ -119,9 +121,7 @@ def test_what_was_not_judged_is_unknown(tmp_path):
     y = np.array(["a", "b"])
     patients = patients_table(y, [0, 1], probability=np.nan, suggested=np.nan)
     rows = pd.DataFrame({"probability": [np.nan, 0.5], "suggested": [np.nan, "b"]})
-    first, second = data_of(write(tmp_path, np.zeros((2, 2)), y, [0, 1], patients, rows))[
-        "patients"
-    ]
+    first, second = written(tmp_path, np.zeros((2, 2)), y, [0, 1], patients, rows)["patients"]
     assert first["probability"] is None
     assert first["suggested"] is None
     assert first["reasons"] == ["The label could not be judged."]
@@ -131,7 +131,7 @@ def test_what_was_not_judged_is_unknown(tmp_path):
 
 def test_names_of_rows_come_from_the_index(tmp_path):
     X = pd.DataFrame({"age": [1.0, 2.0]}, index=["scan 1", "scan 2"])
-    names = [p["drawn"][0]["name"] for p in data_of(write(tmp_path, X))["patients"]]
+    names = [p["drawn"][0]["name"] for p in written(tmp_path, X)["patients"]]
     assert names == ["scan 1", "scan 2"]
 
 
@@ -149,7 +149,7 @@ def test_curves_are_drawn_as_they_are(tmp_path):
     X[2, 10:20] = np.nan
     axis = pd.Series(np.linspace(4.3, 0.2, 80), name="ppm")
     y = np.array([0, 0, 0, 1, 1, 1])
-    data = data_of(write(tmp_path, X, y, axis=axis))
+    data = written(tmp_path, X, y, axis=axis)
     assert data["kind"] == "curves"
     np.testing.assert_allclose(data["shared"]["axis"], axis, rtol=1e-3)
     assert data["shared"]["axis_label"] == "ppm"
@@ -167,14 +167,14 @@ def test_equal_heights_do_not_depend_on_gain_and_offset(tmp_path):
     rng = np.random.default_rng(0)
     X = np.tile(rng.normal(size=100), (4, 1))
     X = X * [[1], [7], [0.2], [100]] + [[0], [5], [-3], [20]]
-    scaled = data_of(write(tmp_path, X))["shared"]["ranges"][0][0]["scaled"]
+    scaled = written(tmp_path, X)["shared"]["ranges"][0][0]["scaled"]
     np.testing.assert_allclose(scaled[0], scaled[2], atol=2e-3)
 
 
 def test_long_curves_are_averaged_and_spikes_are_cut(tmp_path):
     X = np.tile(np.sin(np.linspace(0, 6, 2000)), (2, 1))
     X[1, 1001] = 1000.0
-    first, second = [p["drawn"][0]["picture"][0] for p in data_of(write(tmp_path, X))["patients"]]
+    first, second = [p["drawn"][0]["picture"][0] for p in written(tmp_path, X)["patients"]]
     assert len(first["y"]) == 500
     np.testing.assert_allclose(curve_of(first), X[0].reshape(500, 4).mean(1), atol=0.01)
     assert not first["cut"]
@@ -187,7 +187,7 @@ def test_long_curves_are_averaged_and_spikes_are_cut(tmp_path):
 
 def test_channels_are_drawn_one_by_one(tmp_path):
     X = np.stack([np.zeros((2, 50)), np.ones((2, 50)), np.full((2, 50), 2)], axis=1)
-    data = data_of(write(tmp_path, X, input_shape=(3, 50)))
+    data = written(tmp_path, X, input_shape=(3, 50))
     assert data["shared"]["channels"] == 3
     values = [curve_of(c)[0] for c in data["patients"][0]["drawn"][0]["picture"]]
     assert values == [0, 1, 2]
@@ -195,30 +195,30 @@ def test_channels_are_drawn_one_by_one(tmp_path):
 
 def test_images_of_bytes_are_drawn_as_they_are(tmp_path):
     X = np.random.default_rng(0).integers(0, 256, size=(2, 20, 24), dtype=np.uint8)
-    data = data_of(write(tmp_path, X))
+    data = written(tmp_path, X)
     assert data["kind"] == "images"
     for patient, image in zip(data["patients"], X, strict=True):
         np.testing.assert_array_equal(pixels_of(patient["drawn"][0]["picture"]), image)
     colours = np.random.default_rng(0).integers(0, 256, size=(2, 3, 20, 24), dtype=np.uint8)
-    drawn = data_of(write(tmp_path, colours))["patients"][1]["drawn"][0]["picture"]
+    drawn = written(tmp_path, colours)["patients"][1]["drawn"][0]["picture"]
     np.testing.assert_array_equal(pixels_of(drawn), np.moveaxis(colours[1], 0, -1))
 
 
 def test_images_of_numbers_go_from_black_to_white(tmp_path):
     X = np.linspace(-3, 5, 400).reshape(1, 20, 20) * [[[1]], [[1000]]]
     X[1, 0, 0] = np.nan
-    for patient in data_of(write(tmp_path, X))["patients"]:
+    for patient in written(tmp_path, X)["patients"]:
         drawn = pixels_of(patient["drawn"][0]["picture"]).ravel()
         assert drawn.min() == 0
         assert drawn.max() == 255
         np.testing.assert_allclose(drawn[5:-5], np.linspace(0, 255, 400)[5:-5], atol=3)
-    flat = data_of(write(tmp_path, np.full((2, 20, 20), 3.0)))["patients"][0]["drawn"][0]
+    flat = written(tmp_path, np.full((2, 20, 20), 3.0))["patients"][0]["drawn"][0]
     assert not pixels_of(flat["picture"]).any()
 
 
 def test_middle_slices_of_volumes(tmp_path):
     X = np.random.default_rng(0).integers(1, 256, size=(2, 10, 12, 14), dtype=np.uint8)
-    data = data_of(write(tmp_path, X))
+    data = written(tmp_path, X)
     assert data["kind"] == "volumes"
     drawn = pixels_of(data["patients"][0]["drawn"][0]["picture"])
     np.testing.assert_array_equal(drawn[:, :14], X[0, 5])
@@ -229,7 +229,7 @@ def test_middle_slices_of_volumes(tmp_path):
 def test_large_images_are_averaged(tmp_path):
     X = np.zeros((2, 400, 200), np.uint8)
     X[:, :200] = 200
-    drawn = pixels_of(data_of(write(tmp_path, X))["patients"][0]["drawn"][0]["picture"])
+    drawn = pixels_of(written(tmp_path, X)["patients"][0]["drawn"][0]["picture"])
     assert drawn.shape == (160, 80)
     assert set(drawn[:79].ravel()) == {200}
     assert set(drawn[81:].ravel()) == {0}
@@ -259,7 +259,7 @@ def table_of_visits():
 
 def test_values_of_tables_beside_the_ranges_of_the_classes(tmp_path):
     X, y, groups = table_of_visits()
-    data = data_of(write(tmp_path, X, y, groups))
+    data = written(tmp_path, X, y, groups)
     assert data["kind"] == "table"
     columns = {c["name"]: c for c in data["shared"]["columns"]}
     want = X.loc[y == "well", "age"].quantile([0.05, 0.25, 0.5, 0.75, 0.95])
@@ -277,9 +277,9 @@ def test_same_table_as_array_and_polars(tmp_path):
     pl = pytest.importorskip("polars")
     X, y, groups = table_of_visits()
     X = X[["age", "sex"]]
-    want = data_of(write(tmp_path, X, y, groups))
+    want = written(tmp_path, X, y, groups)
     for other in (X.to_numpy(dtype=object), pl.from_pandas(X)):
-        found = data_of(write(tmp_path, other, y, groups))
+        found = written(tmp_path, other, y, groups)
         assert found["patients"] == want["patients"]
 
 
@@ -287,14 +287,14 @@ def test_kind_by_number_of_columns(tmp_path):
     kinds = {}
     for n in (63, 64, 100, 101):
         X = np.zeros((4, n))
-        kinds[n] = [data_of(write(tmp_path, rows))["kind"] for rows in (X, pd.DataFrame(X))]
+        kinds[n] = [written(tmp_path, rows)["kind"] for rows in (X, pd.DataFrame(X))]
     assert kinds == {
         63: ["table", "table"], 64: ["curves", "table"],
         100: ["curves", "table"], 101: ["curves", "curves"],
     }  # fmt: skip
-    assert data_of(write(tmp_path, np.zeros((4, 200)), pictures="table"))["kind"] == "table"
-    assert data_of(write(tmp_path, np.zeros((4, 20)), pictures="curves"))["kind"] == "curves"
-    assert data_of(write(tmp_path, np.zeros((4, 20)), pictures="none"))["kind"] == "none"
+    assert written(tmp_path, np.zeros((4, 200)), pictures="table")["kind"] == "table"
+    assert written(tmp_path, np.zeros((4, 20)), pictures="curves")["kind"] == "curves"
+    assert written(tmp_path, np.zeros((4, 20)), pictures="none")["kind"] == "none"
     images = write(tmp_path, np.zeros((4, 400)), input_shape=(1, 20, 20))
     assert data_of(images)["kind"] == "images"
 
@@ -444,7 +444,7 @@ def test_empty_review_changes_nothing(tmp_path):
 def test_second_review_of_corrected_labels(tmp_path):
     path = review(tmp_path, {"P1": ("wrong", "well")})
     labels, _ = apply_review(Y, GROUPS, path)
-    with pytest.raises(ValueError, match="belongs to other data.*as they were when the page"):
+    with pytest.raises(ValueError, match=r"belongs to other data.*as they were when the page"):
         apply_review(labels, GROUPS, path)
 
 
@@ -455,7 +455,7 @@ def test_second_review_of_corrected_labels(tmp_path):
         (
             "decision",
             "wrong",
-            "line 2: patient 'P1' is wrong and gets the new label '', not a class",
+            "line 2: patient 'P1' is wrong and gets the new label '', not",
         ),
         ("new_label", "well", "new label 'well', but the decision is 'right'"),
         ("patient", "P9", "the patient is 'P9', but was 'P1'"),
@@ -521,7 +521,7 @@ def test_files_that_are_no_review(tmp_path):
     with pytest.raises(ValueError, match="is not CSV"):
         apply_review(Y, GROUPS, path)
     path.write_bytes("patient,decision,new_label,data\nJürgen,right,,x\n".encode("cp1252"))
-    with pytest.raises(ValueError, match="is not UTF-8.*'CSV UTF-8'"):
+    with pytest.raises(ValueError, match=r"is not UTF-8.*'CSV UTF-8'"):
         apply_review(Y, GROUPS, path)
 
 
