@@ -80,9 +80,9 @@ class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
             Labels.
         **fit_params : dict
             With metadata routing, what sampler and classifier have requested. Without,
-            ``groups`` goes to the sampler, and to the classifier if it takes them, and
-            everything else to the classifier. The classifier gets the group and the
-            ``sample_weight`` of the row that every new row was made from.
+            ``groups`` goes to the sampler, and to the classifier if it takes them, ``trusted`` to
+            the sampler, and everything else to the classifier. The classifier gets the group and
+            the ``sample_weight`` of the row that every new row was made from.
 
         Returns
         -------
@@ -94,9 +94,17 @@ class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
         ValueError
             If neither takes ``groups``; or if groups or weights of the new rows are needed, and
             the sampler does not say in ``sample_indices_`` which row each was made from, or mixed
-            rows of several groups.
+            rows of several groups; or if ``trusted`` is for the classifier, since it belongs to
+            the rows before resampling.
         """
         for_sampler, for_estimator = self._share_params(fit_params)
+        if "trusted" in for_estimator:
+            raise ValueError(
+                "trusted belongs to the rows before resampling, and cannot be passed to "
+                f"{type(self.estimator).__name__} after {type(self.sampler).__name__}. Use a "
+                "sampler that takes it, such as DistillMixAugmenter, and set_fit_request("
+                "trusted=False) of the classifier."
+            )
         y = check_labels(y)
         sampler = clone(self.sampler)
         X_new, y_new = sampler.fit_resample(X, y, **for_sampler)
@@ -124,14 +132,17 @@ class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
             routed = process_routing(self, "fit", **fit_params)
             return routed.sampler.fit_resample, dict(routed.estimator.fit)
         for_sampler, for_estimator = {}, dict(fit_params)
+        takes = signature(self.sampler.fit_resample).parameters
+        if "trusted" in takes and "trusted" in for_estimator:
+            for_sampler["trusted"] = for_estimator.pop("trusted")
         groups = for_estimator.pop("groups", None)
         if groups is None:
             return for_sampler, for_estimator
-        if "groups" in signature(self.sampler.fit_resample).parameters:
+        if "groups" in takes:
             for_sampler["groups"] = groups
         if has_fit_parameter(self.estimator, "groups"):
             for_estimator["groups"] = groups
-        if not for_sampler and "groups" not in for_estimator:
+        if "groups" not in for_sampler and "groups" not in for_estimator:
             raise ValueError(
                 f"groups were given, but neither {type(self.sampler).__name__} nor "
                 f"{type(self.estimator).__name__} takes them. Leave them out of fit; "

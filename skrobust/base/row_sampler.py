@@ -79,9 +79,13 @@ class RowSampler(VersionedState, BaseSampler):
         ValueError
             If X, y or groups do not fit each other, or contain values that cannot be used.
         """
+        return self._resample(X, y, groups)
+
+    def _resample(self, X, y, groups, **known):
+        """Make the new rows; what else is known of the old ones goes to ``_fit_resample``."""
         as_list, given_y = isinstance(X, list), y
         columns, y, groups, one_hot_classes = self._check_rows(X, y, groups)
-        numbers, y_new = self._fit_resample(columns, y, groups)
+        numbers, y_new = self._fit_resample(columns, y, groups, **known)
         rounding = check_random_state(self.random_state)
         X_new = columns.new_rows(self.sample_indices_, numbers, rounding)
         if one_hot_classes is not None:

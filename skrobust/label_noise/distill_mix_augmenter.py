@@ -6,14 +6,16 @@ from numbers import Real
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from ..base.row_sampler import RowSampler
-from ..base.state import fill_random_states
+from ..base.state import fill_random_states, fit_context
 from ..neural.net_classifier import NetClassifier
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions
 from ..utils.targets import one_hot, soft_labels, take
+from ..utils.validation import check_trusted
 from .distillers import check_kept, fit_distiller, quality_weights, verdict
 from .early_training import CertainSamples
 from .label_noise_model import LabelNoiseModel
@@ -117,6 +119,8 @@ class DistillMixAugmenter(RowSampler):
     True
     """
 
+    __metadata_request__fit_resample = {"groups": True, "trusted": True}
+
     _parameter_constraints: dict = {
         **RowSampler._parameter_constraints,
         "distiller": [HasMethods(["fit", "get_params"]), None],
@@ -158,7 +162,44 @@ class DistillMixAugmenter(RowSampler):
         self.targets = targets
         self.random_state = random_state
 
-    def _fit_resample(self, columns, y, groups):
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit_resample(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        trusted: ArrayLike | None = None,
+    ):
+        """Make the new training rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Training rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels of any type, one-hot integers, or soft labels (floats, one column per class).
+        groups : array-like of shape (n_samples,), default=None
+            Group (patient) of every row.
+        trusted : array-like of bool of shape (n_samples,), default=None
+            Rows whose label has been checked and is right. They are kept, and teach the distiller,
+            if it accepts them, to judge the other rows.
+
+        Returns
+        -------
+        X_resampled : array of shape (n_samples_new, ...)
+            New rows, in the container and dtypes of X.
+        y_resampled : array of shape (n_samples_new,) or (n_samples_new, n_classes)
+            Their labels in the container of y, or a DataFrame of soft labels.
+
+        Raises
+        ------
+        ValueError
+            If the arguments do not fit each other, or contain values that cannot be used.
+        """
+        return self._resample(X, y, groups, trusted=check_trusted(trusted, y))
+
+    def _fit_resample(self, columns, y, groups, trusted=None):
         self._check_choices(groups)
         if isinstance(y, pd.DataFrame):
             classes, mass = y.columns.to_numpy(), y.to_numpy()
@@ -174,8 +215,9 @@ class DistillMixAugmenter(RowSampler):
             )
         distiller = LabelNoiseModel() if self.distiller is None else clone(self.distiller)
         distiller = fill_random_states(distiller, self.random_state)
-        self.distiller_ = fit_distiller(distiller, columns.X, labels, groups)
-        said = verdict(self.distiller_, len(labels))
+        known = {"groups": groups, "trusted": trusted}
+        self.distiller_ = fit_distiller(distiller, columns.X, labels, **known)
+        said = verdict(self.distiller_, len(labels), trusted)
         pool = np.arange(len(labels))
         if self.targets != "weighted":
             check_kept(self.distiller_, said.kept, labels)
@@ -188,7 +230,7 @@ class DistillMixAugmenter(RowSampler):
         if self.targets == "hard":
             return X_new, take(y, rows)
         if self.targets == "weighted":
-            weight = quality_weights(said.quality, labels)
+            weight = quality_weights(said.quality, labels, trusted)
             return X_new, soft_labels(mass[rows] * weight[rows, None], classes)
         share = self.alpha_[:, None]
         mixed = (1 - share) * mass[rows] + share * mass[self.partner_indices_]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from inspect import signature
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from ..utils.caching import cached
 from ..utils.groups import check_groups
 from ..utils.sklearn_private import HasMethods, Interval
 from ..utils.targets import check_class_labels
-from ..utils.validation import warn
+from ..utils.validation import check_trusted, warn
 
 KEEP_CONSTRAINTS = [Interval(Real, 0, 1, closed="right"), dict]
 
@@ -96,7 +97,9 @@ def _keep_best_groups(quality, codes, share, groups):
     return chosen[group]
 
 
-def quality_weights(quality: ArrayLike, y: ArrayLike | None = None) -> NDArray:
+def quality_weights(
+    quality: ArrayLike, y: ArrayLike | None = None, trusted: ArrayLike | None = None
+) -> NDArray:
     """Return sample weights from label quality, with mean 1 in every class.
 
     Weighting loses less on clean labels than leaving rows out. Weights of mean 1 within every class
@@ -108,6 +111,8 @@ def quality_weights(quality: ArrayLike, y: ArrayLike | None = None) -> NDArray:
         Probability that the label of a row is right. It is clipped to at least 0.02.
     y : array-like of shape (n_samples,), default=None
         Labels; without them the mean over all rows is 1.
+    trusted : array-like of bool of shape (n_samples,), default=None
+        Rows whose label has been checked: their weight is 1, and the others have mean 1.
 
     Returns
     -------
@@ -122,7 +127,11 @@ def quality_weights(quality: ArrayLike, y: ArrayLike | None = None) -> NDArray:
     """
     weight = np.clip(np.asarray(quality, dtype=float), 0.02, 1)
     codes = np.zeros(len(weight), int) if y is None else np.unique(y, return_inverse=True)[1]
-    return weight / (np.bincount(codes, weight) / np.bincount(codes))[codes]
+    others = np.full(len(weight), True) if trusted is None else ~np.asarray(trusted)
+    n_classes = codes.max() + 1
+    n_others = np.bincount(codes[others], minlength=n_classes)
+    mean = np.bincount(codes[others], weight[others], n_classes) / np.maximum(n_others, 1)
+    return np.where(others, weight / np.where(n_others > 0, mean, 1)[codes], 1.0)
 
 
 class LabelDistiller(VersionedState, BaseEstimator):
@@ -130,11 +139,11 @@ class LabelDistiller(VersionedState, BaseEstimator):
 
     A distiller has nothing to do with knowledge distillation. A subclass has an ``estimator`` and
     implements ``_score(X, codes, groups)``, which returns class probabilities of every row, NaN if
-    unknown; and, if it does not keep the best share
-    `keep` of every class, ``_select(codes, groups)``.
+    unknown; and, if it does not keep the best share `keep` of every class,
+    ``_select(codes, groups)``. If ``_score`` has a parameter ``trusted``, it gets these rows.
     """
 
-    __metadata_request__fit = {"groups": True}
+    __metadata_request__fit = {"groups": True, "trusted": True}
 
     _parameter_constraints: dict = {
         "memory": [str, HasMethods(["cache"]), None],
@@ -142,7 +151,14 @@ class LabelDistiller(VersionedState, BaseEstimator):
     }
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: ArrayLike, y: ArrayLike, *, groups: ArrayLike | None = None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        trusted: ArrayLike | None = None,
+    ):
         """Score the label of every row and choose the rows to keep.
 
         Parameters
@@ -154,6 +170,8 @@ class LabelDistiller(VersionedState, BaseEstimator):
             Labels, some of which may be wrong.
         groups : array-like of shape (n_samples,), default=None
             Group (patient) of every row.
+        trusted : array-like of bool of shape (n_samples,), default=None
+            Rows whose label has been checked and is right: their quality is 1, and they are kept.
 
         Returns
         -------
@@ -166,7 +184,9 @@ class LabelDistiller(VersionedState, BaseEstimator):
             If the input is malformed, or y has one class only.
         """
         X, codes, groups = self._check_rows(X, y, groups)
-        probabilities = self._score(X, codes, groups)
+        trusted = check_trusted(trusted, y)
+        known = {"trusted": trusted} if "trusted" in signature(self._score).parameters else {}
+        probabilities = self._score(X, codes, groups, **known)
         own = probabilities[np.arange(len(codes)), codes]
         known = ~np.isnan(own)
         usual = self._mean_of_classes(own, codes, known)
@@ -177,6 +197,11 @@ class LabelDistiller(VersionedState, BaseEstimator):
         self.quality_ = own
         self.kept_ = self._select(codes, groups)
         self.noisy_indices_ = _doubtful(self.label_probabilities_, codes, usual, known)
+        if trusted is not None:
+            self.label_probabilities_[trusted] = neutral[trusted]
+            self.quality_ = np.where(trusted, 1.0, own)
+            self.kept_ = self.kept_ | trusted
+            self.noisy_indices_ = self.noisy_indices_[~trusted[self.noisy_indices_]]
         return self
 
     @abstractmethod
@@ -304,17 +329,17 @@ class Verdict(NamedTuple):
     noisy: NDArray
 
 
-def fit_distiller(distiller: Any, X: Any, y: Any, groups: Any, sample_weight=None) -> Any:
+def fit_distiller(distiller: Any, X: Any, y: Any, **given: Any) -> Any:
     """Fit a distiller, of the user or of the library, with the arguments that it accepts."""
-    passed = {}
-    if groups is not None and has_fit_parameter(distiller, "groups"):
-        passed["groups"] = groups
-    if sample_weight is not None and has_fit_parameter(distiller, "sample_weight"):
-        passed["sample_weight"] = sample_weight
+    passed = {
+        name: value
+        for name, value in given.items()
+        if value is not None and has_fit_parameter(distiller, name)
+    }
     return distiller.fit(X, y, **passed)
 
 
-def verdict(distiller: Any, n_samples: int) -> Verdict:
+def verdict(distiller: Any, n_samples: int, trusted: NDArray | None = None) -> Verdict:
     """Return quality, kept rows and doubted rows; derive what a distiller does not give.
 
     A distiller only needs ``quality_``, numbers from 0 to 1. By default rows with a quality below
@@ -338,7 +363,11 @@ def verdict(distiller: Any, n_samples: int) -> Verdict:
         )
     doubted = np.flatnonzero(quality < 0.5)
     doubted = doubted[np.argsort(quality[doubted], kind="stable")]
-    return Verdict(quality, kept, np.asarray(getattr(distiller, "noisy_indices_", doubted)))
+    doubted = np.asarray(getattr(distiller, "noisy_indices_", doubted))
+    if trusted is not None:  # of which the user's distiller may know nothing
+        quality, kept = np.where(trusted, 1.0, quality), kept | trusted
+        doubted = doubted[~trusted[doubted]]
+    return Verdict(quality, kept, doubted)
 
 
 def check_kept(distiller: Any, kept: NDArray, y: NDArray) -> None:

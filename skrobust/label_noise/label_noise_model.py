@@ -24,7 +24,7 @@ from ..base.state import fit_context
 from ..utils.scores import class_scores
 from ..utils.sklearn_private import HasMethods, Interval, check_sample_weight
 from ..utils.targets import soft_labels
-from ..utils.validation import warn
+from ..utils.validation import check_trusted, warn
 from .distillers import DistillationWarning, LabelDistiller, warn_of_unjudged
 from .folds import partitions
 from .inner_fit import fit_soft, take_rows
@@ -34,6 +34,8 @@ _TINY = 1e-9
 # tables with more columns than this are reduced to principal components for the default judges
 _MOST_COLUMNS = 100
 _N_COMPONENTS = 50
+# how often trusted rows count in the training of judges
+_TRUSTED_WEIGHT = 3.0
 # judges must predict given labels of unseen units this many standard errors above chance
 _LEAST_Z = 0.5
 
@@ -115,12 +117,12 @@ class LabelNoiseModel(LabelDistiller):
         Patients whose label is not the most probable one, the worst first.
     noise_rates_ : DataFrame
         ``estimate``, ``lower`` and ``upper`` end of the 95% interval of the share of wrong labels:
-        of ``patients``, and of ``rows`` inside patients. NaN if unknown.
+        of ``patients``, and of ``rows`` inside patients, trusted ones left out. NaN if unknown.
     structure_weights_ : Series
         Weight of every kind of scores.
     out_of_fold_auc_ : float
         AUC with which the judges predict the given labels of unseen patients (of rows, if these
-        are independent).
+        are independent). Trusted ones count three times.
     label_probabilities_ : ndarray of shape (n_samples, n_classes)
         As ``row_probabilities_``.
     classes_ : ndarray of shape (n_classes,)
@@ -210,6 +212,7 @@ class LabelNoiseModel(LabelDistiller):
         sample_weight: ArrayLike | None = None,
         *,
         groups: ArrayLike | None = None,
+        trusted: ArrayLike | None = None,
     ) -> LabelNoiseModel:
         """Estimate how probable every label is.
 
@@ -223,6 +226,10 @@ class LabelNoiseModel(LabelDistiller):
             Weights of the rows, in training judges and as evidence; they are scaled to mean 1.
         groups : array-like of shape (n_samples,), default=None
             Group (patient) of every row.
+        trusted : array-like of bool of shape (n_samples,), default=None
+            Rows whose label has been checked and is right. If the trusted rows of a patient agree,
+            its true class is theirs; they count three times in training the judges, and say
+            nothing about the share of wrong labels.
 
         Returns
         -------
@@ -239,6 +246,8 @@ class LabelNoiseModel(LabelDistiller):
         n = len(codes)
         clean = np.isin(self.classes_, self._known_classes("clean_classes", self.clean_classes))
         impurity = self._impurity_of_classes()
+        trusted = check_trusted(trusted, y)
+        trusted = np.zeros(n, bool) if trusted is None else trusted
         weight = np.ones(n)
         if sample_weight is not None:
             weight = check_sample_weight(sample_weight, np.empty((n, 1)), ensure_non_negative=True)
@@ -262,10 +271,11 @@ class LabelNoiseModel(LabelDistiller):
             folds=folds,
             impurity=impurity,
             clean=clean,
+            trusted=trusted,
             prior=self.prior,
             n_jobs=self.n_jobs,
         )
-        self._set_results(found, codes, unit, names)
+        self._set_results(found, codes, unit, names, trusted)
         return self
 
     def __sklearn_tags__(self):
@@ -294,7 +304,7 @@ class LabelNoiseModel(LabelDistiller):
             )
         return share
 
-    def _set_results(self, found, codes, unit, names):
+    def _set_results(self, found, codes, unit, names, trusted):
         """Set the fitted attributes; warn where the labels could not be judged."""
         kinds, P = found["kinds"], found["probabilities"]
         n, K = P.shape
@@ -302,7 +312,9 @@ class LabelNoiseModel(LabelDistiller):
         self.out_of_fold_auc_, error = found["auc"], found["auc_error"]
         judged = found["judged"]
         neutral = not judged.any() or not self.out_of_fold_auc_ > 0.5 + _LEAST_Z * error
-        if neutral:
+        if neutral and trusted.all():
+            judged = np.zeros(n, bool)
+        elif neutral:
             warn(
                 f"the classifiers that judge labels predict those of unseen "
                 f"{'patients' if len(names) < n else 'rows'} hardly better than chance (AUC "
@@ -414,25 +426,39 @@ class _Kind(NamedTuple):
 
 
 def _explain(
-    estimator, X, y, unit, weight, folds, impurity, clean, prior, n_jobs
+    estimator, X, y, unit, weight, folds, impurity, clean, trusted, prior, n_jobs
 ) -> dict[str, Any]:
     """Return kinds, probabilities of rows, rows that could be judged, and the judges' AUC."""
-    model = _Explanation(estimator, X, y, unit, weight, folds, impurity, clean, prior, n_jobs)
+    model = _Explanation(
+        estimator, X, y, unit, weight, folds, impurity, clean, trusted, prior, n_jobs
+    )
     return model.run()
 
 
 class _Explanation:
     """The steps of the noise model over one training set."""
 
-    def __init__(self, estimator, X, y, unit, weight, folds, impurity, clean, prior, n_jobs):
+    def __init__(
+        self, estimator, X, y, unit, weight, folds, impurity, clean, trusted, prior, n_jobs
+    ):
         self.classes, self.codes = np.unique(y, return_inverse=True)
         self.K, self.n, self.G = len(self.classes), len(y), unit.max() + 1
         self.unit, self.weight, self.folds = unit, weight, folds
         self.impurity, self.clean, self.prior, self.n_jobs = impurity, clean, prior, n_jobs
         self.given = np.eye(self.K)[self.codes]
-        self.counts = np.zeros((self.G, self.K))
-        np.add.at(self.counts, unit, self.given * weight[:, None])
-        self.size = self.counts.sum(1)
+        self.trusted = trusted
+        labels = np.zeros((self.G, self.K))
+        np.add.at(labels, unit, self.given * weight[:, None])
+        self.size = labels.sum(1)
+        # labels that may be wrong, and the class of units that trusted rows tell
+        doubted = self.given * (weight * ~trusted)[:, None]
+        self.counts, seen = np.zeros((self.G, self.K)), np.zeros((self.G, self.K), int)
+        np.add.at(self.counts, unit, doubted)
+        np.add.at(seen, unit, (self.given * trusted[:, None]).astype(int))
+        self.known = np.where((seen > 0).sum(1) == 1, seen.argmax(1), -1)
+        self.row_known = np.where(trusted, self.codes, -1)
+        # rows as they count in the training of judges
+        self.training = weight * np.where(trusted, _TRUSTED_WEIGHT, 1.0)
         self.single = self.n == self.G
         features = numeric_features(X, needed=estimator is None)
         self.means = None
@@ -442,13 +468,13 @@ class _Explanation:
             self.means /= np.maximum(self.size, _TINY)[:, None]
         self.X = features if estimator is None else X
         self.estimator = _logistic(0.03) if estimator is None else estimator
-        self.mixed = (self.counts.max(1) < self.size * (1 - 1e-9)).any()
-        self.label_of_unit = self.counts.argmax(1)
+        self.mixed = (labels.max(1) < self.size * (1 - 1e-9)).any()
+        self.label_of_unit = labels.argmax(1)
         self.start: dict[bytes, NDArray] = {}
 
     def run(self) -> dict[str, Any]:
         """Return all results of the noise model."""
-        kinds = self.kinds() if self.judged_rows().any() else []
+        kinds = self.kinds() if (self.judged_rows() & ~self.trusted).any() else []
         if not kinds:
             nothing = {"judged": np.zeros(self.n, bool), "auc": np.nan, "auc_error": np.nan}
             return {"kinds": [], "probabilities": self.given, **nothing}
@@ -459,7 +485,7 @@ class _Explanation:
             P = self.with_impurity(P)
         P = P.clip(0)
         P /= P.sum(1, keepdims=True)  # rounding
-        fixed = self.clean[self.codes]
+        fixed = self.clean[self.codes] | self.trusted
         P[fixed] = self.given[fixed]
         auc, error = self.auc(kinds)
         return {
@@ -491,30 +517,37 @@ class _Explanation:
 
     def kind(self, name, S, of_units=True) -> _Kind:
         """Fit the noise rates to scores of units."""
-        counts = self.counts if of_units else self.given * self.weight[:, None]
+        counts, known = self.counts, self.known
+        if not of_units:
+            counts = self.given * (self.weight * ~self.trusted)[:, None]
+            known = self.row_known
         judged = self.judged_units() if of_units else self.judged_rows()
         rates = NoiseRates(self.K, rows=of_units, prior=self.prior, clean=self.clean)
-        rates.fit(S[judged], counts[judged])
+        rates.fit(S[judged], counts[judged], known[judged])
         unit = self.unit if of_units else np.arange(self.n)
         return _Kind(
             name,
             rates,
-            rates.posterior(S, counts),
+            rates.posterior(S, counts, known),
             rates.predicted(S),
             unit,
             of_units and not self.single,
         )
 
-    def majority(self, known) -> NDArray:
-        """Return P(z) of every unit from its labels alone; the rate is that of the known units."""
-        key = known.tobytes()
+    def majority(self, units) -> NDArray:
+        """Return P(z) of every unit from its labels alone; the rate is that of the given units."""
+        key = units.tobytes()
         if key not in self.start:
             rates = NoiseRates(self.K, patients=False, prior=self.prior)
             zeros = np.zeros((self.G, self.K))
-            self.start[key] = rates.fit(zeros[known], self.counts[known]).posterior(
-                zeros, self.counts
-            )
+            rates.fit(zeros[units], self.counts[units], self.known[units])
+            self.start[key] = rates.posterior(zeros, self.counts, self.known)
         return self.start[key]
+
+    def shares(self, posterior, rows) -> NDArray:
+        """Return the soft labels of rows to train on: their unit's, or what is known of them."""
+        trusted = self.trusted[rows, None]
+        return np.where(trusted, self.given[rows], posterior[self.unit[rows]])
 
     def pool(self, L, correlation) -> NDArray:
         """Return scores of units: sums over rows, which are correlated."""
@@ -529,7 +562,7 @@ class _Explanation:
                 self.estimator,
                 take_rows(self.X, train),
                 shares,
-                self.weight[train],
+                self.training[train],
                 self.unit[train],
                 take_rows(self.X, test),
                 self.classes,
@@ -545,7 +578,7 @@ class _Explanation:
             for h in np.unique(fold):
                 train, test = np.flatnonzero(f != h), np.flatnonzero(f == h)
                 if of_units:
-                    shares = self.majority(fold != h)[self.unit[train]]
+                    shares = self.shares(self.majority(fold != h), train)
                 else:
                     shares = self.given[train]
                 tasks.append((train, shares, test))
@@ -566,7 +599,7 @@ class _Explanation:
                     _logistic(C),
                     self.means[train],
                     self.majority(fold != h)[train],
-                    self.size[train],
+                    self.size[train] * np.where(self.known[train] < 0, 1, _TRUSTED_WEIGHT),
                     train,
                     self.means[test],
                     self.classes,
@@ -592,7 +625,7 @@ class _Explanation:
             tasks = []
             for a, b in pairs:
                 train = np.flatnonzero((f != a) & (f != b))
-                shares = self.majority((fold != a) & (fold != b))[self.unit[train]]
+                shares = self.shares(self.majority((fold != a) & (fold != b)), train)
                 tasks.append((train, shares, np.flatnonzero((f == a) | (f == b))))
             scores = dict(zip(pairs, self.in_parallel(tasks), strict=True))
             tests = [t[2] for t in tasks]
@@ -612,8 +645,8 @@ class _Explanation:
                 )
                 S = self.pool(inner, correlation)
                 rates = NoiseRates(self.K, prior=self.prior, n_grid=5, clean=self.clean)
-                rates.fit(S[known], self.counts[known])
-                shares = rates.posterior(S, self.counts)[self.unit[train]]
+                rates.fit(S[known], self.counts[known], self.known[known])
+                shares = self.shares(rates.posterior(S, self.counts, self.known), train)
                 tasks.append((train, shares, np.flatnonzero(f == h)))
             for (_, _, test), result in zip(tasks, self.in_parallel(tasks), strict=True):
                 if result is not None:
@@ -653,9 +686,9 @@ class _Explanation:
         for kind in kinds:
             predicted += kind.weight * kind.predicted[kind.unit]
         if by_row:
-            known, labels = self.judged_rows(), self.codes
+            known, labels, checked = self.judged_rows(), self.codes, self.trusted
         else:
-            known, labels = self.judged_units(), self.label_of_unit
+            known, labels, checked = self.judged_units(), self.label_of_unit, self.known >= 0
             mean = np.zeros((self.G, self.K))
             np.add.at(mean, self.unit, predicted)
             predicted = mean / np.bincount(self.unit)[:, None]
@@ -664,7 +697,8 @@ class _Explanation:
             own = labels[known] == k
             n_own, n_rest = own.sum(), (~own).sum()
             if n_own and n_rest:
-                values.append(roc_auc_score(own, predicted[known, k]))
+                weight = np.where(checked[known], _TRUSTED_WEIGHT, 1.0)
+                values.append(roc_auc_score(own, predicted[known, k], sample_weight=weight))
                 errors.append((n_own + n_rest + 1) / (12 * n_own * n_rest))
         if not values:
             return np.nan, np.nan
@@ -689,7 +723,7 @@ class _Explanation:
         log_others = logsumexp(others, axis=1)
         result = P.copy()
         for k in np.flatnonzero(self.impurity):
-            rows = judged & (self.codes == k)
+            rows = judged & (self.codes == k) & ~self.trusted
             share, doubt = self.impurity[k], log_others - L[:, k]
 
             def excess(offset, rows=rows, share=share, doubt=doubt):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from numbers import Integral
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +20,7 @@ from ..utils.groups import check_groups
 from ..utils.scores import class_scores
 from ..utils.sklearn_private import HasMethods, StrOptions, check_sample_weight
 from ..utils.targets import check_class_labels
-from ..utils.validation import warn
+from ..utils.validation import check_trusted, warn
 from .distillers import (
     DistillationWarning,
     check_kept,
@@ -148,7 +148,7 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
     True
     """
 
-    __metadata_request__fit = {"groups": True}
+    __metadata_request__fit = {"groups": True, "trusted": True}
 
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit", "predict"])],
@@ -187,6 +187,7 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         sample_weight: ArrayLike | None = None,
         *,
         groups: ArrayLike | None = None,
+        trusted: ArrayLike | None = None,
     ) -> LabelQualityReweighter:
         """Score the labels and fit the classifier.
 
@@ -201,6 +202,9 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         groups : array-like of shape (n_samples,), default=None
             Group (patient) of every row, for the distiller, the trials and the parts of the
             classifier that accept them.
+        trusted : array-like of bool of shape (n_samples,), default=None
+            Rows whose label has been checked and is right. They keep label and weight, and teach
+            the distiller, if it accepts them, to judge the other rows.
 
         Returns
         -------
@@ -214,6 +218,8 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
             `use` needs, or the input is malformed.
         """
         X, labels, weight, groups = self._check_input(X, y, sample_weight, groups)
+        trusted = check_trusted(trusted, y)
+        data = _Rows(X, labels, weight, groups, trusted)
         if self.use != "select" or weight is not None:
             check_takes_weights(self.estimator)
         distiller = LabelNoiseModel() if self.distiller is None else self.distiller
@@ -222,16 +228,16 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
             distiller.set_params(memory=self.memory)
         estimator = fill_random_states(clone(self.estimator), self.random_state)
         unfitted = clone(distiller)
-        distiller = fit_distiller(distiller, X, labels, groups, weight)
-        said = verdict(distiller, len(labels))
+        distiller = data.distil(distiller)
+        said = verdict(distiller, len(labels), trusted)
         use = self._use(distiller)
-        self.veto_ = self._trials(estimator, unfitted, use, distiller, X, labels, weight, groups)
+        self.veto_ = self._trials(estimator, unfitted, use, distiller, data)
         ones = np.ones(len(labels)) if weight is None else weight
         if self.veto_ is not None and self.veto_.stepped_in:
             self.estimator_ = fit_inside(estimator, X, labels, sample_weight=weight, groups=groups)
             self.sample_weight_ = ones
         else:
-            self.estimator_, share = _fit(estimator, distiller, use, X, labels, weight, groups)
+            self.estimator_, share = _fit(estimator, distiller, use, data)
             self.sample_weight_ = share * ones
         self.distiller_, self.quality_, self.noisy_indices_ = distiller, said.quality, said.noisy
         return self
@@ -263,7 +269,7 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
             )
         return ("relabel" if has_shares else "weight") if self.use == "auto" else self.use
 
-    def _trials(self, estimator, distiller, use, fitted, X, y, weight, groups) -> Veto | None:
+    def _trials(self, estimator, distiller, use, fitted, data) -> Veto | None:
         """Return the result of trials of the distiller, and warn if it is worse."""
         if self.veto is False:
             return None
@@ -277,11 +283,8 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
             estimator=estimator,
             distiller=distiller,
             use=use,
-            X=X,
-            y=y,
-            weight=weight,
-            groups=groups,
-            splits=_trial_folds(X, y, groups, self.random_state),
+            data=data,
+            splits=_trial_folds(data.X, data.y, data.groups, self.random_state),
             n_jobs=self.n_jobs,
         )
         if len(differences) < _N_FOLDS:
@@ -319,16 +322,39 @@ def _changes_nothing(distiller) -> bool:
     return bool((np.asarray(distiller.quality_) > 1 - 1e-9).all())
 
 
-def _fit(estimator, distiller, use, X, y, weight, groups):
+class _Rows(NamedTuple):
+    """Training rows, and what is known of them."""
+
+    X: Any
+    y: NDArray
+    weight: NDArray | None
+    groups: NDArray | None
+    trusted: NDArray | None
+
+    def take(self, rows: NDArray) -> _Rows:
+        """Return some of the rows."""
+        rest = [None if values is None else values[rows] for values in self[1:]]
+        return _Rows(take_rows(self.X, rows), *rest)
+
+    def distil(self, distiller: Any) -> Any:
+        """Fit a distiller."""
+        known = {"groups": self.groups, "sample_weight": self.weight, "trusted": self.trusted}
+        return fit_distiller(distiller, self.X, self.y, **known)
+
+
+def _fit(estimator, distiller, use, data):
     """Fit with the results of a distiller; return the classifier and the given labels' share."""
+    X, y, weight, groups, trusted = data
+    said = verdict(distiller, len(y), trusted)
     if use == "relabel":
         shares = distiller.row_probabilities_
         classes, shares = np.asarray(shares.columns), shares.to_numpy()
+        if trusted is not None:
+            shares = np.where(trusted[:, None], y[:, None] == classes, shares)
         fitted = fit_soft(estimator, X, shares, classes, sample_weight=weight, groups=groups)
-        return fitted, verdict(distiller, len(y)).quality
-    said = verdict(distiller, len(y))
+        return fitted, said.quality
     if use == "weight":
-        share = quality_weights(said.quality, y)
+        share = quality_weights(said.quality, y, trusted)
         weight = share if weight is None else share * weight
         return fit_inside(estimator, X, y, sample_weight=weight, groups=groups), share
     check_kept(distiller, said.kept, y)
@@ -355,29 +381,29 @@ def _trial_folds(X, y, groups, random_state) -> list[tuple[NDArray, NDArray]]:
     return [split for splits in repeats for split in splits]
 
 
-def _differences(estimator, distiller, use, X, y, weight, groups, splits, n_jobs) -> list[float]:
+def _differences(estimator, distiller, use, data, splits, n_jobs) -> list[float]:
     """Return the differences in AUC of all trials that can be made."""
+    y = data.y
     results = Parallel(n_jobs=n_jobs)(
-        delayed(_trial)(estimator, distiller, use, X, y, weight, groups, train, test)
+        delayed(_trial)(estimator, distiller, use, data, train, test)
         for train, test in splits
         if len(np.unique(y[train])) == len(np.unique(y)) and len(np.unique(y[test])) > 1
     )
     return [difference for difference in results if np.isfinite(difference)]
 
 
-def _trial(estimator, distiller, use, X, y, weight, groups, train, test) -> float:
+def _trial(estimator, distiller, use, data, train, test) -> float:
     """Return AUC on given labels of the test rows, with the distiller minus without."""
-    X_train, y_train = take_rows(X, train), y[train]
-    w = None if weight is None else weight[train]
-    g = None if groups is None else groups[train]
+    known, classes = data.take(train), np.unique(data.y)
     with warnings.catch_warnings():
         # one warning about the labels is given for all of them
         warnings.simplefilter("ignore", DistillationWarning)
-        fitted = fit_distiller(clone(distiller), X_train, y_train, g, w)
-        said, _ = _fit(clone(estimator), fitted, use, X_train, y_train, w, g)
-    given = fit_inside(clone(estimator), X_train, y_train, sample_weight=w, groups=g)
-    X_test, classes = take_rows(X, test), np.unique(y)
-    return _auc(said, X_test, y[test], classes) - _auc(given, X_test, y[test], classes)
+        said, _ = _fit(clone(estimator), known.distil(clone(distiller)), use, known)
+    given = fit_inside(
+        clone(estimator), known.X, known.y, sample_weight=known.weight, groups=known.groups
+    )
+    X_test, y_test = take_rows(data.X, test), data.y[test]
+    return _auc(said, X_test, y_test, classes) - _auc(given, X_test, y_test, classes)
 
 
 def _auc(fitted, X, y, classes) -> float:

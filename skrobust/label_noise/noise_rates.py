@@ -81,22 +81,26 @@ class NoiseRates:
         flips[np.diag_indices(self.K)] = np.where(others > 0, 1 - c, 1.0)
         return np.log(np.maximum(flips, _TINY))
 
-    def _log_joint(self, S, counts, scale, offset, log_flips, beta):
-        """Return log P(labels, z | S) of every unit, (units, K), and the share of each label l."""
+    def _log_joint(self, S, counts, known, scale, offset, log_flips, beta):
+        """Return log P(z | S), log P(labels | z) and its summands over l, of every unit."""
         log_z = scale * S + offset
         log_z = log_z - _logsumexp(log_z)[:, None]
         others = counts.sum(1, keepdims=True) - counts
         given = counts * np.log1p(-beta) + others * np.log(beta / (self.K - 1))
         joint = log_flips[None] + given[:, None, :]
-        total = _logsumexp(joint)
-        return log_z, total, joint
+        return log_z, _logsumexp(joint) + _excluded(known, self.K), joint
 
-    def fit(self, S: NDArray, counts: NDArray) -> NoiseRates:
-        """Fit to scores (units, K) and counts of given labels (units, K)."""
+    def fit(self, S: NDArray, counts: NDArray, known: NDArray | None = None) -> NoiseRates:
+        """Fit to scores (units, K) and counts of given labels (units, K).
+
+        `known` has the true class of units where it is known, -1 elsewhere; their counts are those
+        of labels that may be wrong all the same.
+        """
         # equal units count together: labels alone are few different ones
         K, deviation = self.K, S.std() + _TINY
         S = S / deviation
         size = counts.sum(1, keepdims=True)
+        known = np.full(len(S), -1) if known is None else known
         varies = self.rows and bool((counts.max(1) < size[:, 0] * (1 - 1e-9)).any())
         start = np.r_[1.0, np.zeros(K - 1), -1.0] if varies else np.r_[1.0, np.zeros(K - 1)]
         bounds = [(-3, 4)] + [(-5, 5)] * (K - 1) + [(-7, 6)] * varies
@@ -107,7 +111,7 @@ class NoiseRates:
             def loss(v, log_flips=log_flips):
                 beta = self.most * expit(v[K]) if varies else 1e-6
                 log_z, given, joint = self._log_joint(
-                    S, counts, np.exp(v[0]), np.r_[0, v[1:K]], log_flips, beta
+                    S, counts, known, np.exp(v[0]), np.r_[0, v[1:K]], log_flips, beta
                 )
                 log_joint = log_z + given
                 per_unit = _logsumexp(log_joint)
@@ -118,7 +122,7 @@ class NoiseRates:
                 gradient[0] = np.exp(v[0]) * (slope * S).sum() - (v[0] - 1)
                 gradient[1:K] = slope[:, 1:].sum(0) - v[1:K] / 4
                 if varies:
-                    of_label = np.exp(joint - given[:, :, None])  # P(l | z, labels)
+                    of_label = softmax(joint, axis=2)  # P(l | z, labels)
                     by_beta = (size - counts) / beta - counts / (1 - beta)
                     by_beta = (q * (of_label * by_beta[:, None, :]).sum(2)).sum()
                     share = 0.999 * beta / self.most
@@ -146,13 +150,15 @@ class NoiseRates:
         self.log_evidence_ = float(_logsumexp(np.array(log_weight)) - np.log(len(log_weight)))
         return self
 
-    def posterior(self, S: NDArray, counts: NDArray) -> NDArray:
+    def posterior(self, S: NDArray, counts: NDArray, known: NDArray | None = None) -> NDArray:
         """Return P(z | scores, labels), averaged over c."""
+        known = np.full(len(S), -1) if known is None else known
         total = np.zeros(S.shape)
         for weight, part in zip(self.weight_, self.parts_, strict=True):
             if weight > 1e-4:
+                log_flips = self._log_flips(part.patients)
                 log_z, given, _ = self._log_joint(
-                    S, counts, part.scale, part.offset, self._log_flips(part.patients), part.rows
+                    S, counts, known, part.scale, part.offset, log_flips, part.rows
                 )
                 total += weight * softmax(log_z + given, axis=1)
         return total / total.sum(1, keepdims=True)
@@ -163,6 +169,11 @@ class NoiseRates:
             weight * softmax(part.scale * S + part.offset, axis=1)
             for weight, part in zip(self.weight_, self.parts_, strict=True)
         )
+
+
+def _excluded(known: NDArray, K: int) -> NDArray:
+    """Return what is added to log probabilities of classes: far below 0 for impossible ones."""
+    return np.where((known[:, None] < 0) | (known[:, None] == np.arange(K)), 0.0, -1e4)
 
 
 def _deviation(loss, v) -> float:

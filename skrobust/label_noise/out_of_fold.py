@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,10 @@ class OutOfFoldLabelQuality(LabelDistiller):
         Share of every class to keep; a dict gives it by class, and keeps classes that it does not
         name whole, for noise that occurs in one class only. At group level whole groups are kept or
         left out. 0.5 is better if 30% of the patients, or 40% of the rows, are mislabelled.
+    trusted_weight : float > 0, default=3.0
+        How often a trusted row counts in training the classifiers that judge; ignored without
+        trusted rows. A value other than 1 needs a classifier whose ``fit`` takes
+        ``sample_weight``.
     n_jobs : int, default=None
         Number of fits at a time.
     memory : str or object with the joblib.Memory interface, default=None
@@ -111,6 +115,7 @@ class OutOfFoldLabelQuality(LabelDistiller):
         "cv": ["cv_object", Interval(Integral, 2, None, closed="left")],
         "level": [StrOptions({"row", "group"})],
         "n_repeats": [Interval(Integral, 1, None, closed="left")],
+        "trusted_weight": [Interval(Real, 0, None, closed="neither")],
         "keep": KEEP_CONSTRAINTS,
         "n_jobs": [Integral, None],
     }
@@ -123,6 +128,7 @@ class OutOfFoldLabelQuality(LabelDistiller):
         level="row",
         n_repeats=1,
         keep=0.7,
+        trusted_weight=3.0,
         n_jobs=None,
         memory=None,
         random_state=None,
@@ -132,20 +138,25 @@ class OutOfFoldLabelQuality(LabelDistiller):
         self.level = level
         self.n_repeats = n_repeats
         self.keep = keep
+        self.trusted_weight = trusted_weight
         self.n_jobs = n_jobs
         self.memory = memory
         self.random_state = random_state
 
-    def _score(self, X, codes, groups):
+    def _score(self, X, codes, groups, trusted=None):
         if self.level == "group":
             require_groups(groups)
         self._keep_of_classes()
         repeats = partitions(self.cv, self.n_repeats, X, codes, groups, self.random_state)
+        weight = None
+        if trusted is not None and self.trusted_weight != 1:
+            weight = np.where(trusted, float(self.trusted_weight), 1.0)
         probabilities = self._cached(_out_of_fold, ignore=["n_jobs"])(
             estimator=self._seeded_estimator(),
             X=X,
             y=self.classes_[codes],
             groups=groups,
+            weight=weight,
             repeats=repeats,
             n_jobs=self.n_jobs,
         )
@@ -156,11 +167,11 @@ class OutOfFoldLabelQuality(LabelDistiller):
         return keep_best(self.quality_, codes, self._keep_of_classes(), groups)
 
 
-def _out_of_fold(estimator, X, y, groups, repeats, n_jobs) -> NDArray:
+def _out_of_fold(estimator, X, y, groups, weight, repeats, n_jobs) -> NDArray:
     """Return probabilities from classifiers that have not seen the row, mean over repeats."""
     splits = [split for splits in repeats for split in splits]
     results = Parallel(n_jobs=n_jobs)(
-        delayed(_score_fold)(estimator, X, y, groups, train, test) for train, test in splits
+        delayed(_score_fold)(estimator, X, y, groups, weight, train, test) for train, test in splits
     )
     total, times = np.zeros((len(y), len(np.unique(y)))), np.zeros(len(y))
     for (_, test), probabilities in zip(splits, results, strict=True):
@@ -171,7 +182,7 @@ def _out_of_fold(estimator, X, y, groups, repeats, n_jobs) -> NDArray:
         return total / times[:, None]  # NaN if no repeat could judge
 
 
-def _score_fold(estimator, X, y, groups, train, test) -> NDArray:
+def _score_fold(estimator, X, y, groups, weight, train, test) -> NDArray:
     """Return the probabilities of one test fold, NaN for classes missing in the training fold."""
     classes, codes = np.unique(y, return_inverse=True)
     trained = np.unique(codes[train])
@@ -188,6 +199,7 @@ def _score_fold(estimator, X, y, groups, train, test) -> NDArray:
         clone(estimator),
         take_rows(X, train),
         y[train],
+        sample_weight=None if weight is None else weight[train],
         groups=None if groups is None else groups[train],
     )
     probabilities = class_scores(fitted, take_rows(X, test), classes)

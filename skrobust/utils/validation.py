@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from .sklearn_private import num_samples
+
 
 def check_none_missing(values: ArrayLike, name: str, what: str) -> NDArray:
     """Return labels or groups as an array, or raise if some are missing."""
@@ -29,6 +31,31 @@ def check_none_missing(values: ArrayLike, name: str, what: str) -> NDArray:
             "none); drop these rows, or fill them in."
         )
     return array
+
+
+def check_trusted(trusted: ArrayLike | None, y: ArrayLike) -> NDArray | None:
+    """Return which rows have a checked label, as booleans; None if no row has one."""
+    if trusted is None:
+        return None
+    n_samples = num_samples(y)
+    if getattr(y, "_row_origin", None) is not None:
+        raise ValueError(
+            "the rows come from a sampler, but trusted belongs to the rows before it. Give it to "
+            "the sampler, or put the step that needs it first."
+        )
+    trusted = check_none_missing(trusted, "trusted", "True or False")
+    if trusted.shape != (n_samples,):
+        raise ValueError(
+            f"trusted has shape {trusted.shape} but X has {n_samples} rows. Give True or False for "
+            "every row; in a pipeline, put samplers after the step that needs it."
+        )
+    if trusted.dtype.kind != "b" and not np.isin(trusted, [False, True]).all():
+        raise ValueError(
+            f"trusted holds {np.unique(trusted.astype(str))[:3].tolist()}, expected True for rows "
+            "whose label has been checked and False for the others, not their indices or labels."
+        )
+    trusted = trusted.astype(bool)
+    return trusted if trusted.any() else None
 
 
 def check_finite_rows(values: NDArray, what: str) -> NDArray:

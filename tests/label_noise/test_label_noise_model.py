@@ -68,10 +68,17 @@ def test_likelihood_is_the_sum_over_true_classes_and_labels_of_patients(K, clean
     labels = [rng.randint(K, size=n) for n in rng.randint(1, 6, size=9)]
     counts = np.array([np.bincount(own, minlength=K) for own in labels], float)
     rates = NoiseRates(K, clean=np.isin(np.arange(K), clean))
-    log_z, given, _ = rates._log_joint(S, counts, scale, offset, rates._log_flips(c), beta)
+    known = np.full(9, -1)
+    log_z, given, _ = rates._log_joint(S, counts, known, scale, offset, rates._log_flips(c), beta)
     for g, own in enumerate(labels):
         expected = enumerated(S[g], own, scale, offset, c, beta, clean)
         assert_allclose(np.exp(log_z[g] + given[g]), expected, rtol=1e-8, atol=1e-12)
+        told = np.arange(9) % K
+        _, given_told, _ = rates._log_joint(
+            S, counts, told, scale, offset, rates._log_flips(c), beta
+        )
+        of_others = expected * (np.arange(K) != told[g])
+        assert_allclose(np.exp(log_z[g] + given_told[g]), expected - of_others, atol=1e-12)
 
 
 @pytest.mark.parametrize("K", [2, 3])
@@ -103,7 +110,8 @@ def test_the_gradient_is_that_of_the_penalised_likelihood(monkeypatch):
     rng = np.random.RandomState(2)
     for K in (2, 4):
         counts = rng.multinomial(5, np.full(K, 1 / K), size=20).astype(float)
-        NoiseRates(K, n_grid=3).fit(rng.normal(size=(20, K)), counts)
+        for known in (None, np.where(np.arange(20) < 12, -1, np.arange(20) % K)):
+            NoiseRates(K, n_grid=3).fit(rng.normal(size=(20, K)), counts, known)
     assert max(checked) < 1e-3
 
 
@@ -155,6 +163,7 @@ def test_scores_of_a_fold_do_not_depend_on_its_labels(noise):
             [fold],
             np.zeros(2),
             np.zeros(2, bool),
+            np.zeros(len(y), bool),
             1.0,
             None,
         )

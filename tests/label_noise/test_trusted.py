@@ -1,0 +1,282 @@
+"""Rows whose label has been checked: they teach the judges, and keep their label."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from imblearn.pipeline import Pipeline as SamplerPipeline
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import BaseEstimator
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skrobust import (
+    CertainSamples,
+    DistillMixAugmenter,
+    EarlyLabelQuality,
+    LabelNoiseModel,
+    LabelQualityReweighter,
+    NetClassifier,
+    OutOfFoldLabelQuality,
+    ResamplingClassifier,
+    flip_labels,
+    make_mr_spectra,
+)
+from skrobust.label_noise import quality_weights
+
+# the paper's rule keeps few rows here; without trusted rows, judges can be at chance
+quiet = pytest.mark.filterwarnings("ignore::skrobust.DistillationWarning")
+LINEAR = LogisticRegression(C=0.1)
+
+
+def spectra(seed=0, wrong=0.3, share_trusted=0.3):
+    """Return spectra, some of whose patients are mislabelled but for the trusted ones."""
+    data = make_mr_spectra(60, n_voxels=5, impurity=0, random_state=seed)
+    y, _ = flip_labels(data.target, wrong, groups=data.groups, random_state=seed)
+    chosen = np.random.RandomState(seed).permutation(60)[: round(60 * share_trusted)]
+    trusted = np.isin(data.groups, np.unique(data.groups)[chosen])
+    y = np.where(trusted, data.target, y)
+    X = StandardScaler().fit_transform(data.data)
+    return X, y, data.groups, trusted, y != data.target
+
+
+def distillers():
+    net = NetClassifier(max_epochs=2, module__width=4, random_state=0)
+    return {
+        "noise model": LabelNoiseModel(random_state=0),
+        "by patient": OutOfFoldLabelQuality(LINEAR, level="group", random_state=0),
+        "by row": OutOfFoldLabelQuality(LINEAR, random_state=0),
+        "early": EarlyLabelQuality(net),
+        "certain": CertainSamples(net, max_epochs=2),
+    }
+
+
+@quiet
+@pytest.mark.parametrize("name", list(distillers()))
+def test_trusted_rows_are_right_in_every_distiller(name):
+    X, y, groups, trusted, _ = spectra()
+    fitted = distillers()[name].fit(X, y, groups=groups, trusted=trusted)
+    assert (fitted.quality_[trusted] == 1).all()
+    assert fitted.kept_[trusted].all()
+    assert not trusted[fitted.noisy_indices_].any()
+    own = fitted.label_probabilities_[trusted, np.searchsorted(fitted.classes_, y[trusted])]
+    assert (own == 1).all()
+    assert (fitted.quality_[~trusted] < 1).any()
+
+
+@quiet
+@pytest.mark.parametrize("name", ["noise model", "by patient", "certain"])
+def test_nobody_trusted_is_as_without(name):
+    X, y, groups, _, _ = spectra()
+    nobody = distillers()[name].fit(X, y, groups=groups, trusted=np.zeros(len(y), bool))
+    assert_array_equal(nobody.quality_, distillers()[name].fit(X, y, groups=groups).quality_)
+
+
+@quiet
+@pytest.mark.parametrize("name", ["noise model", "by patient"])
+def test_trusted_patients_teach_the_judges_of_the_others(name):
+    gains = []
+    for seed in range(3):
+        X, y, groups, trusted, wrong = spectra(seed, wrong=0.45)
+        told = distillers()[name].fit(X, y, groups=groups, trusted=trusted).quality_
+        alone = distillers()[name].fit(X, y, groups=groups).quality_
+        gains.append(
+            roc_auc_score(wrong[~trusted], -told[~trusted])
+            - roc_auc_score(wrong[~trusted], -alone[~trusted])
+        )
+    assert np.mean(gains) > 0.02
+
+
+def test_all_trusted_leaves_nothing_to_judge(recwarn):
+    X, y, groups, _, _ = spectra()
+    fitted = LabelNoiseModel(random_state=0).fit(X, y, groups=groups, trusted=np.ones(len(y), bool))
+    assert (fitted.quality_ == 1).all()
+    assert not recwarn.list
+
+
+def test_a_checked_row_tells_the_class_of_its_patient():
+    X, y, groups, _, _ = spectra()
+    trusted = np.zeros(len(y), bool)
+    trusted[np.unique(groups, return_index=True)[1][::2]] = True  # one row of every second patient
+    fitted = LabelNoiseModel(random_state=0).fit(X, y, groups=groups, trusted=trusted)
+    told = np.isin(groups, groups[trusted])
+    assert_allclose(fitted.quality_[told], 1, atol=1e-6)
+
+
+def test_rows_of_a_patient_with_several_trusted_classes_stay_as_they_are():
+    X, y, groups, _, _ = spectra()
+    first = np.flatnonzero(groups == groups[0])
+    y[first[:2]] = [0, 1]
+    trusted = np.zeros(len(y), bool)
+    trusted[first[:2]] = True
+    fitted = LabelNoiseModel(random_state=0).fit(X, y, groups=groups, trusted=trusted)
+    assert (fitted.quality_[first[:2]] == 1).all()
+    assert (fitted.quality_[first[2:]] < 1).all()
+
+
+def test_a_trusted_class_may_be_missing():
+    X, y, groups, trusted, wrong = spectra()
+    trusted &= y == 0
+    fitted = LabelNoiseModel(random_state=0).fit(X, y, groups=groups, trusted=trusted)
+    assert fitted.quality_[wrong].mean() < fitted.quality_[~wrong].mean()
+
+
+@pytest.mark.parametrize("kind", ["series", "list", "object", "boolean", "ints"])
+def test_containers_of_trusted(kind):
+    X, y, groups, trusted, _ = spectra()
+    given = {
+        "series": pd.Series(trusted, index=np.arange(len(y))[::-1]),
+        "list": trusted.tolist(),
+        "object": trusted.astype(object),
+        "boolean": pd.array(trusted, dtype="boolean"),
+        "ints": trusted.astype(int),
+    }[kind]
+    fitted = OutOfFoldLabelQuality(LINEAR, random_state=0)
+    right = fitted.fit(X, y, groups=groups, trusted=trusted).quality_
+    assert_array_equal(fitted.fit(X, y, groups=groups, trusted=given).quality_, right)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda t: t[:-1], "trusted has shape"),
+        (np.flatnonzero, "trusted has shape"),
+        (lambda t: np.where(t, 2, 0), "expected True for rows whose label has been checked"),
+        (lambda t: np.where(t, "yes", "no"), "expected True for rows whose label"),
+        (lambda t: np.where(t, 1.0, np.nan), "trusted contains missing values"),
+    ],
+)
+@pytest.mark.parametrize("level", ["distiller", "reweighter", "sampler"])
+def test_malformed_trusted_is_refused(wrong, message, level):
+    X, y, groups, trusted, _ = spectra()
+    model = OutOfFoldLabelQuality(LINEAR, random_state=0)
+    model = {
+        "distiller": model,
+        "reweighter": LabelQualityReweighter(LINEAR, model),
+        "sampler": DistillMixAugmenter(model),
+    }[level]
+    fit = model.fit_resample if level == "sampler" else model.fit
+    with pytest.raises(ValueError, match=message):
+        fit(X, y, groups=groups, trusted=wrong(trusted))
+
+
+class Halves(BaseEstimator):
+    """A distiller that knows nothing of trusted rows, and doubts all."""
+
+    def fit(self, X, y):
+        self.quality_ = np.linspace(0.1, 0.4, len(y))
+        return self
+
+
+@pytest.mark.parametrize("use", ["weight", "select"])
+def test_a_distiller_of_the_user_need_not_know(use):
+    X, y, groups, trusted, _ = spectra()
+    clf = LabelQualityReweighter(LINEAR, Halves(), use=use, veto=False)
+    clf.fit(X, y, groups=groups, trusted=trusted)
+    assert (clf.sample_weight_[trusted] == 1).all()
+    assert (clf.quality_[trusted] == 1).all()
+    if use == "select":
+        assert (clf.sample_weight_[~trusted] == 0).all()
+    else:
+        for k in (0, 1):
+            others = clf.sample_weight_[~trusted & (y == k)]
+            assert others.mean() == pytest.approx(1)
+            assert others.std() > 0
+
+
+def test_weights_of_trusted_rows_are_one_and_of_others_one_on_average():
+    found = quality_weights([0.2, 0.9, 0.3], ["a", "a", "a"], [True, False, False])
+    assert_allclose(found, [1, 1.5, 0.5])
+    assert_allclose(quality_weights([0.2, 0.9], ["a", "b"], [True, True]), [1, 1])
+
+
+def test_soft_labels_of_trusted_rows_are_their_labels():
+    X, y, groups, trusted, _ = spectra()
+
+    class Recorder(LogisticRegression):
+        def fit(self, X, y, sample_weight=None):
+            Recorder.seen = X, y, sample_weight
+            return super().fit(X, y, sample_weight)
+
+    clf = LabelQualityReweighter(Recorder(C=0.1), veto=False, random_state=0)
+    clf.fit(X, y, groups=groups, trusted=trusted)
+    X_seen, y_seen, weight = Recorder.seen
+    for row in np.flatnonzero(trusted)[:5]:
+        same = (X_seen == X[row]).all(1)
+        assert_array_equal(y_seen[same], [y[row]])
+        assert_allclose(weight[same], 1)
+
+
+def test_the_sampler_keeps_trusted_rows():
+    X, y, groups, trusted, _ = spectra()
+    sampler = DistillMixAugmenter(random_state=0)
+    X_new, y_new = sampler.fit_resample(X, y, groups=groups, trusted=trusted)
+    assert np.isin(np.flatnonzero(trusted), sampler.sample_indices_).all()
+    assert len(y_new) < len(y)
+    with pytest.raises(ValueError, match="trusted belongs to the rows before"):
+        LabelNoiseModel().fit(X_new, y_new, trusted=np.ones(len(y_new), bool))
+
+
+def routed(model, X, y, groups, trusted):
+    """Fit by metadata routing and return it."""
+    with sklearn.config_context(enable_metadata_routing=True):
+        return model.fit(X, y, groups=groups, trusted=trusted)
+
+
+def test_trusted_reaches_every_step_and_is_cut_with_the_rows():
+    X, y, groups, trusted, _ = spectra()
+    quality = OutOfFoldLabelQuality(LINEAR, random_state=0)
+    reweighter = LabelQualityReweighter(LINEAR, quality, veto=False)
+    expected = reweighter.fit(X, y, groups=groups, trusted=trusted).sample_weight_
+    assert (expected[trusted] == 1).all()
+
+    pipe = routed(make_pipeline(StandardScaler(), reweighter), X, y, groups, trusted)
+    assert (pipe[-1].sample_weight_[trusted] == 1).all()
+    assert (pipe[-1].sample_weight_[~trusted] != 1).any()
+
+    grid = {"labelqualityreweighter__estimator__C": [0.1, 1]}
+    search = GridSearchCV(make_pipeline(StandardScaler(), reweighter), grid, cv=GroupKFold(3))
+    best = routed(search, X, y, groups, trusted).best_estimator_[-1]
+    assert (best.sample_weight_[trusted] == 1).all()
+
+    with sklearn.config_context(enable_metadata_routing=True):
+        result = cross_validate(
+            reweighter, X, y, cv=GroupKFold(3), return_estimator=True, return_indices=True,
+            params={"groups": groups, "trusted": trusted},
+        )  # fmt: skip
+    for fitted, train in zip(result["estimator"], result["indices"]["train"], strict=True):
+        assert (fitted.sample_weight_[trusted[train]] == 1).all()
+        assert (fitted.sample_weight_[~trusted[train]] != 1).any()
+
+
+def test_trusted_reaches_samplers():
+    X, y, groups, trusted, _ = spectra()
+    sampler = DistillMixAugmenter(
+        OutOfFoldLabelQuality(LINEAR, keep=0.3, random_state=0), random_state=0
+    )
+    forest = RandomForestClassifier(5, random_state=0)
+    rows = np.flatnonzero(trusted)
+    pipe = routed(SamplerPipeline([("s", sampler), ("c", forest)]), X, y, groups, trusted)
+    assert np.isin(rows, pipe.named_steps["s"].sample_indices_).all()
+    inside = ResamplingClassifier(sampler, forest)
+    for fitted in (
+        inside.fit(X, y, groups=groups, trusted=trusted),
+        routed(inside, X, y, groups, trusted),
+    ):
+        assert np.isin(rows, fitted.sampler_.sample_indices_).all()
+    with pytest.raises(ValueError, match="trusted belongs to the rows before resampling"):
+        ResamplingClassifier(
+            DistillMixAugmenter().set_fit_resample_request(trusted=False)
+            if sklearn.get_config()["enable_metadata_routing"]
+            else _Repeats(),
+            LabelQualityReweighter(LINEAR),
+        ).fit(X, y, trusted=trusted)
+
+
+class _Repeats(BaseEstimator):
+    def fit_resample(self, X, y):
+        return X, y
