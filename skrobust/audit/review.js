@@ -430,7 +430,7 @@
       ...drawnClasses(p).map((code, i) => sample(`class-${i}`,
         `rows labelled ${classes[code]}: median, 10 to 90%`)),
       button({ id: "scale", "aria-pressed": String(options.scaled) }, toggleScale,
-        options.scaled ? "equal heights " : "as measured ", key("S")));
+        `heights: ${options.scaled ? "equal" : "as measured"} `, key("S")));
     const plots = make("div", { id: "plots" });
     const rows = make("ul", { class: "rows" }, ...p.drawn.map((row, i) => {
       const cut = row.picture.some((curve) => curve.cut) ? ", peaks cut" : "";
