@@ -19,7 +19,7 @@ TABLE = [
     ["neural"],
     ["label_noise", "outliers", "influence", "factor_mixing", "embedding"],
     ["audit"],
-    ["moved"],
+    ["moved", "__main__"],
     ["__init__"],
 ]
 ROW = {room: row for row, rooms in enumerate(TABLE) for room in rooms}

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from .findings import SEVERITIES, Finding, count
+from .page import fragment, page
 from .review import write_review
 
 _WIDTH = 88
@@ -168,6 +169,19 @@ class AuditReport:
             lines.append("\nThe first to look at again:")
             lines.append(shown.to_string(float_format="{:.2f}".format))
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return fragment(self)
+
+    def to_html(self, path: str | os.PathLike[str]) -> None:
+        """Write the report as one HTML page, which needs no other file and no network.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where to write it.
+        """
+        Path(path).write_text(page(self), encoding="utf-8")
 
     def __repr__(self) -> str:
         return f"<AuditReport: {self.summary()}>"

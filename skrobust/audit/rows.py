@@ -67,7 +67,7 @@ class AuditRows:
             )
         self.groups = None if groups is None else check_groups(groups, len(self.X), y)
         self.site = None if site is None else _check_site(site, len(self.X))
-        self.table = _as_table(self.X)
+        self.table = as_table(self.X)
         everyone = np.arange(len(self.X)) if groups is None else self.groups
         self.names, self.unit = np.unique(everyone, return_inverse=True)
         counts = np.zeros((len(self.names), len(self.classes)), dtype=int)
@@ -187,7 +187,7 @@ def _check_site(site: ArrayLike, n_rows: int) -> NDArray:
         raise type(error)(f"site: {error}") from error
 
 
-def _as_table(X: Any) -> pd.DataFrame | None:
+def as_table(X: Any) -> pd.DataFrame | None:
     """Return a table with all ways of writing "no value" as NaN, or None for arrays of numbers."""
     if isinstance(X, np.ndarray):
         if X.dtype.kind not in "OUS":

@@ -1,0 +1,175 @@
+"""The report as one HTML page, without any other file."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from .findings import SEVERITIES, TOPICS, Finding
+from .pictures import dots, line, pairs
+
+if TYPE_CHECKING:
+    from .report import AuditReport
+
+_MOST_LINES = 20
+_MOST_PATIENTS = 30
+
+_STYLE = """
+.skr-audit{font:16px/1.5 system-ui,sans-serif;color:#1c2430;background:#fff;max-width:980px;
+ margin:0 auto;padding:0 16px 40px;overflow-wrap:anywhere}
+.skr-audit h1{font-size:1.7em;margin:.8em 0 .2em}
+.skr-audit h2{font-size:1.25em;margin:1.6em 0 .4em;border-bottom:1px solid #d8dde4}
+.skr-audit .counts{display:flex;gap:10px;flex-wrap:wrap;margin:14px 0}
+.skr-audit .counts b{display:block;font-size:1.6em;line-height:1.1}
+.skr-audit .counts span{border-radius:8px;padding:8px 16px;min-width:84px;color:#333c48}
+.skr-audit .severe{background:#fbe3dc;border-color:#d55e00}
+.skr-audit .warning{background:#fdf1d6;border-color:#e69f00}
+.skr-audit .note{background:#eaf1f7;border-color:#7fa8c9}
+.skr-audit article{background:#fff;border:1px solid #e1e5ea;border-left:6px solid;
+ border-radius:6px;padding:8px 14px;margin:10px 0}
+.skr-audit article.severe,.skr-audit article.warning,.skr-audit article.note{background:#fff}
+.skr-audit article p{margin:.35em 0}
+.skr-audit .badge{border-radius:4px;padding:1px 8px;font-size:.8em;margin-right:6px}
+.skr-audit code,.skr-audit pre{font:13px/1.45 ui-monospace,monospace}
+.skr-audit pre{background:#f4f6f8;padding:8px 10px;overflow-x:auto;border-radius:4px;margin:.4em 0}
+.skr-audit summary{cursor:pointer;color:#005b94;font-size:.92em}
+.skr-audit .scroll{overflow-x:auto}
+.skr-audit table{border-collapse:collapse;font-size:14px;margin:.5em 0}
+.skr-audit th,.skr-audit td{padding:3px 10px;text-align:left;border-bottom:1px solid #e8ebef;
+ vertical-align:top;overflow-wrap:normal;color:inherit;background:none}
+.skr-audit td.long{min-width:220px}
+.skr-audit th{background:#f4f6f8;font-weight:600}
+.skr-audit svg{max-width:100%;height:auto;display:block;margin:.6em 0}
+.skr-audit svg text{font:12px system-ui,sans-serif;fill:#333c48}
+.skr-audit .quiet{color:#5b6572;font-size:.9em}
+"""
+
+
+def page(report: AuditReport) -> str:
+    """Return the report as a document."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Audit</title></head><body>{fragment(report)}</body></html>\n"
+    )
+
+
+def fragment(report: AuditReport) -> str:
+    """Return the report as a part of a document."""
+    counts = "".join(
+        f'<span class="{severity}"><b>{sum(f.severity == severity for f in report.found)}</b>'
+        f"{name}</span>"
+        for severity, name in zip(SEVERITIES, ("severe", "warnings", "notes"), strict=True)
+    )
+    size = next((f for f in report.found if f.code == "SKR101"), None)
+    parts = [
+        f"<h1>Audit of the data</h1><p>{escape(size.sentence) if size else ''}</p>",
+        f'<div class="counts">{counts}</div>',
+        _patients(report),
+    ]
+    for topic in TOPICS.values():
+        found = [f for f in report.found if f.topic == topic]
+        if found:
+            parts.append(f"<h2>{topic}</h2>")
+            parts += [_card(f, report) for f in found]
+    return f'<div class="skr-audit"><style>{_STYLE}</style>{"".join(parts)}</div>'
+
+
+def _card(f: Finding, report: AuditReport) -> str:
+    """Return one finding."""
+    parts = [
+        f'<p><span class="badge {f.severity}">{f.severity}</span><b>{f.code}</b> '
+        f"{escape(f.sentence)}</p>"
+    ]
+    if f.severity != "note" or f.action != "Nothing to do.":
+        parts.append(f"<p>{escape(f.action)}</p>")
+    parts.append(_picture(f, report))
+    if f.snippet and f.severity != "note":
+        code = f"<pre>{escape(f.snippet)}</pre>"
+        parts.append(f"<details><summary>Code</summary>{code}</details>")
+    if f.table is not None and len(f.table):
+        parts.append(
+            f"<details><summary>Table ({len(f.table):,} lines)</summary>{_table(f)}</details>"
+        )
+    parts.append(f'<p class="quiet">User guide: Audit, section {f.code}</p>')
+    return f'<article class="{f.severity}" id="{f.code}">{"".join(parts)}</article>'
+
+
+def _picture(f: Finding, report: AuditReport) -> str:
+    """Return the picture of a finding, if it has one."""
+    if f.code == "SKR201":
+        names, (first, second) = f.table.index.tolist(), f.table.columns[:2]
+        return pairs(names, f.table[first], f.table[second], [first, second])
+    if f.code == "SKR503":
+        return line(f.table["patients"], f.table["AUC"], "patients in training", "AUC")
+    if f.code == "SKR401" and report.groups is not None:
+        table = report.patients.dropna(subset="outlier").sort_values("outlier", ascending=False)
+        table = table.head(200)
+        odd = report.tables.get("SKR402", table.iloc[:0]).index
+        titles = [f"{name}: {value:.1f}" for name, value in table["outlier"].items()]
+        label = "patients, the most unlike first"
+        return dots(table["outlier"], table.index.isin(odd), titles, label, "unlike others")
+    return ""
+
+
+def _table(f: Finding) -> str:
+    """Return the first lines of the table of a finding."""
+    more = len(f.table) - _MOST_LINES
+    rest = f"<p class='quiet'>and {more:,} more: report.tables['{f.code}']</p>" if more > 0 else ""
+    shown = f.table.head(_MOST_LINES)
+    if isinstance(shown.index, pd.RangeIndex):
+        return _html(shown, index=False) + rest
+    return _html(shown.reset_index(), index=False) + rest
+
+
+def _html(table: pd.DataFrame, index: bool) -> str:
+    """Return a table; all texts are escaped."""
+    head = "".join(f"<th>{escape(str(name))}</th>" for name in table.columns)
+    lines = []
+    for values in table.itertuples(index=index, name=None):
+        cells = [escape(_cell(value)) for value in values]
+        long = [' class="long"' if len(cell) > 40 else "" for cell in cells]
+        lines.append("".join(f"<td{c}>{t}</td>" for t, c in zip(cells, long, strict=True)))
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
+
+
+def _cell(value: object) -> str:
+    """Return a value as text."""
+    if isinstance(value, float | np.floating):
+        return "" if np.isnan(value) else f"{value:.3g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    return str(value)
+
+
+def _patients(report: AuditReport) -> str:
+    """Return the picture and the table of the patients to look at again."""
+    judged = report.patients.dropna(subset="probability")
+    doubted = (judged["label"] != judged["suggested"]).to_numpy()
+    reasons = judged["reasons"].str.contains("unlike all others", regex=False).to_numpy()
+    shown = judged[doubted | reasons].head(_MOST_PATIENTS)
+    what = "patients" if report.groups is not None else "rows"
+    if not len(shown):
+        return ""
+    first = judged.head(200)
+    titles = [
+        f"{name}: {label}, probability {p:.2f}"
+        for name, label, p in zip(first.index, first["label"], first["probability"], strict=True)
+    ]
+    picture = dots(
+        first["probability"],
+        doubted[: len(first)],
+        titles,
+        f"{what}, the most doubtful first",
+        "P(label is right)",
+    )
+    columns = ["label", "suggested", "probability", "reasons", "rows", "outlier"]
+    table = shown[columns].rename_axis(what.removesuffix("s")).reset_index()
+    text = (
+        f"Orange: {what} whose label is more probably wrong than right, as judged by models that "
+        f"have not seen them. The table also has {what} unlike all others."
+    )
+    table = _html(table, index=False)
+    return f'<h2>Look at these {what} again</h2><p class="quiet">{text}</p>{picture}{table}'
