@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from .findings import SEVERITIES, Finding, count
-from .page import fragment, page
+from .report_page import fragment, page
 from .review import write_review
 
 _WIDTH = 88
@@ -173,15 +173,22 @@ class AuditReport:
     def _repr_html_(self) -> str:
         return fragment(self)
 
-    def to_html(self, path: str | os.PathLike[str]) -> None:
+    def to_html(self, path: str | os.PathLike[str]) -> Path:
         """Write the report as one HTML page, which needs no other file and no network.
 
         Parameters
         ----------
         path : str or path-like
-            Where to write it.
+            The HTML file to write.
+
+        Returns
+        -------
+        path : pathlib.Path
+            The file.
         """
-        Path(path).write_text(page(self), encoding="utf-8")
+        path = Path(path)
+        path.write_text(page(self), encoding="utf-8")
+        return path
 
     def __repr__(self) -> str:
         return f"<AuditReport: {self.summary()}>"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .findings import SEVERITIES, TOPICS, Finding
-from .pictures import dots, line, pairs
+from .report_pictures import dots, line, pairs
 
 if TYPE_CHECKING:
     from .report import AuditReport
