@@ -231,7 +231,7 @@ def test_nets_of_skorch_keep_no_interrupt_to_themselves(distiller):
     "estimator",
     [CertainSamples(net(), max_epochs=1, random_state=0),
      CertainSamples(net(), max_epochs=1, threshold=0.1, random_state=0),
-     InfluenceReweighter(net(), warmup_epochs=1, random_state=0)],
+     InfluenceReweighter(net(), warmup_epochs=1, cv=None, random_state=0)],
     ids=["few", "nearly all", "few groups"],
 )  # fmt: skip
 def test_warnings_point_to_the_line_that_called_fit(estimator):

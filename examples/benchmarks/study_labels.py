@@ -31,6 +31,7 @@ import pandas as pd
 from label_noise import derivative_spectra, mlp, orientation_histograms
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
@@ -191,8 +192,15 @@ def load(name: str, args: argparse.Namespace, seed: int) -> tuple:
 
 def learner(name: str, seed: int) -> tuple[BaseEstimator, dict[str, list]]:
     """Return a learner, and the values to try of its regularisation."""
+    codes = OrdinalEncoder(
+        handle_unknown="use_encoded_value",
+        unknown_value=-1,
+        encoded_missing_value=-2,  # a column may be empty in all training rows
+        min_frequency=5,
+    )
+    texts = make_column_selector(dtype_exclude="number")
     boosting = make_pipeline(
-        OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, min_frequency=5),
+        make_column_transformer((codes, texts), remainder="passthrough"),
         HistGradientBoostingClassifier(max_iter=50, random_state=seed),
     )
     rate = "histgradientboostingclassifier__learning_rate"

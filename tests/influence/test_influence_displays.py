@@ -157,7 +157,7 @@ def test_other_estimators_are_refused(display, name):
 def test_from_fitted_classifiers():
     X, y = rows((6,), 60), np.tile([0, 1], 30)
     net = NetClassifier(MLP, max_epochs=2, random_state=0)
-    weighted = InfluenceReweighter(net, warmup_epochs=1, random_state=0).fit(X, y)
+    weighted = InfluenceReweighter(net, warmup_epochs=1, cv=None, random_state=0).fit(X, y)
     assert len(SampleWeightDisplay.from_estimator(weighted).weight) == 48
     shown = InfluenceDisplay.from_estimator(weighted, X, y, n_rows=2).indices
     assert not set(shown.ravel()) & set(weighted.validation_indices_)

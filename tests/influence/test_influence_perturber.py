@@ -44,7 +44,7 @@ def test_equals_the_steps_done_by_hand(data):
     X, y, _ = data
     train, valid = np.arange(180), np.arange(180, 240)
     given = X[train], y[train], X[valid], y[valid]
-    clf = InfluencePerturber(net(), warmup_epochs=2, fraction=0.1, step=0.02)
+    clf = InfluencePerturber(net(), warmup_epochs=2, fraction=0.1, step=0.02, smoothing=None)
     clf.fit(X[train], y[train], X_val=X[valid], y_val=y[valid])
     warm = net(max_epochs=2).fit(X[train], y[train], X_val=X[valid], y_val=y[valid])
     scores = influence_scores(warm, *given)
@@ -64,7 +64,9 @@ def test_equals_the_steps_done_by_hand(data):
 
 def test_the_change_makes_the_rows_more_helpful(data):
     X, y, groups = data
-    clf = InfluencePerturber(net(), warmup_epochs=3, step=0.01, random_state=0)
+    clf = InfluencePerturber(
+        net(), warmup_epochs=3, step=0.01, cv=None, smoothing=None, random_state=0
+    )
     clf.fit(X, y, groups=groups)
     held, rows = clf.validation_indices_, clf.perturbed_indices_
     train = np.setdiff1d(np.arange(len(X)), held)
@@ -87,7 +89,7 @@ def test_images_of_any_dtype_stay_in_their_range(dtype):
     X = rng.randint(0, 256, (40, 1, 8, 8)).astype(dtype)
     y = np.tile([0, 1], 20)
     clf = InfluencePerturber(
-        NetClassifier(max_epochs=3, module__width=4), warmup_epochs=1, random_state=0
+        NetClassifier(max_epochs=3, module__width=4), warmup_epochs=1, random_state=0, cv=None
     ).fit(X, y)
     assert clf.perturbation_.dtype == np.float32
     assert clf.perturbation_.shape == (8, 1, 8, 8)
@@ -116,13 +118,13 @@ def test_a_grid_warms_up_once_per_fold(data, tmp_path, monkeypatch):
     monkeypatch.setattr(
         part, "influence_scores", lambda *a, **k: calls.append(1) or scores(*a, **k)
     )
-    clf = InfluencePerturber(net(), warmup_epochs=2, memory=str(tmp_path), random_state=0)
+    clf = InfluencePerturber(net(), warmup_epochs=2, cv=2, memory=str(tmp_path), random_state=0)
     grid = {"fraction": [0.1, 0.5], "step": [0.01, 0.1]}
     inner = StratifiedGroupKFold(3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InfluenceWarning)
         search = GridSearchCV(clf, grid, cv=inner, refit=False).fit(X, y, groups=groups)
-        assert len(calls) == 3
+        assert len(calls) == 3 * 2
         without = GridSearchCV(clone(clf).set_params(memory=None), grid, cv=inner, refit=False).fit(
             X, y, groups=groups
         )

@@ -21,6 +21,8 @@ from skrobust import (
 )
 from skrobust.influence.classifiers import influence_weights
 
+PAPER = {"cv": None, "emphasis": "harmful", "scaling": "minmax", "smoothing": None}
+
 
 def net(**params):
     return NetClassifier(MLP, **{"max_epochs": 4, "random_state": 0, **params})
@@ -53,7 +55,7 @@ def test_weights_by_hand():
 def test_equals_the_steps_done_by_hand(data, class_weight):
     X, y, _ = data
     train, valid = np.arange(180), np.arange(180, 240)
-    clf = InfluenceReweighter(net(class_weight=class_weight), warmup_epochs=2, alpha=5)
+    clf = InfluenceReweighter(net(class_weight=class_weight), warmup_epochs=2, alpha=5, **PAPER)
     clf.fit(X[train], y[train], X_val=X[valid], y_val=y[valid])
     warm = net(class_weight=class_weight, max_epochs=2)
     warm.fit(X[train], y[train], X_val=X[valid], y_val=y[valid])
@@ -70,7 +72,8 @@ def test_equals_the_steps_done_by_hand(data, class_weight):
 
 def test_validation_rows_never_train(data):
     X, y, groups = data
-    clf = InfluenceReweighter(net(), warmup_epochs=2, random_state=0).fit(X, y, groups=groups)
+    clf = InfluenceReweighter(net(), warmup_epochs=2, random_state=0, **PAPER)
+    clf.fit(X, y, groups=groups)
     held = clf.validation_indices_
     trained = np.setdiff1d(np.arange(len(X)), held)
     assert 0.1 < len(held) / len(X) < 0.3
@@ -80,7 +83,7 @@ def test_validation_rows_never_train(data):
     assert (clf.sample_weight_[held] == 0).all()
     assert (clf.sample_weight_[trained] >= 1).all()
     # the same rows given from outside lead to the same network, so that nothing else trained it
-    outside = InfluenceReweighter(net(), warmup_epochs=2, random_state=0)
+    outside = InfluenceReweighter(net(), warmup_epochs=2, random_state=0, **PAPER)
     outside.fit(X[trained], y[trained], X_val=X[held], y_val=y[held])
     assert np.array_equal(clf.decision_function(X), outside.decision_function(X))
     assert len(outside.validation_indices_) == 0
@@ -128,12 +131,9 @@ def test_level_group_gives_a_patient_one_weight(data):
     X, y, groups = data
     clf = InfluenceReweighter(net(), warmup_epochs=2, level="group", random_state=0)
     clf.fit(X, y, groups=groups)
-    trained = clf.sample_weight_ > 0
-    means = {g: clf.influence_[groups == g].mean() for g in set(groups[trained])}
-    by_hand = influence_weights(
-        np.array([means[g] for g in groups[trained]]), 10, "harmful", "minmax"
-    )
-    np.testing.assert_allclose(clf.sample_weight_[trained], by_hand, rtol=1e-9)
+    means = {g: clf.influence_[groups == g].mean() for g in set(groups)}
+    by_hand = influence_weights(np.array([means[g] for g in groups]), 10, "helpful", "rank")
+    np.testing.assert_allclose(clf.sample_weight_, by_hand, rtol=1e-9)
     with pytest.raises(ValueError, match="level='group' needs groups"):
         clone(clf).fit(X, y)
 
@@ -161,13 +161,13 @@ def test_a_grid_warms_up_once_per_fold(data, tmp_path, monkeypatch):
     monkeypatch.setattr(
         part, "influence_scores", lambda *a, **k: calls.append(1) or scores(*a, **k)
     )
-    clf = InfluenceReweighter(net(), warmup_epochs=2, memory=str(tmp_path), random_state=0)
+    clf = InfluenceReweighter(net(), warmup_epochs=2, cv=2, memory=str(tmp_path), random_state=0)
     grid = {"alpha": [2, 10], "emphasis": ["harmful", "helpful"], "scaling": ["minmax", "rank"]}
     inner = StratifiedGroupKFold(3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InfluenceWarning)
         search = GridSearchCV(clf, grid, cv=inner, refit=False).fit(X, y, groups=groups)
-        assert len(calls) == 3
+        assert len(calls) == 3 * 2
         without = GridSearchCV(clone(clf).set_params(memory=None), grid, cv=inner, refit=False).fit(
             X, y, groups=groups
         )
@@ -180,7 +180,9 @@ def test_warnings_of_poor_validation_rows(data):
     X, y, groups = data
     clf = InfluenceReweighter(net(), warmup_epochs=2, random_state=0)
     with pytest.warns(InfluenceWarning, match="of 3 groups"):
-        clf.fit(X[:60], y[:60], groups=groups[:60])
+        clone(clf).set_params(**PAPER).fit(X[:60], y[:60], groups=groups[:60])
+    with pytest.warns(InfluenceWarning, match="of 8 groups"):
+        clf.fit(X[:60], y[:60], groups=groups[:60], trusted=groups[:60] < 8)
     with pytest.warns(InfluenceWarning, match=r"lack \[1\]"):
         clf.fit(X, y, X_val=X[y == 0], y_val=y[y == 0])
     with warnings.catch_warnings():
@@ -197,7 +199,12 @@ def test_warnings_of_poor_validation_rows(data):
         ({}, {"X_val": np.zeros((3, 6))}, "go together"),
         ({}, {"X_val": np.zeros((3, 5)), "y_val": [0, 1, 0]}, "features"),
         ({}, {"X_val": np.zeros((3, 6)), "y_val": [0, 1, 2]}, "not among the classes"),
-        ({}, {"groups": np.zeros(240)}, r"rows of one group only.* give X_val and y_val\.$"),
+        ({"cv": None}, {"groups": np.zeros(240)}, r"one group only.* give X_val and y_val\.$"),
+        ({}, {"groups": np.zeros(240)}, r"of one group.* give X_val and y_val\.$"),
+        ({}, {"trusted": np.ones(240, bool)}, "every row is trusted"),
+        ({}, {"trusted": np.arange(240) < 1}, "of one row, and cannot be split"),
+        ({"cv": None}, {"trusted": np.arange(240) < 100}, "set cv"),
+        ({}, {"trusted": np.arange(9)}, "trusted has shape"),
         ({"alpha": 0.5}, {}, "alpha"),
     ],
 )
