@@ -125,7 +125,7 @@ methods = {
         net(), OutOfFoldLabelQuality(linear, random_state=0), veto=False
     ),
     "influence weights (ISR)": InfluenceReweighter(
-        net(), warmup_epochs=epochs // 2, emphasis="helpful", smoothing=3, random_state=0
+        net(), warmup_epochs=epochs // 2, random_state=0
     ),
     "influence changes (ISP)": InfluencePerturber(net(), warmup_epochs=epochs // 2, random_state=0),
     "outliers removed": ResamplingClassifier(

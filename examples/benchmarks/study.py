@@ -85,7 +85,7 @@ def parse() -> argparse.Namespace:
         help="learners of the part labels",
     )
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--folds", type=int, default=3, help="splits per seed of the part labels")
+    parser.add_argument("--folds", type=int, default=3, help="splits per seed of labels and images")
     parser.add_argument("--seeds", type=int, default=3, help="number of replicates")
     parser.add_argument("--csv", type=Path, help="write the lines here; resume from it")
     return parser.parse_args()
