@@ -16,7 +16,7 @@ from .shape import auc_half_width
 # one column alone reaches at least this AUC, at the lower end of its interval
 _ANSWER = 0.9
 _N_CANDIDATES = 10
-_N_BINS = 16
+_N_BINS = 16  # at most
 # a value of a column is worth a line if nearly all of its rows have one label
 _PURE = 0.995
 _FEWEST_ROWS, _FEWEST_PATIENTS = 20, 10
@@ -95,7 +95,6 @@ def _answers(rows: AuditRows, k: int, random_state: RandomState) -> list[Finding
     seed = random_state.randint(np.iinfo(np.int32).max)
     folds = disjoint_folds(rows, k, seed)
     tree = DecisionTreeClassifier(max_leaf_nodes=8, min_samples_leaf=5, random_state=seed)
-    n_patients = np.bincount(rows.label_of_unit, minlength=rows.n_classes)
     lines = []
     for j in best[screened[best] > _ANSWER]:
         P = out_of_fold(tree, rows.numbers[:, [j]], rows, folds, None)
@@ -105,7 +104,7 @@ def _answers(rows: AuditRows, k: int, random_state: RandomState) -> list[Finding
             if auc(None) < _ANSWER:
                 continue
             value, lower, upper = by_patient(auc, rows.unit, random_state)
-            half = auc_half_width(value, n_patients[c], n_patients.sum() - n_patients[c])
+            half = auc_half_width(value, rows.patients_of_class[c], rows.patients_of_others[c])
             lines.append((rows.columns[j], rows.classes[c], value, min(lower, value - half), upper))
     table = pd.DataFrame(lines, columns=["column", "class", "AUC", "lower", "upper"])
     table = table[table["lower"] > _ANSWER].sort_values("AUC", ascending=False, kind="stable")
@@ -113,7 +112,7 @@ def _answers(rows: AuditRows, k: int, random_state: RandomState) -> list[Finding
     if not len(table):
         return []
     top = table.iloc[0]
-    easy = (screened > _ANSWER).sum() > max(3, 0.05 * len(rows.columns))
+    easy = len(table) >= min(_N_CANDIDATES, max(3, len(rows.columns) // 2))
     said = [f"{line.column} (AUC {line.AUC:.2f} for {line[2]})" for line in table.itertuples()]
     return [
         Finding(
@@ -150,7 +149,8 @@ def _screen(rows: AuditRows, j: int) -> float:
 def _bins(column: NDArray) -> NDArray:
     """Return the bin of every value: equally full ones, and one for missing values."""
     known = ~np.isnan(column)
-    edges = np.unique(np.quantile(column[known], np.linspace(0, 1, _N_BINS + 1)[1:-1]))
+    n_bins = min(_N_BINS, 3 + len(column) // 50)  # in few rows, many bins would fit chance
+    edges = np.unique(np.quantile(column[known], np.linspace(0, 1, n_bins + 1)[1:-1]))
     bins = np.searchsorted(edges, column, side="left") if known.any() else np.zeros(len(column))
     return np.where(known, bins, len(edges) + 1).astype(int)
 

@@ -24,7 +24,7 @@ from sklearn.utils import Bunch
 
 from ..datasets import load_grouped_npz
 from ..evaluation import compare_estimators, summarize_comparison
-from ..label_noise import LabelQualityReweighter
+from ..label_noise import DistillationWarning, LabelQualityReweighter
 from .findings import listing
 from .rows import as_table
 from .run import audit
@@ -166,6 +166,8 @@ def _compare(options: argparse.Namespace) -> int:
         if positive not in known:
             raise ValueError(f"--positive {positive}: the labels are {listing(known, 10)}.")
         positive = known[positive]
+    # whether relabelling helped is in the table
+    warnings.simplefilter("ignore", DistillationWarning)
     results = compare_estimators(
         estimators,
         data.X,

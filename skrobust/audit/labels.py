@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from ..label_noise import DistillationWarning, LabelNoiseModel
+from ..utils.groups import group_means
 from .findings import Finding, listing, percent
 from .rows import AuditRows
 from .scoring import disjoint_folds, out_of_fold
 
 # rows that labels are judged on; more are drawn by patient
-_MOST_ROWS = 30_000
+_MOST_ROWS = 15_000
 # from this number of rows on, folds are drawn once
 _MANY_ROWS = 5_000
+# if more rows than this differ from most rows of their patient, labels belong to rows
+_VARYING = 0.2
 
 
 def check_labels(
@@ -32,9 +35,10 @@ def check_labels(
     chosen, drawn = rows.sample(_MOST_ROWS, random_state)
     part = rows if len(chosen) == len(rows) else rows.take(chosen)
     seed = random_state.randint(np.iinfo(np.int32).max)
+    by_row = _share_of_minority(part) > _VARYING
     model = LabelNoiseModel(
         estimator,
-        cv=k,
+        cv=disjoint_folds(part, k, seed) if by_row else k,
         n_repeats=1 if len(part) > _MANY_ROWS else 5,
         n_jobs=n_jobs,
         random_state=seed,
@@ -42,12 +46,18 @@ def check_labels(
     X = part.X if estimator is not None or part.table is None else part.table
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DistillationWarning)
-        model.fit(X, part.y, groups=part.groups)
+        model.fit(X, part.y, groups=None if by_row else part.groups)
     seen = [str(w.message) for w in caught if issubclass(w.category, DistillationWarning)]
     looks_like = _looks_like(part, estimator, X, k, n_jobs, seed)
     table, patients = _tables(rows, chosen, model, looks_like)
-    findings = _findings(rows, part, model, table, patients, seen, drawn)
+    findings = _findings(part, model, table, patients, seen, drawn, by_row)
     return findings, patients, table
+
+
+def _share_of_minority(part: AuditRows) -> float:
+    """Return the share of rows with another label than most rows of their patient."""
+    counts = part.labels_of_units[part.labels_of_units.sum(1) > 1]
+    return 1 - counts.max(1).sum() / counts.sum() if len(counts) else 0.0
 
 
 def _looks_like(part: AuditRows, estimator, X, k, n_jobs, seed) -> NDArray:
@@ -77,20 +87,21 @@ def _tables(rows, chosen, model, looks_like) -> tuple[pd.DataFrame, pd.DataFrame
             "looks_like": np.where(looks < 0, None, rows.classes[looks].astype(object)),
         }
     )
-    size = np.bincount(rows.unit)
     label = rows.label_of_unit
+    units, mean, _ = group_means(P, rows.unit[chosen])
+    of_unit = np.full(rows.n_patients, np.nan)
+    of_unit[units] = mean[np.arange(len(units)), label[units]]
+    rather = label.copy()
+    rather[units] = mean.argmax(1)
     patients = pd.DataFrame(
         {
             "label": rows.classes[label],
-            "rows": size,
-            "probability": np.nan,
-            "suggested": rows.classes[label],
+            "rows": np.bincount(rows.unit),
+            "probability": of_unit,
+            "suggested": rows.classes[rather],
         },
         index=pd.Index(rows.names, name="patient"),
     )
-    judged = model.patients_
-    patients.loc[judged.index, "probability"] = judged["probability"]
-    patients.loc[judged.index, "suggested"] = judged["suggested"]
     patients["reasons"] = _reasons(rows, patients, looks)
     return table, patients.sort_values("probability", kind="stable")
 
@@ -105,9 +116,11 @@ def _reasons(rows: AuditRows, patients: pd.DataFrame, looks: NDArray) -> list[st
     for i, (n, own) in enumerate(zip(seen.sum(1), rows.label_of_unit, strict=True)):
         parts = []
         if n:
-            other = suggested[i] if suggested[i] != own else seen[i].argmax()
-            which = rows.noun if n > 1 else rows.noun.removesuffix("s")
-            parts.append(f"{seen[i, other]} of {n} {which} look like {rows.classes[other]}")
+            doubted = suggested[i] != own and seen[i, suggested[i]]
+            other = rows.classes[suggested[i] if doubted else seen[i].argmax()]
+            number = seen[i, suggested[i]] if doubted else seen[i].max()
+            several_rows = f"{number} of {n} {rows.noun} look like {other}"
+            parts.append(several_rows if n > 1 else f"looks like {other}")
         if several[i]:
             of = [
                 f"{rows.classes[c]} ({rows.labels_of_units[i, c]})"
@@ -118,10 +131,10 @@ def _reasons(rows: AuditRows, patients: pd.DataFrame, looks: NDArray) -> list[st
     return reasons
 
 
-def _findings(rows, part, model, table, patients, seen, drawn) -> list[Finding]:
+def _findings(part, model, table, patients, seen, drawn, by_row) -> list[Finding]:
     """Return what to say about the labels."""
-    rates = model.noise_rates_
-    if rates["estimate"].isna().all():
+    auc, who = model.out_of_fold_auc_, part.people
+    if model.noise_rates_["estimate"].isna().all():
         return [
             Finding(
                 "SKR301",
@@ -130,66 +143,72 @@ def _findings(rows, part, model, table, patients, seen, drawn) -> list[Finding]:
                 "Do not read the order of the patients as a verdict. Collect more patients, or "
                 "give an estimator that can tell the classes apart.",
                 "report = audit(X, y, groups, estimator=my_classifier)",
-                value=model.out_of_fold_auc_,
+                value=auc,
             )
         ]
-    auc, who = model.out_of_fold_auc_, part.people
+    what = f"{part.noun} of unseen patients" if by_row else f"unseen {who}"
     findings = [
         Finding(
             "SKR301",
             "note",
-            f"The models that judge labels predict those of unseen {who} with an AUC of {auc:.2f}"
-            f"{drawn}." + "".join(f" But {text}" for text in seen),
+            f"The models that judge labels predict those of {what} with an AUC of {auc:.2f}{drawn}."
+            + "".join(f" But {text}" for text in seen),
             "The nearer to 1, the more the lists below can be trusted; at 0.5 they are chance.",
             value=auc,
         )
     ]
-    mixed = ((part.labels_of_units > 0).sum(1) > 1).mean()
-    for which in rates.index:
-        estimate, lower, upper = rates.loc[which]
-        inside = which == "rows" and part.groups is not None
-        if inside and not mixed:
-            continue  # labels of patients say nothing about single rows
-        varies = (
-            f" In {percent(mixed)} of the patients the label changes from row to row: where that "
-            "is right, as for visits, it is no error."
-            if inside and mixed > 0
-            else ""
-        )
-        share = f"{percent(estimate)} ({percent(lower)} to {percent(upper)})"
-        if lower < 0.01:
-            share = f"No more than {percent(upper)}"
-        worst = "severe" if lower > 0.05 and not varies else "warning" if lower > 0.01 else "note"
-        findings.append(
-            Finding(
-                "SKR303" if inside else "SKR302",
-                worst,
-                f"{share} of the {which + ' inside patients' if inside else which} probably "
-                f"carry a wrong label{drawn}.{varies}",
-                "Look at the patients below again; train with a classifier that allows for it.",
-                "from skrobust import LabelQualityReweighter\n"
-                "model = LabelQualityReweighter(my_classifier).fit(X, y, groups=groups)",
-                *(float(v) for v in (estimate, lower, upper)),
-            )
-        )
-    if part.groups is not None:
-        doubted = patients[patients["label"] != patients["suggested"]]
-        findings.append(_doubted("SKR304", "patients", doubted, len(part.names), doubted.index))
+    findings += [_rate(which, part, model, drawn, by_row) for which in model.noise_rates_.index]
+    if by_row or part.groups is None:
+        doubted = table[table["label"] != table["suggested"]]
+        doubted = doubted.sort_values("probability", kind="stable")
+        n, which = table["probability"].notna().sum(), "rows"
     else:
-        doubted = table[table["label"] != table["suggested"]].sort_values("probability")
-        findings.append(_doubted("SKR304", "rows", doubted, len(part), doubted.index))
-    return findings
+        doubted = patients[patients["label"] != patients["suggested"]]
+        n, which = patients["probability"].notna().sum(), "patients"
+    named = f" ({listing(doubted.index)})" if len(doubted) else ""
+    findings.append(
+        Finding(
+            "SKR304",
+            "warning" if len(doubted) else "note",
+            f"Labels that are more probably wrong than right: {len(doubted):,} of {n:,} {which}"
+            f"{named}.",
+            f"Look at these {which} again, the first ones first."
+            if len(doubted)
+            else "Nothing to do.",
+            "report.tables['SKR304'].head(20)",
+            value=float(len(doubted)),
+            table=doubted,
+        )
+    )
+    return [f for f in findings if f is not None]
 
 
-def _doubted(code, which, doubted, n, names) -> Finding:
-    """Return the finding that lists labels that are more probably wrong than right."""
+def _rate(which, part, model, drawn, by_row) -> Finding | None:
+    """SKR302 and SKR303: the share of wrong labels."""
+    inside = which == "rows" and part.groups is not None
+    if inside and not ((part.labels_of_units > 0).sum(1) > 1).any():
+        return None  # labels of patients say nothing about single rows
+    estimate, lower, upper = (float(v) for v in model.noise_rates_.loc[which])
+    share = f"{percent(estimate)} ({percent(lower)} to {percent(upper)})"
+    if lower < 0.01:
+        share = f"{percent(estimate)} (at most {percent(upper)})"
+    severity = "warning" if lower > 0.01 or estimate > 0.05 else "note"
+    if lower > 0.05 and not inside:
+        severity = "severe"
+    of = part.noun if inside else part.people
+    sentence = f"{share} of the labels of {of} are probably wrong{drawn}."
+    if by_row:
+        sentence += " They change inside most patients, so that every row was judged by itself."
+    elif inside:
+        sentence += " Where they change by right, as for visits, that is no error."
     return Finding(
-        code,
-        "warning" if len(doubted) else "note",
-        f"Labels that are more probably wrong than right: {len(doubted):,} of {n:,} {which}"
-        f"{' (' + listing(names) + ')' if len(doubted) else ''}.",
-        f"Look at these {which} again, the first ones first." if len(doubted) else "Nothing to do.",
-        f"report.{which}.head(20)",
-        value=float(len(doubted)),
-        table=doubted,
+        "SKR303" if inside else "SKR302",
+        severity,
+        sentence,
+        "Look at the list below; train with a classifier that allows for it.",
+        "from skrobust import LabelQualityReweighter\n"
+        "model = LabelQualityReweighter(my_classifier).fit(X, y, groups=groups)",
+        estimate,
+        lower,
+        upper,
     )

@@ -27,12 +27,12 @@ def check_leakage(
     rows: AuditRows, estimator: Any, k: int, n_jobs: int | None, random_state: RandomState
 ) -> list[Finding]:
     """Return the findings about folds and copies."""
-    found = _equal(rows)
+    found = equal_rows(rows)
     if rows.n_patients < len(rows):
         chosen, drawn = rows.sample(_MOST_ROWS, random_state)
         part = rows if len(chosen) == len(rows) else rows.take(chosen)
         found += [_folds(part, estimator, k, n_jobs, random_state, drawn)]
-        found += _nearly_equal(part, chosen, drawn)
+        found += nearly_equal_rows(part, chosen, drawn)
     return found
 
 
@@ -86,7 +86,7 @@ def _folds(rows, estimator, k, n_jobs, random_state, drawn) -> Finding:
     )
 
 
-def _equal(rows: AuditRows) -> list[Finding]:
+def equal_rows(rows: AuditRows) -> list[Finding]:
     """SKR202: rows of one patient that another patient has too."""
     numbers = rows.numbers
     if rows.table is not None:
@@ -146,7 +146,7 @@ def _by_chance(numbers: NDArray) -> bool:
     return True
 
 
-def _nearly_equal(rows: AuditRows, chosen: NDArray, drawn: str) -> list[Finding]:
+def nearly_equal_rows(rows: AuditRows, chosen: NDArray, drawn: str) -> list[Finding]:
     """SKR203: rows far nearer to a row of another patient than patients are to each other.
 
     For every row, d_1 < d_2 < ... are the distances to the nearest rows of its nearest patients.
@@ -177,7 +177,7 @@ def _nearly_equal(rows: AuditRows, chosen: NDArray, drawn: str) -> list[Finding]
     if not dimension:
         return []
     ratio = d[:, 0] / d[:, -1].clip(1e-12)
-    limit = min(0.5, (0.01 / ((k - 1) * len(F))) ** (1 / dimension))
+    limit = min(0.2, (0.01 / ((k - 1) * len(F))) ** (1 / dimension))
     numbers = rows.numbers[order]
     same = np.array([
         np.array_equal(numbers[i], numbers[j], equal_nan=True) for i, j in enumerate(nearest)

@@ -16,8 +16,10 @@ from .scoring import Folds, disjoint_folds
 
 _MOST_ROWS = 10_000
 # robust standard deviations above the median, of two of three detectors
-_ROW_LIMIT = 5.0
-_PATIENT_LIMIT = 5.0
+_ROW_LIMIT = 4.5
+# the mean over the rows of a patient, itself and among patients
+_MEAN_LIMIT = 3.5
+_PATIENT_LIMIT = 4.0
 _N_NEIGHBORS = 5
 
 
@@ -55,7 +57,7 @@ def check_outliers(
             "SKR401",
             "warning" if len(odd) else "note",
             f"Unlike those of all other {rows.people}, as at least two of three detectors agree: "
-            f"{len(odd):,} of {len(rows):,} {rows.noun}"
+            f"{len(odd):,} of {len(part):,} {rows.noun}"
             f"{' (rows ' + listing(odd) + ')' if len(odd) else ''}{drawn}.",
             "Draw them: a measurement that failed is left out, a rare finding is kept."
             if len(odd)
@@ -74,7 +76,7 @@ def _odd_patients(rows: AuditRows, of_patient: NDArray) -> list[Finding]:
     """SKR402: patients whose rows are, on average, unlike those of the others."""
     seen = np.flatnonzero(~np.isnan(of_patient))
     z = robust_z(of_patient[seen])
-    odd = seen[z > _PATIENT_LIMIT]
+    odd = seen[(z > _PATIENT_LIMIT) & (of_patient[seen] > _MEAN_LIMIT)]
     if not len(odd):
         return []
     odd = odd[np.argsort(-of_patient[odd], kind="stable")]
@@ -87,7 +89,7 @@ def _odd_patients(rows: AuditRows, of_patient: NDArray) -> list[Finding]:
             "SKR402",
             "warning",
             f"Unlike all others as a whole: {listing(rows.names[odd])} ({len(odd)} of "
-            f"{rows.n_patients:,} patients).",
+            f"{len(seen):,} patients).",
             "Look for another device, protocol or preprocessing; leave the patient out, or process "
             "its rows like the others.",
             "report.tables['SKR402']",

@@ -116,6 +116,17 @@ class AuditRows:
         """Number of patients, or of rows without groups."""
         return len(self.names)
 
+    @property
+    def patients_of_class(self) -> NDArray:
+        """Number of patients with rows of every class."""
+        return (self.labels_of_units > 0).sum(axis=0)
+
+    @property
+    def patients_of_others(self) -> NDArray:
+        """Number of patients with rows of another class, for every class."""
+        counts = self.labels_of_units
+        return (counts.sum(axis=1, keepdims=True) > counts).sum(axis=0)
+
     @cached_property
     def numbers(self) -> NDArray:
         """One column of floats per column of X; texts as codes, most frequent first; NaN stays."""

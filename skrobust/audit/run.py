@@ -13,6 +13,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 from tqdm import tqdm
 
+from ..label_noise.folds import splits_by_group
 from .columns import check_columns
 from .labels import check_labels
 from .leakage import check_leakage, check_splits
@@ -93,7 +94,9 @@ def audit(
     rng = check_random_state(random_state)
     found, k = [], cv
     if not isinstance(cv, Integral):
-        splits = list(check_cv(cv).split(np.empty((len(rows), 0)), rows.codes, rows.groups))
+        splitter = check_cv(cv)
+        given = rows.groups if splits_by_group(splitter) else None
+        splits = list(splitter.split(np.empty((len(rows), 0)), rows.codes, given))
         found.append(check_splits(splits, rows))
         k = max(2, len(splits))
     elif cv < 2:

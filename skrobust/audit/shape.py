@@ -24,7 +24,7 @@ def check_shape(rows: AuditRows) -> list[Finding]:
 def _size(rows: AuditRows) -> Finding:
     """SKR101: rows, patients and classes."""
     n_rows = np.bincount(rows.codes)
-    n_patients = np.bincount(rows.label_of_unit, minlength=rows.n_classes)
+    n_patients = rows.patients_of_class
     table = pd.DataFrame(
         {"rows": n_rows, "patients": n_patients}, index=pd.Index(rows.classes, name="class")
     )
@@ -163,14 +163,14 @@ def _useless(rows: AuditRows) -> list[Finding]:
 
 def _folds(rows: AuditRows) -> Finding:
     """SKR106: how many patient-disjoint folds are possible."""
-    n_patients = np.bincount(rows.label_of_unit, minlength=rows.n_classes)
+    n_patients = rows.patients_of_class
     fewest = n_patients.argmin()
     most = int(n_patients[fewest])
     return Finding(
         "SKR106",
         "note" if most >= 5 else "warning" if most > 1 else "severe",
-        f"At most {most} {rows.people[:-1]}-disjoint folds have every class in every test fold: "
-        f"class {rows.classes[fewest]} has {count(most, rows.people)}.",
+        f"Up to {count(most, f'{rows.people[:-1]}-disjoint folds')} can have every class in every "
+        f"test fold: class {rows.classes[fewest]} has {count(most, rows.people)}.",
         "With more folds, scores of some folds are undefined."
         if most > 1
         else "This class cannot be in training and test rows at once: collect more of it, join it "
@@ -183,9 +183,8 @@ def _folds(rows: AuditRows) -> Finding:
 
 def _interval(rows: AuditRows) -> Finding:
     """SKR107: the interval that a score can have, by Hanley and McNeil's formula."""
-    n_patients = np.bincount(rows.label_of_unit, minlength=rows.n_classes)
-    n_own = int(n_patients[np.argsort(n_patients, kind="stable")[0]])
-    n_rest = int(n_patients.sum() - n_own)
+    rarest = rows.patients_of_class.argmin()
+    n_own, n_rest = int(rows.patients_of_class[rarest]), int(rows.patients_of_others[rarest])
     half = auc_half_width(_TYPICAL_AUC, n_own, n_rest)
     lower, upper = max(0.0, _TYPICAL_AUC - half), min(1.0, _TYPICAL_AUC + half)
     return Finding(

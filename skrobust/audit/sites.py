@@ -107,6 +107,8 @@ def _left_out(rows, k, n_jobs, seed, random_state, drawn) -> list[Finding]:
         values = [auc(None if weight is None else weight[at[s]]) for s, auc in aucs[which].items()]
         known = ~np.isnan(values)
         size = np.array([len(at[s]) for s in both])
+        if not known.any():
+            return np.nan
         return float(np.average(np.array(values)[known], weights=size[known]))
 
     gap, lower, upper = by_patient(lambda w: inside(0, w) - inside(1, w), rows.unit, random_state)

@@ -50,7 +50,7 @@ def _rare(rows: AuditRows) -> list[Finding]:
 
 def _few(rows: AuditRows) -> list[Finding]:
     """SKR502: classes with too few patients."""
-    n_patients = np.bincount(rows.label_of_unit, minlength=rows.n_classes)
+    n_patients = rows.patients_of_class
     few = np.flatnonzero(n_patients < _FEW_PATIENTS)
     if not len(few):
         return []
@@ -71,7 +71,7 @@ def _learning_curve(rows, k, n_jobs, random_state) -> list[Finding]:
     """SKR503: scores with a part of the patients, and what twice the patients would bring."""
     chosen, drawn = rows.sample(_MOST_ROWS, random_state)
     part = rows if len(chosen) == len(rows) else rows.take(chosen)
-    if np.bincount(part.label_of_unit, minlength=part.n_classes).min() < 2 * k:
+    if part.patients_of_class.min() < 2 * k:
         return []
     judge = LogisticRegression(C=0.03, max_iter=1000)
     curves: list[list] = [[] for _ in _SHARES]
