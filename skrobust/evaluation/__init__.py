@@ -2,6 +2,7 @@
 
 from .comparison import compare_estimators, summarize_comparison
 from .comparison_displays import ClassRecallDisplay, ComparisonDisplay, RocComparisonDisplay
+from .comparison_table import comparison_table
 from .parameter_curve_display import ParameterCurveDisplay
 from .scorers import (
     group_accuracy_scorer,
@@ -29,6 +30,7 @@ __all__ = [
     "RocComparisonDisplay",
     "class_recall_score",
     "compare_estimators",
+    "comparison_table",
     "group_accuracy_score",
     "group_accuracy_scorer",
     "group_predict_proba",

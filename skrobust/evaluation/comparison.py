@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from numbers import Integral
+from numbers import Integral, Real
 from os import PathLike
 from typing import Any
 
@@ -17,9 +17,10 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
-from sklearn.utils import check_consistent_length, column_or_1d, indexable
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d, indexable
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_scalar
 from tqdm import tqdm
 
 from ..utils.caching import cached, fingerprint
@@ -27,6 +28,7 @@ from ..utils.groups import check_groups
 from ..utils.sklearn_private import safe_indexing
 from ..utils.targets import check_class_labels
 from ..utils.validation import warn
+from .bootstrap import PatientDraws, bootstrap_scores
 from .scorers import group_accuracy_scorer, make_class_scorer, roc_auc_scorer
 from .scores import check_pos_label
 
@@ -41,8 +43,11 @@ def compare_estimators(
     scoring: str | Callable | Iterable[str] | Mapping[str, str | Callable] | None = None,
     pos_label: Any = None,
     y_score: ArrayLike | None = None,
+    n_repeats: int = 1,
+    n_bootstrap: int = 0,
     n_jobs: int | None = None,
     memory: Any = None,
+    random_state: int | np.random.RandomState | None = None,
     verbose: int = 0,
 ) -> pd.DataFrame:
     """Cross-validate several estimators on the same splits.
@@ -67,22 +72,31 @@ def compare_estimators(
         Group (patient) of every row.
     cv : int, splitter or iterable of (train, test), default=5
         Number of folds, of ``StratifiedGroupKFold`` with groups and ``StratifiedKFold``
-        without, neither shuffled; or any splitter; or index arrays.
+        without, not shuffled unless repeated; or any splitter; or index arrays.
     scoring : str, callable, list or tuple of str, dict or None, default=None
         Scores to compute: a name known to scikit-learn, a scorer (called "score" in the table),
         several names, or a dict of name to either. By default "sensitivity (rows)",
-        "specificity (rows)", "roc_auc (rows)" and, with groups, "accuracy (patients)".
+        "specificity (rows)" and "roc_auc (rows)"; with groups, the same of "(patients)", and
+        "accuracy (patients)". A patient's probabilities are the means over the rows.
     pos_label : object, default=None
         The positive class of the default scores. None is the last of two sorted classes, with a
         warning that names it unless it is 1 or True; with more classes scores are means over them.
     y_score : array-like of shape (n_samples,), default=None
         Labels to score on, such as those that an expert has checked; training uses `y`. None
         scores on `y`.
+    n_repeats : int, default=1
+        How often the folds of an int `cv` are drawn. With more than one they are shuffled.
+    n_bootstrap : int, default=0
+        How often patients (without groups, rows) are drawn with replacement, so that
+        :func:`~skrobust.summarize_comparison` can give intervals; 200 to 1000 are usual. Every
+        draw takes as long as scoring, unless the scorers are from this library.
     n_jobs : int, default=None
         Number of fits run in parallel, as in :class:`joblib.Parallel`.
     memory : str, path or object with the joblib.Memory interface, default=None
         Where finished splits are saved. A comparison that was stopped resumes there when it is
-        called again with the same data and estimators.
+        called again with the same data, estimators and int `random_state`.
+    random_state : int, RandomState instance or None, default=None
+        Seed of repeated folds and of drawn patients. The estimators have their own.
     verbose : int, default=0
         If positive, show a progress bar over all fits.
 
@@ -97,7 +111,9 @@ def compare_estimators(
         - ``pos_label`` : the positive class of the default scores, or None;
         - ``score`` : its value on the test rows;
         - ``fit_time``, ``score_time`` : seconds to fit and to compute all scores of the split;
-        - ``n_train``, ``n_test`` : numbers of rows.
+        - ``n_train``, ``n_test`` : numbers of rows;
+        - ``bootstrap`` : with `n_bootstrap`, the scores of the same predictions on drawn patients,
+          an ndarray. All lines have the same draws, so that differences can be compared.
 
     Raises
     ------
@@ -137,9 +153,16 @@ def compare_estimators(
     check_consistent_length(y, labels)
     if groups is not None:
         groups = check_groups(groups, len(y_codes), y)
+    check_scalar(n_repeats, "n_repeats", Integral, min_val=1)
+    check_scalar(n_bootstrap, "n_bootstrap", Integral, min_val=0)
     scorers, pos_label = _check_scorers(scoring, groups, y_codes, labels, pos_label)
+    random_state = check_random_state(random_state)
+    draws = None
+    if n_bootstrap:
+        seed = int(random_state.randint(2**31))
+        draws = PatientDraws(n_bootstrap, np.asarray(labels), groups, seed)
     with config_context(enable_metadata_routing=True):
-        splits = _make_splits(cv, X, y_codes, groups)
+        splits = _make_splits(cv, n_repeats, X, y_codes, groups, random_state)
         tasks = [(name, split) for name in estimators for split in range(len(splits))]
         # in the order in which they finish, for the progress bar; ray does not support that
         as_finished = get_active_backend()[0].supports_return_generator
@@ -160,13 +183,15 @@ def compare_estimators(
                 data=data,
                 indices=splits[split],
                 scorers=scorers,
+                draws=draws,
             )
             for position, (name, split) in enumerate(tasks)
         )
         done = dict(tqdm(runs, total=len(tasks), desc="fits", disable=not verbose))
     rows = [
         {"estimator": name, "split": split, "metric": metric, "pos_label": pos_label,
-         "score": score, **done[i]["facts"]}
+         "score": score, **done[i]["facts"],
+         **({} if draws is None else {"bootstrap": done[i]["bootstrap"][metric]})}
         for i, (name, split) in enumerate(tasks)
         for metric, score in done[i]["scores"].items()
     ]  # fmt: skip
@@ -192,6 +217,9 @@ def _check_scorers(
             "roc_auc (rows)": roc_auc_scorer,
         }
         if groups is not None:
+            for name in ("sensitivity", "specificity", "roc_auc"):
+                scorer = make_class_scorer(name, level="group", pos_label=pos_label)
+                scoring[f"{name} (patients)"] = scorer
             scoring["accuracy (patients)"] = group_accuracy_scorer
     elif isinstance(scoring, str):
         scoring = {scoring: scoring}
@@ -208,11 +236,28 @@ def _check_scorers(
 
 
 def _make_splits(
-    cv: Any, X: ArrayLike, y: NDArray, groups: NDArray | None
+    cv: Any,
+    n_repeats: int,
+    X: ArrayLike,
+    y: NDArray,
+    groups: NDArray | None,
+    random_state: np.random.RandomState,
 ) -> list[tuple[NDArray, NDArray]]:
     """List the splits, so that all estimators get the same."""
     if isinstance(cv, Integral):
-        cv = StratifiedKFold(cv) if groups is None else StratifiedGroupKFold(cv)
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+        if n_repeats > 1:
+            repeats = [
+                kind(cv, shuffle=True, random_state=random_state.randint(2**31)).split(X, y, groups)
+                for _ in range(n_repeats)
+            ]
+            return [split for repeat in repeats for split in repeat]
+        cv = kind(cv)
+    elif n_repeats > 1:
+        raise ValueError(
+            f"n_repeats={n_repeats} draws the folds of an int cv anew, but cv is {cv!r}. Give a "
+            "number of folds, or a list of all splits."
+        )
     cv = check_cv(cv, y, classifier=True)
     # scikit-learn's splitters know whether they use groups, and warn if they do not need them
     knows = hasattr(cv, "get_metadata_routing")
@@ -249,6 +294,7 @@ def _run_split(
     data: str | None,
     indices: tuple[NDArray, NDArray],
     scorers: dict[str, Callable],
+    draws: PatientDraws | None,
 ) -> dict[str, dict]:
     """Fit one estimator on one split and score it."""
     train, test = indices
@@ -269,26 +315,45 @@ def _run_split(
             estimator, safe_indexing(X, test), safe_indexing(labels, test), **score_groups
         )
         scored = time.perf_counter()
+        drawn = {}
+        if draws is not None:
+            positions = safe_indexing(np.arange(len(y)), test)
+            drawn = bootstrap_scores(
+                estimator,
+                scorers,
+                safe_indexing(X, test),
+                safe_indexing(labels, test),
+                positions,
+                None if groups is None else groups[positions],
+                draws,
+            )
     facts = {
         "fit_time": fitted - start,
         "score_time": scored - fitted,
         "n_train": len(safe_indexing(np.arange(len(y)), train)),
         "n_test": len(safe_indexing(np.arange(len(y)), test)),
     }
-    return {"facts": facts, "scores": scores}
+    return {"facts": facts, "scores": scores, "bootstrap": drawn}
 
 
 _COLUMNS = ("estimator", "split", "metric", "score", "n_train", "n_test")
 
 
-def summarize_comparison(results: pd.DataFrame, *, baseline: str | None = None) -> pd.DataFrame:
+def summarize_comparison(
+    results: pd.DataFrame, *, baseline: str | None = None, confidence: float = 0.95
+) -> pd.DataFrame:
     """Summarise a table of scores, and compare every estimator with a baseline.
 
     The scores of cross-validation splits are not independent, since training sets overlap. The
     corrected resampled t-test [1]_ allows for that: with the differences ``d`` on ``J`` splits,
     ``t = mean(d) / sqrt((1 / J + n_test / n_train) * var(d))`` with ``J - 1`` degrees of freedom,
-    two-sided; ``n_test / n_train`` is the ratio of the totals over the splits. The p-values are
-    not corrected for the number of comparisons.
+    two-sided; ``n_test / n_train`` is the ratio of the totals over the splits. Holm's method
+    corrects the p-values for the number of estimators that are compared with the baseline by the
+    same score.
+
+    If patients were drawn (`n_bootstrap` of :func:`~skrobust.compare_estimators`), there are
+    percentile intervals. They say how much the mean score would vary with other patients to test
+    on, the trained models staying the same.
 
     Parameters
     ----------
@@ -297,6 +362,8 @@ def summarize_comparison(results: pd.DataFrame, *, baseline: str | None = None) 
         estimator, split, metric, score, n_train and n_test.
     baseline : str, default=None
         Name of the estimator to compare with. By default nothing is compared.
+    confidence : float in (0, 1), default=0.95
+        Confidence level of the intervals.
 
     Returns
     -------
@@ -305,17 +372,21 @@ def summarize_comparison(results: pd.DataFrame, *, baseline: str | None = None) 
 
         - ``estimator``, ``metric``;
         - ``mean``, ``sd`` : mean and standard deviation (``ddof=1``) of the scores;
+        - ``lower``, ``upper`` : if patients were drawn, ends of the interval of the mean;
         - ``n_splits`` : number of splits where the score is defined; NaN scores are left out;
         - ``pos_label`` : the positive class of the default scores, if `results` name one;
 
         and, with a baseline, over the splits where both scores are defined,
 
         - ``mean_difference``, ``sd_difference`` : of the score minus the baseline's;
+        - ``difference_lower``, ``difference_upper`` : if patients were drawn, ends of the
+          interval of the mean difference;
         - ``p_value`` : of the test. If all differences are equal it is 1.0 if they are zero
-          and 0.0 otherwise.
+          and 0.0 otherwise;
+        - ``p_holm`` : the p-value corrected by Holm's method.
 
-        These three are NaN for the baseline itself, and with fewer than two splits ``sd``,
-        ``sd_difference`` and ``p_value`` are NaN.
+        These are NaN for the baseline itself, and with fewer than two splits ``sd``,
+        ``sd_difference`` and the p-values are NaN.
 
     Raises
     ------
@@ -324,6 +395,15 @@ def summarize_comparison(results: pd.DataFrame, *, baseline: str | None = None) 
     ValueError
         If a column is missing, a score occurs twice, there is no estimator named `baseline`,
         or the baseline lacks a split or metric of another estimator.
+
+    Warns
+    -----
+    UserWarning
+        If drawn patients often leave a score undefined, because splits have too few of them.
+
+    See Also
+    --------
+    comparison_table : The summary as Markdown, LaTeX or HTML.
 
     References
     ----------
@@ -344,6 +424,7 @@ def summarize_comparison(results: pd.DataFrame, *, baseline: str | None = None) 
     1       net  0.81             0.06    0.081
     """
     _check_results(results, baseline)
+    check_scalar(confidence, "confidence", Real, min_val=0, max_val=1, include_boundaries="neither")
     names = results["estimator"].unique()
     rows = []
     for name in names:
@@ -356,18 +437,70 @@ def summarize_comparison(results: pd.DataFrame, *, baseline: str | None = None) 
                 "metric": metric,
                 "mean": scores.mean(),
                 "sd": scores.std(ddof=1),
-                "n_splits": len(scores),
             }
+            drawn = _drawn(table, scores.index)
+            if drawn is not None:
+                row["lower"], row["upper"] = _interval(drawn, confidence, f"{metric} of {name}")
+            row["n_splits"] = len(scores)
             if "pos_label" in results and results["pos_label"].notna().any():
                 row["pos_label"] = own["pos_label"].iloc[0]
             if baseline is not None:
-                row |= _compare(table, _baseline_scores(results, baseline, metric, table, name))
+                other = _baseline_scores(results, baseline, metric, table, name)
+                row |= _compare(table, other["score"])
+                paired = (table["score"] - other["score"]).dropna().index
+                theirs = _drawn(other, paired)
+                if drawn is not None and theirs is not None:
+                    difference = _drawn(table, paired) - theirs
+                    ends = _interval(difference, confidence)
+                    row["difference_lower"], row["difference_upper"] = ends
             rows.append(row)
     summary = pd.DataFrame(rows)
     if baseline is not None:
         compared = ["mean_difference", "sd_difference", "p_value"]
+        if "difference_lower" in summary:
+            compared += ["difference_lower", "difference_upper"]
+            summary["p_value"] = summary.pop("p_value")  # the last but one
         summary.loc[summary["estimator"] == baseline, compared] = np.nan
+        summary["p_holm"] = summary.groupby("metric")["p_value"].transform(_holm)
     return summary
+
+
+def _drawn(table: pd.DataFrame, splits: pd.Index) -> NDArray | None:
+    """Return the scores on drawn patients, one line per split, if there are any."""
+    if "bootstrap" not in table or not len(splits):
+        return None
+    draws = table.loc[splits, "bootstrap"]
+    if draws.isna().any() or draws.map(len).nunique() > 1:
+        return None
+    return np.stack(draws.to_list())
+
+
+# share of draws that may leave a score undefined without a warning
+_MOST_UNDEFINED = 0.1
+
+
+def _interval(drawn: NDArray, confidence: float, what: str | None = None) -> tuple[float, float]:
+    """Return the ends of the percentile interval of the mean over splits."""
+    undefined = np.isnan(drawn)
+    if what is not None and undefined.mean() > _MOST_UNDEFINED:
+        warn(
+            f"{undefined.mean():.0%} of the drawn test sets have no patient of some class, so that "
+            f"{what} is not defined for them: its interval is rough. Use fewer folds."
+        )
+    drawn = drawn[:, ~undefined.all(0)]
+    if not drawn.size:
+        return np.nan, np.nan
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(np.nanmean(drawn, axis=0), [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _holm(p_values: pd.Series) -> pd.Series:
+    """Return p-values corrected for their number by Holm's method; NaN is not counted."""
+    ordered = p_values.dropna().sort_values()
+    factors = np.arange(len(ordered), 0, -1)
+    corrected = np.minimum(np.maximum.accumulate(ordered * factors), 1)
+    return corrected.reindex(p_values.index)
 
 
 def _check_results(results: pd.DataFrame, baseline: str | None) -> None:
@@ -394,9 +527,10 @@ def _check_results(results: pd.DataFrame, baseline: str | None) -> None:
 
 def _baseline_scores(
     results: pd.DataFrame, baseline: str, metric: str, table: pd.DataFrame, name: str
-) -> pd.Series:
+) -> pd.DataFrame:
+    """Return the lines of the baseline for the splits of another estimator."""
     chosen = (results["estimator"] == baseline) & (results["metric"] == metric)
-    scores = results[chosen].set_index("split")["score"]
+    scores = results[chosen].set_index("split")
     absent = table.index.difference(scores.index)
     if len(absent):
         raise ValueError(

@@ -16,8 +16,12 @@ from sklearn.utils import check_array, column_or_1d
 
 from ..utils.groups import check_groups, group_labels
 from .comparison import summarize_comparison
+from .comparison_table import p_text
 from .drawing import Display, check_length, check_names, color_of, line_of, marker_of, metric_label
 from .scores import check_pos_label, class_recall_score, group_predict_proba, rare_classes
+
+# panels side by side
+_MOST_COLUMNS = 4
 
 
 @dataclass(eq=False, repr=False)
@@ -37,9 +41,12 @@ class ComparisonDisplay(Display):
     baseline : str, default=None
         Estimator that the others are compared with.
     p_values : dict of str to Series, default=None
-        For each score the p-values of the differences, by estimator.
+        For each score the p-values of the differences, by estimator, corrected by Holm's method.
     pos_label : object, default=None
         The positive class of the scores, for the caption.
+    intervals : dict of str to DataFrame, default=None
+        For each score the ends ``lower`` and ``upper`` of the interval of the mean, by estimator,
+        drawn in place of the standard deviation.
 
     Attributes
     ----------
@@ -79,6 +86,7 @@ class ComparisonDisplay(Display):
     baseline: str | None = None
     p_values: dict[str, Series] | None = None
     pos_label: Any = None
+    intervals: dict[str, DataFrame] | None = None
 
     @classmethod
     def from_results(
@@ -136,13 +144,19 @@ class ComparisonDisplay(Display):
             empty = [name for name in names if scores[metric][name].isna().all()]
             if empty:
                 raise ValueError(f"{empty} have no score {metric!r} on any fold. Leave them out.")
-        p_values = None
-        if baseline is not None and {"n_train", "n_test"} <= set(results.columns):
-            tested = summarize_comparison(results, baseline=baseline).set_index("estimator")
-            p_values = {m: tested.loc[tested["metric"] == m, "p_value"] for m in metrics}
+        p_values = intervals = None
+        if {"n_train", "n_test"} <= set(results.columns):
+            summary = summarize_comparison(results, baseline=baseline).set_index("estimator")
+            of = {m: summary[summary["metric"] == m] for m in metrics}
+            if baseline is not None:
+                p_values = {m: of[m]["p_holm"] for m in metrics}
+            if "lower" in summary:
+                intervals = {m: of[m][["lower", "upper"]] for m in metrics}
         labels = results["pos_label"].dropna().unique() if "pos_label" in results else []
         pos_label = labels[0] if len(labels) == 1 else None
-        return cls(scores, baseline=baseline, p_values=p_values, pos_label=pos_label)
+        return cls(
+            scores, baseline=baseline, p_values=p_values, pos_label=pos_label, intervals=intervals
+        )
 
     @property
     def differences(self) -> dict[str, DataFrame]:
@@ -157,9 +171,19 @@ class ComparisonDisplay(Display):
     def _layout(self) -> tuple[Any, dict[str, Any]]:
         metrics = list(self.scores)
         n_names = self.scores[metrics[0]].shape[1]
-        size = (2.2 + 3.4 * len(metrics) + (len(metrics) == 1), 1.6 + 0.62 * n_names)
-        options = {"figsize": size, "nrows": 1, "ncols": len(metrics), "sharey": True}
+        n_lines = -(-len(metrics) // _MOST_COLUMNS)
+        n_columns = -(-len(metrics) // n_lines)
+        width = 2.2 + 3.4 * n_columns + (len(metrics) == 1)
+        size = (width, 0.6 + n_lines * (1.0 + 0.62 * n_names))
+        options = {"figsize": size, "nrows": n_lines, "ncols": n_columns, "sharey": True}
         return metrics if len(metrics) > 1 else metrics[0], options
+
+    def _make_axes(self, shape: tuple[int, ...], options: dict[str, Any]) -> NDArray:
+        axes = super()._make_axes(shape, options).ravel()
+        n_panels = len(self.scores)
+        for ax in axes[n_panels:]:
+            ax.remove()
+        return axes[:n_panels]
 
     def _draw(self) -> None:
         self.dots_, self.errorbars_ = [], []
@@ -168,11 +192,14 @@ class ComparisonDisplay(Display):
         for ax, metric in zip(axes, self.scores, strict=True):
             self._draw_scores(ax, metric)
         n_splits = {len(table) for table in self.scores.values()}
-        lines = [f"Dots: {' or '.join(map(str, sorted(n_splits)))} folds; bars: mean ± sd"]
+        bars = "mean ± sd" if self.intervals is None else "mean and 95% interval over patients"
+        lines = [f"Dots: {' or '.join(map(str, sorted(n_splits)))} folds; bars: {bars}"]
         if self.pos_label is not None:
             lines[0] += f"; positive class: {self.pos_label}"
         if self.baseline is not None:
-            test = "" if self.p_values is None else " (p of the corrected paired t-test)"
+            several = len(self.scores[next(iter(self.scores))].columns) > 2
+            holm = ", Holm's method" if several else ""
+            test = "" if self.p_values is None else f" (p of the corrected paired t-test{holm})"
             lines.append(f"Numbers: mean difference to {self.baseline}{test}")
         axes[0].set_title("\n".join(lines), loc="left", fontsize="medium")
 
@@ -194,6 +221,10 @@ class ComparisonDisplay(Display):
             )
             mean, sd = values.mean(), values.std(ddof=1) if len(values) > 1 else 0.0
             ends = np.clip([mean - sd, mean + sd], lowest, highest)
+            if self.intervals is not None and np.isfinite(self.intervals[metric].loc[name]).all():
+                ends = self.intervals[metric].loc[name].to_numpy()
+                # the interval of a skewed score can lie beside its mean
+                ends = np.array([min(ends[0], mean), max(ends[1], mean)])
             bars = ax.errorbar(
                 mean, place, xerr=[[mean - ends[0]], [ends[1] - mean]], fmt="o", ms=7, color=color,
                 capsize=4, lw=1.8,
@@ -221,7 +252,7 @@ class ComparisonDisplay(Display):
             text = f"{paired.mean():+.3f}" if len(paired) else "no fold in common"
             p = np.nan if self.p_values is None else self.p_values[metric][name]
             if not np.isnan(p):
-                text += " (p < 0.001)" if p < 0.001 else f" (p = {p:.{2 if p >= 0.01 else 3}f})"
+                text += f" ({p_text(p)})"
             mean = self.scores[metric][name].mean()
             side = "left" if mean < middle else "right"
             place = (mean, names.index(name) - 0.18)

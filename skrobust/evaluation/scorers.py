@@ -86,7 +86,7 @@ def _call_method(estimator: Any, method: str, X: ArrayLike, **kwargs: Any) -> ND
     return getattr(estimator, method)(X)
 
 
-class _ClassScorer(BaseScorer):
+class ClassScorer(BaseScorer):
     """Scorer that knows every class: those of the estimator and those of the test rows.
 
     ``score_func(y_true, response, labels=, pos_label=)`` gets the predicted labels, or one column
@@ -102,7 +102,8 @@ class _ClassScorer(BaseScorer):
     ) -> None:
         methods = ("predict_proba", "decision_function") if needs_proba else ("predict",)
         super().__init__(score_func, 1, {}, methods)
-        self._level, self._pos_label = level, pos_label
+        self.metric, self.level = score_func.__name__.strip("_"), level
+        self.pos_label = pos_label
         with config_context(enable_metadata_routing=True):
             self.set_score_request(**({"groups": True} if level == "group" else {}))
 
@@ -118,28 +119,37 @@ class _ClassScorer(BaseScorer):
         y_true: ArrayLike,
         groups: ArrayLike | None = None,
     ) -> float:
-        if self._level == "group" and groups is None:
+        if self.level == "group" and groups is None:
             raise ValueError(
                 f"{self!r} needs groups, one per row. Call "
                 "sklearn.set_config(enable_metadata_routing=True) and pass groups: "
                 "search.fit(X, y, groups=groups), cross_validate(..., params={'groups': "
                 "groups}) or scorer(estimator, X, y, groups=groups)."
             )
+        self._pick_method(estimator)
+        y_true, response, labels = self.responses(
+            _Responses(estimator, method_caller, X), X, y_true, groups
+        )
+        return self._score_func(y_true, response, labels=labels, pos_label=self.pos_label)
+
+    def responses(
+        self, estimator: Any, X: ArrayLike, y_true: ArrayLike, groups: ArrayLike | None
+    ) -> tuple[NDArray, NDArray, NDArray]:
+        """Return true labels and predictions of rows or groups, and the classes."""
         method = self._pick_method(estimator)
         y_true = check_class_labels(y_true)
         labels = np.union1d(estimator.classes_, y_true)
-        responses = _Responses(estimator, method_caller, X)
-        if method == "predict" and self._level == "row":
-            response = responses.predict(X)
+        if method == "predict" and self.level == "row":
+            response = estimator.predict(X)
         else:
-            response = class_scores(responses, X, labels)
-        if self._level == "group":
+            response = class_scores(estimator, X, labels)
+        if self.level == "group":
             groups = check_groups(groups, len(y_true))
             y_true = group_labels(y_true, groups)[1]
             response = group_predict_proba(response, groups)[1]
             if method == "predict":
                 response = labels[response.argmax(axis=1)]
-        return self._score_func(y_true, response, labels=labels, pos_label=self._pos_label)
+        return y_true, response, labels
 
     def _pick_method(self, estimator: Any) -> str:
         if not hasattr(estimator, "classes_"):
@@ -148,7 +158,7 @@ class _ClassScorer(BaseScorer):
                 f"{type(estimator).__name__} has none. Fit it first, or use a classifier."
             )
         needed = self._response_method
-        if self._level == "group":
+        if self.level == "group":
             needed = ("predict_proba", "decision_function")
         for method in needed:
             if hasattr(estimator, method):
@@ -159,8 +169,8 @@ class _ClassScorer(BaseScorer):
         )
 
     def __repr__(self) -> str:
-        prefix = "group_" if self._level == "group" else ""
-        return f"{prefix}{self._score_func.__name__.strip('_')}_scorer"
+        prefix = "group_" if self.level == "group" else ""
+        return f"{prefix}{self.metric}_scorer"
 
 
 def _undefined(name: str, reason: str) -> float:
@@ -180,11 +190,11 @@ def _roc_auc(y_true: NDArray, y_score: NDArray, *, labels: NDArray, pos_label: A
     return macro_roc_auc(y_true, y_score, labels)
 
 
-def _brier(y_true: NDArray, y_score: NDArray, *, labels: NDArray, pos_label: Any) -> float:
+def _neg_brier(y_true: NDArray, y_score: NDArray, *, labels: NDArray, pos_label: Any) -> float:
     return -float(np.mean(((y_true[:, None] == labels) - y_score) ** 2) * len(labels) / 2)
 
 
-def _scored_classes(y_true: NDArray, labels: NDArray, pos_label: Any) -> NDArray:
+def scored_classes(y_true: NDArray, labels: NDArray, pos_label: Any) -> NDArray:
     """Return the positive class of two or the chosen one, otherwise all classes of the rows."""
     if len(labels) <= 2 or pos_label is not None:
         return np.asarray([check_pos_label(labels, pos_label)])
@@ -192,14 +202,14 @@ def _scored_classes(y_true: NDArray, labels: NDArray, pos_label: Any) -> NDArray
 
 
 def _sensitivity(y_true: NDArray, y_pred: NDArray, *, labels: NDArray, pos_label: Any) -> float:
-    scored = _scored_classes(y_true, labels, pos_label)
+    scored = scored_classes(y_true, labels, pos_label)
     if not np.isin(scored, y_true).all():
         return _undefined("sensitivity", f"No row of class {scored.tolist()[0]!r}")
     return float(np.mean(sensitivity_score(y_true, y_pred, labels=scored, average=None)))
 
 
 def _specificity(y_true: NDArray, y_pred: NDArray, *, labels: NDArray, pos_label: Any) -> float:
-    scored = _scored_classes(y_true, labels, pos_label)
+    scored = scored_classes(y_true, labels, pos_label)
     if np.isin(y_true, scored).all() and len(scored) == 1:
         return _undefined("specificity", f"No row of a class other than {scored.tolist()[0]!r}")
     return float(np.mean(specificity_score(y_true, y_pred, labels=scored, average=None)))
@@ -210,7 +220,7 @@ _METRICS = {
     "accuracy": (_accuracy, False),
     "macro_recall": (_macro_recall, False),
     "roc_auc": (_roc_auc, True),
-    "neg_brier": (_brier, True),
+    "neg_brier": (_neg_brier, True),
     "sensitivity": (_sensitivity, False),
     "specificity": (_specificity, False),
 }
@@ -258,7 +268,7 @@ def make_class_scorer(metric: str, *, level: str = "row", pos_label: Any = None)
         raise ValueError(f"metric is {metric!r}, expected one of {list(_METRICS)}.")
     if level not in ("row", "group"):
         raise ValueError(f"level is {level!r}, expected 'row' or 'group'.")
-    return _ClassScorer(*_METRICS[metric], level, pos_label)
+    return ClassScorer(*_METRICS[metric], level, pos_label)
 
 
 group_accuracy_scorer = make_class_scorer("accuracy", level="group")

@@ -65,7 +65,8 @@ def test_scores_equal_a_hand_written_loop(routing):
         assert sklearn.get_config()["enable_metadata_routing"] is routing
     assert list(table.columns) == COLUMNS
     metrics = [
-        "sensitivity (rows)", "specificity (rows)", "roc_auc (rows)", "accuracy (patients)"
+        "sensitivity (rows)", "specificity (rows)", "roc_auc (rows)", "sensitivity (patients)",
+        "specificity (patients)", "roc_auc (patients)", "accuracy (patients)",
     ]  # fmt: skip
     assert table[["estimator", "split", "metric"]].values.tolist() == [
         [name, split, metric] for name in estimators for split in range(3) for metric in metrics
@@ -82,6 +83,9 @@ def test_scores_equal_a_hand_written_loop(routing):
                 "sensitivity (rows)": right[y[test] == 1].mean(),
                 "specificity (rows)": right[y[test] == 0].mean(),
                 "roc_auc (rows)": roc_auc_score(y[test], prob),
+                "sensitivity (patients)": (frame["p"] > 0.5)[frame["y"] == 1].mean(),
+                "specificity (patients)": (frame["p"] < 0.5)[frame["y"] == 0].mean(),
+                "roc_auc (patients)": roc_auc_score(frame["y"], frame["p"]),
                 "accuracy (patients)": ((frame["p"] > 0.5) == frame["y"]).mean(),
             }
             for metric in metrics:
@@ -126,7 +130,7 @@ def test_groups_reach_whoever_requests_them(routing):
             ),
         }
         table = compare_estimators(estimators, X, y, groups=groups, cv=3)
-    assert len(table) == 5 * 3 * 4
+    assert len(table) == 5 * 3 * 7
     assert table["score"].notna().all()
 
 

@@ -93,7 +93,7 @@ def test_one_split():
     assert "p" not in display.difference_texts_[0].get_text()
 
 
-def test_default_scores_of_compare_estimators_are_four_panels():
+def test_default_scores_of_compare_estimators_are_seven_panels():
     rng = np.random.default_rng(0)
     groups = np.arange(80) // 2
     y = np.array(["healthy", "tumour"])[groups % 2]
@@ -101,11 +101,12 @@ def test_default_scores_of_compare_estimators_are_four_panels():
     estimators = {"chance": DummyClassifier(), "linear": LogisticRegression()}
     results = compare_estimators(estimators, X, y, groups=groups, cv=3, pos_label="tumour")
     display = ComparisonDisplay.from_results(results, baseline="chance").plot()
-    assert display.ax_.shape == (4,)
+    assert display.ax_.shape == (7,)
+    assert len(display.figure_.axes) == 7  # in two lines, without an empty panel
     labels = [ax.get_xlabel() for ax in display.ax_]
-    assert labels[2:] == ["ROC AUC (rows)", "accuracy (patients)"]
+    assert labels[2::2] == ["ROC AUC (rows)", "specificity (patients)", "accuracy (patients)"]
     assert "positive class: tumour" in display.ax_[0].get_title(loc="left")
-    assert len(display.dots_) == 8
+    assert len(display.dots_) == 14
     summary = summarize_comparison(results, baseline="chance").query("estimator == 'linear'")
     for text, p in zip(display.difference_texts_, summary["p_value"], strict=True):
         shown = text.get_text()

@@ -1,0 +1,235 @@
+"""Scores of the same predictions over patients drawn with replacement."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.utils.metadata_routing import get_routing_for_object
+
+from ..utils.sklearn_private import safe_indexing
+from .scorers import ClassScorer, scored_classes
+
+_RESPONSES = ("predict", "predict_proba", "decision_function")
+# numbers in a table of draws and rows
+_MOST_NUMBERS = 10**7
+
+
+class PatientDraws:
+    """How often every patient comes in each draw, the same for all estimators and splits.
+
+    Patients are drawn with replacement among those with the same label, so that every draw has as
+    many of each class as the data. Without groups, rows are drawn.
+
+    Parameters
+    ----------
+    n_draws : int
+        Number of draws.
+    labels : ndarray of shape (n_samples,)
+        Labels; of a patient with several, the first counts.
+    groups : ndarray of shape (n_samples,) or None
+        Patient of every row.
+    seed : int
+        Fixes the draws.
+    """
+
+    def __init__(self, n_draws: int, labels: NDArray, groups: NDArray | None, seed: int):
+        units = np.arange(len(labels)) if groups is None else groups
+        _, first, self.unit = np.unique(units, return_index=True, return_inverse=True)
+        codes = np.unique(labels[first], return_inverse=True)[1]
+        self.strata = [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
+        self.n_draws, self.seed = n_draws, seed
+
+    def times(self, draw: int) -> NDArray:
+        """Return how often every patient comes in a draw."""
+        # drawn anew where needed: a table of all draws can be larger than the data
+        rng = np.random.default_rng([self.seed, draw])
+        times = np.zeros(self.unit.max() + 1, dtype=int)
+        for units in self.strata:
+            drawn = rng.integers(len(units), size=len(units))
+            times[units] = np.bincount(drawn, minlength=len(units))
+        return times
+
+    def copies(self, draw: int, test: NDArray) -> tuple[NDArray, NDArray]:
+        """Return the drawn ones of some rows by position, and a group for every copy."""
+        times = self.times(draw)
+        own = times[self.unit[test]]
+        rows = [np.flatnonzero(own > copy) for copy in range(own.max(initial=0))]
+        groups = [copy * len(times) + self.unit[test[r]] for copy, r in enumerate(rows)]
+        # an empty array first: no row at all may be drawn
+        none = np.empty(0, int)
+        return np.concatenate([none, *rows]), np.concatenate([none, *groups])
+
+
+class _Predictions:
+    """A fitted estimator that looks up what it predicts for rows, given by position."""
+
+    def __init__(self, estimator: Any, X: ArrayLike):
+        self._estimator, self._X, self._found = estimator, X, {}
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._estimator, name)
+        if name not in _RESPONSES:
+            return value
+        if name not in self._found:
+            self._found[name] = np.asarray(value(self._X))
+
+        def look_up(rows):
+            return self._found[name][rows]
+
+        look_up.__name__ = name  # scikit-learn asks for it
+        return look_up
+
+
+def bootstrap_scores(
+    estimator: Any,
+    scorers: Mapping[str, Callable],
+    X: ArrayLike,
+    labels: ArrayLike,
+    test: NDArray,
+    groups: NDArray | None,
+    draws: PatientDraws,
+) -> dict[str, NDArray]:
+    """Score a fitted estimator on the drawn ones of some test rows.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    scorers : dict of str to callable
+        Scorers that use predictions only. Those of this library are computed for all draws at once.
+    X, labels, groups : array-like
+        The test rows, their labels and patients.
+    test : ndarray of shape (n_test,), int
+        Positions of the test rows in all rows.
+    draws : PatientDraws
+        Which patients are drawn.
+
+    Returns
+    -------
+    scores : dict of str to ndarray of shape (n_draws,)
+        NaN where a draw has none of the test patients, or where the score is not defined.
+    """
+    predictions = _Predictions(estimator, X)
+    found = {}
+    for name, scorer in scorers.items():
+        if isinstance(scorer, ClassScorer):
+            found[name] = _of_all_draws(scorer, predictions, labels, test, groups, draws)
+        else:
+            found[name] = _one_by_one(name, scorer, predictions, labels, test, groups, draws)
+    return found
+
+
+def _one_by_one(name, scorer, predictions, labels, test, groups, draws) -> NDArray:
+    """Call a scorer for every draw, with drawn rows repeated."""
+    needs_groups = groups is not None and get_routing_for_object(scorer).consumes(
+        "score", {"groups"}
+    )
+    scores = np.full(draws.n_draws, np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        for draw in range(draws.n_draws):
+            rows, copies = draws.copies(draw, test)
+            if not len(rows):
+                continue
+            options = {"groups": copies} if needs_groups else {}
+            try:
+                scores[draw] = scorer(predictions, rows, safe_indexing(labels, rows), **options)
+            except Exception as error:
+                raise TypeError(
+                    f"the score {name!r} cannot be computed on drawn patients ({error}): there is "
+                    "no interval for scorers that need more than the predictions of the test rows. "
+                    "Set n_bootstrap=0, or leave the score out."
+                ) from error
+    return scores
+
+
+def _of_all_draws(scorer, predictions, labels, test, groups, draws) -> NDArray:
+    """Compute a score of this library with a weight for every row or patient and draw."""
+    groups = None if scorer.level == "row" else groups
+    everything = np.arange(len(test))
+    y_true, response, classes = scorer.responses(predictions, everything, labels, groups)
+    first = everything if groups is None else np.unique(groups, return_index=True)[1]
+    unit = draws.unit[test[first]]
+    scores = []
+    step = max(1, _MOST_NUMBERS // len(unit))
+    for start in range(0, draws.n_draws, step):
+        part = range(start, min(start + step, draws.n_draws))
+        weight = np.array([draws.times(draw)[unit] for draw in part], dtype=float)
+        scores.append(_WEIGHTED[scorer.metric](weight, y_true, response, classes, scorer.pos_label))
+    return np.concatenate(scores)
+
+
+def _share(weight: NDArray, hit: NDArray, among: NDArray) -> NDArray:
+    """Return the weighted share of hits among some rows for every draw, NaN if there are none."""
+    total = weight[:, among].sum(1)
+    with np.errstate(invalid="ignore"):
+        return weight[:, among] @ hit[among].astype(float) / total
+
+
+def _mean_over(values: list[NDArray]) -> NDArray:
+    """Average over classes, those that are not defined left out."""
+    values = np.array(values)
+    there = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(there, values, 0).sum(0) / there.sum(0)
+
+
+def _accuracy(weight, y_true, y_pred, classes, pos_label):
+    return _share(weight, y_true == y_pred, np.ones(len(y_true), bool))
+
+
+def _macro_recall(weight, y_true, y_pred, classes, pos_label):
+    return _mean_over([_share(weight, y_pred == c, y_true == c) for c in np.unique(y_true)])
+
+
+def _sensitivity(weight, y_true, y_pred, classes, pos_label):
+    scored = scored_classes(y_true, classes, pos_label)
+    return _mean_over([_share(weight, y_pred == c, y_true == c) for c in scored])
+
+
+def _specificity(weight, y_true, y_pred, classes, pos_label):
+    found = []
+    for c in scored_classes(y_true, classes, pos_label):
+        share = _share(weight, y_pred != c, y_true != c)
+        # as in the score itself: of several classes only those that a draw has
+        if len(classes) > 2 and pos_label is None:
+            share = np.where(weight[:, y_true == c].any(1), share, np.nan)
+        found.append(share)
+    return _mean_over(found)
+
+
+def _roc_auc(weight, y_true, scores, classes, pos_label):
+    columns = [1] if len(classes) == 2 else range(len(classes))
+    return _mean_over([_weighted_auc(weight, y_true == classes[k], scores[:, k]) for k in columns])
+
+
+def _weighted_auc(weight, positive, score):
+    """Return the share of pairs in the right order, ties half, for every draw."""
+    order = np.argsort(score, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(score[order]) > 0])
+    ups, downs = (
+        np.add.reduceat((weight * own)[:, order], starts, axis=1) for own in (positive, ~positive)
+    )
+    below = np.cumsum(downs, axis=1) - downs / 2
+    with np.errstate(invalid="ignore"):
+        return (ups * below).sum(1) / (ups.sum(1) * downs.sum(1))
+
+
+def _neg_brier(weight, y_true, scores, classes, pos_label):
+    squares = ((y_true[:, None] == classes) - scores) ** 2
+    return -_share(weight, squares.sum(1) / 2, np.ones(len(y_true), bool))
+
+
+_WEIGHTED = {
+    "accuracy": _accuracy,
+    "macro_recall": _macro_recall,
+    "roc_auc": _roc_auc,
+    "neg_brier": _neg_brier,
+    "sensitivity": _sensitivity,
+    "specificity": _specificity,
+}
