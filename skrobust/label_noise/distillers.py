@@ -22,6 +22,9 @@ from ..utils.sklearn_private import HasMethods, Interval
 from ..utils.targets import check_class_labels
 from ..utils.validation import check_trusted, warn
 
+# how often a checked label counts where predictions are compared with given labels
+CHECKED_COUNTS = 3.0
+
 KEEP_CONSTRAINTS = [Interval(Real, 0, 1, closed="right"), dict]
 
 

@@ -25,7 +25,7 @@ from ..utils.scores import class_scores
 from ..utils.sklearn_private import HasMethods, Interval, check_sample_weight
 from ..utils.targets import soft_labels
 from ..utils.validation import check_trusted, warn
-from .distillers import DistillationWarning, LabelDistiller, warn_of_unjudged
+from .distillers import CHECKED_COUNTS, DistillationWarning, LabelDistiller, warn_of_unjudged
 from .folds import partitions
 from .inner_fit import fit_soft, take_rows
 from .noise_rates import NoiseRates, interval
@@ -34,8 +34,6 @@ _TINY = 1e-9
 # tables with more columns than this are reduced to principal components for the default judges
 _MOST_COLUMNS = 100
 _N_COMPONENTS = 50
-# how often trusted rows count in the training of judges
-_TRUSTED_WEIGHT = 3.0
 # judges must predict given labels of unseen units this many standard errors above chance
 _LEAST_Z = 0.5
 
@@ -228,8 +226,7 @@ class LabelNoiseModel(LabelDistiller):
             Group (patient) of every row.
         trusted : array-like of bool of shape (n_samples,), default=None
             Rows whose label has been checked and is right. If the trusted rows of a patient agree,
-            its true class is theirs; they count three times in training the judges, and say
-            nothing about the share of wrong labels.
+            its true class is theirs. They say nothing about the share of wrong labels.
 
         Returns
         -------
@@ -457,8 +454,6 @@ class _Explanation:
         np.add.at(seen, unit, (self.given * trusted[:, None]).astype(int))
         self.known = np.where((seen > 0).sum(1) == 1, seen.argmax(1), -1)
         self.row_known = np.where(trusted, self.codes, -1)
-        # rows as they count in the training of judges
-        self.training = weight * np.where(trusted, _TRUSTED_WEIGHT, 1.0)
         self.single = self.n == self.G
         features = numeric_features(X, needed=estimator is None)
         self.means = None
@@ -562,7 +557,7 @@ class _Explanation:
                 self.estimator,
                 take_rows(self.X, train),
                 shares,
-                self.training[train],
+                self.weight[train],
                 self.unit[train],
                 take_rows(self.X, test),
                 self.classes,
@@ -599,7 +594,7 @@ class _Explanation:
                     _logistic(C),
                     self.means[train],
                     self.majority(fold != h)[train],
-                    self.size[train] * np.where(self.known[train] < 0, 1, _TRUSTED_WEIGHT),
+                    self.size[train],
                     train,
                     self.means[test],
                     self.classes,
@@ -697,7 +692,7 @@ class _Explanation:
             own = labels[known] == k
             n_own, n_rest = own.sum(), (~own).sum()
             if n_own and n_rest:
-                weight = np.where(checked[known], _TRUSTED_WEIGHT, 1.0)
+                weight = np.where(checked[known], CHECKED_COUNTS, 1.0)
                 values.append(roc_auc_score(own, predicted[known, k], sample_weight=weight))
                 errors.append((n_own + n_rest + 1) / (12 * n_own * n_rest))
         if not values:

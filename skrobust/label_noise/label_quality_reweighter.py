@@ -22,6 +22,7 @@ from ..utils.sklearn_private import HasMethods, StrOptions, check_sample_weight
 from ..utils.targets import check_class_labels
 from ..utils.validation import check_trusted, warn
 from .distillers import (
+    CHECKED_COUNTS,
     DistillationWarning,
     check_kept,
     fit_distiller,
@@ -402,12 +403,14 @@ def _trial(estimator, distiller, use, data, train, test) -> float:
     given = fit_inside(
         clone(estimator), known.X, known.y, sample_weight=known.weight, groups=known.groups
     )
-    X_test, y_test = take_rows(data.X, test), data.y[test]
-    return _auc(said, X_test, y_test, classes) - _auc(given, X_test, y_test, classes)
+    rows = data.take(test)
+    return _auc(said, rows, classes) - _auc(given, rows, classes)
 
 
-def _auc(fitted, X, y, classes) -> float:
+def _auc(fitted, rows, classes) -> float:
     """Return the AUC, with more than two classes the mean of one against the rest."""
+    X, y = rows.X, rows.y
+    weight = None if rows.trusted is None else np.where(rows.trusted, CHECKED_COUNTS, 1.0)
     if hasattr(fitted, "predict_proba") or hasattr(fitted, "decision_function"):
         scores = class_scores(fitted, X, classes)
     else:
@@ -415,4 +418,5 @@ def _auc(fitted, X, y, classes) -> float:
     present = [k for k, label in enumerate(classes) if 0 < (y == label).sum() < len(y)]
     if len(classes) == 2:
         present = present[-1:]
-    return float(np.mean([roc_auc_score(y == classes[k], scores[:, k]) for k in present]))
+    aucs = [roc_auc_score(y == classes[k], scores[:, k], sample_weight=weight) for k in present]
+    return float(np.mean(aucs))
