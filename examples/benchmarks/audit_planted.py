@@ -33,7 +33,8 @@ def flipped(X, y, groups, rng):
     def check(report):
         worst = report.patients.index[: len(patients)]
         half = len(patients & set(worst)) >= len(patients) / 2
-        return half and found(report, "SKR302", "severe", "warning")
+        warned = [found(report, code, "severe", "warning") for code in ("SKR302", "SKR304")]
+        return half and any(warned)
 
     return {"X": X, "y": y, "groups": groups}, check
 

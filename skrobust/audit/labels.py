@@ -49,7 +49,7 @@ def check_labels(
         model.fit(X, part.y, groups=None if by_row else part.groups)
     seen = [str(w.message) for w in caught if issubclass(w.category, DistillationWarning)]
     looks_like = _looks_like(part, estimator, X, k, n_jobs, seed)
-    table, patients = _tables(rows, chosen, model, looks_like)
+    table, patients = _tables(rows, chosen, model, looks_like, by_row)
     findings = _findings(part, model, table, patients, seen, drawn, by_row)
     return findings, patients, table
 
@@ -70,7 +70,7 @@ def _looks_like(part: AuditRows, estimator, X, k, n_jobs, seed) -> NDArray:
     return (P / share).argmax(1)  # of all classes equally often, so that a rare one is not lost
 
 
-def _tables(rows, chosen, model, looks_like) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _tables(rows, chosen, model, looks_like, by_row) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the tables of rows and of patients."""
     probability = np.full(len(rows), np.nan)
     suggested, looks = rows.codes.copy(), np.full(len(rows), -1)
@@ -88,11 +88,16 @@ def _tables(rows, chosen, model, looks_like) -> tuple[pd.DataFrame, pd.DataFrame
         }
     )
     label = rows.label_of_unit
-    units, mean, _ = group_means(P, rows.unit[chosen])
+    unit, own = rows.unit[chosen], label[rows.unit[chosen]]
+    # of the label of most rows; or, if labels belong to rows, of the row's own one
+    right = model.quality_ if by_row else P[np.arange(len(P)), own]
+    votes = np.eye(rows.n_classes)[P.argmax(1)] if by_row else P
+    votes = votes + 1e-9 * np.eye(rows.n_classes)[own]  # ties speak for the label
+    units, means, _ = group_means(np.column_stack([right, votes]), unit)
     of_unit = np.full(rows.n_patients, np.nan)
-    of_unit[units] = mean[np.arange(len(units)), label[units]]
+    of_unit[units] = means[:, 0]
     rather = label.copy()
-    rather[units] = mean.argmax(1)
+    rather[units] = means[:, 1:].argmax(1)
     patients = pd.DataFrame(
         {
             "label": rows.classes[label],
@@ -191,14 +196,14 @@ def _rate(which, part, model, drawn, by_row) -> Finding | None:
     estimate, lower, upper = (float(v) for v in model.noise_rates_.loc[which])
     share = f"{percent(estimate)} ({percent(lower)} to {percent(upper)})"
     if lower < 0.01:
-        share = f"{percent(estimate)} (at most {percent(upper)})"
-    severity = "warning" if lower > 0.01 or estimate > 0.05 else "note"
+        share = f"{100 * estimate:.0f}% (at most {percent(upper)})"
+    severity = "warning" if lower > 0.01 else "note"
     if lower > 0.05 and not inside:
         severity = "severe"
     of = part.noun if inside else part.people
     sentence = f"{share} of the labels of {of} are probably wrong{drawn}."
     if by_row:
-        sentence += " They change inside most patients, so that every row was judged by itself."
+        sentence += " They often change inside patients, so that every row was judged by itself."
     elif inside:
         sentence += " Where they change by right, as for visits, that is no error."
     return Finding(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .findings import SEVERITIES, TOPICS, Finding
-from .report_pictures import dots, line, pairs
+from .findings import SEVERITIES, TOPICS, Finding, count
+from .report_pictures import curves, dots, line, pairs
+from .rows import FEWEST_OF_A_CURVE
 
 if TYPE_CHECKING:
     from .report import AuditReport
@@ -31,6 +32,7 @@ _STYLE = """
 .skr-audit article{background:#fff;border:1px solid #e1e5ea;border-left:6px solid;
  border-radius:6px;padding:8px 14px;margin:10px 0}
 .skr-audit article.severe,.skr-audit article.warning,.skr-audit article.note{background:#fff}
+.skr-audit article.note{border-width:0 0 0 3px;border-radius:0;padding:0 12px}
 .skr-audit article p{margin:.35em 0}
 .skr-audit .badge{border-radius:4px;padding:1px 8px;font-size:.8em;margin-right:6px}
 .skr-audit code,.skr-audit pre{font:13px/1.45 ui-monospace,monospace}
@@ -59,42 +61,44 @@ def page(report: AuditReport) -> str:
 
 def fragment(report: AuditReport) -> str:
     """Return the report as a part of a document."""
+    found = {
+        severity: [f for f in report.found if f.severity == severity] for severity in SEVERITIES
+    }
     counts = "".join(
-        f'<span class="{severity}"><b>{sum(f.severity == severity for f in report.found)}</b>'
-        f"{name}</span>"
+        f'<span class="{severity}"><b>{len(found[severity])}</b>{name}</span>'
         for severity, name in zip(SEVERITIES, ("severe", "warnings", "notes"), strict=True)
     )
-    size = next((f for f in report.found if f.code == "SKR101"), None)
+    size = next((f.sentence for f in report.found if f.code == "SKR101"), "")
+    urgent = found["severe"] + found["warning"]
     parts = [
-        f"<h1>Audit of the data</h1><p>{escape(size.sentence) if size else ''}</p>",
+        f"<h1>Audit of the data</h1><p>{escape(size)}</p>",
         f'<div class="counts">{counts}</div>',
+        '<p class="quiet">The user guide has a section on every finding, named by its code.</p>',
+        "<h2>To look at</h2>" if urgent else "",
+        *(_card(f, report) for f in urgent),
         _patients(report),
     ]
     for topic in TOPICS.values():
-        found = [f for f in report.found if f.topic == topic]
-        if found:
-            parts.append(f"<h2>{topic}</h2>")
-            parts += [_card(f, report) for f in found]
+        notes = [f for f in found["note"] if f.topic == topic]
+        parts += [f"<h2>Notes: {topic.lower()}</h2>"] if notes else []
+        parts += [_card(f, report) for f in notes]
     return f'<div class="skr-audit"><style>{_STYLE}</style>{"".join(parts)}</div>'
 
 
 def _card(f: Finding, report: AuditReport) -> str:
     """Return one finding."""
-    parts = [
-        f'<p><span class="badge {f.severity}">{f.severity}</span><b>{f.code}</b> '
-        f"{escape(f.sentence)}</p>"
-    ]
-    if f.severity != "note" or f.action != "Nothing to do.":
+    note = f.severity == "note"
+    badge = "" if note else f'<span class="badge {f.severity}">{f.severity}</span>'
+    parts = [f"<p>{badge}<b>{f.code}</b> {escape(f.sentence)}</p>"]
+    if not note:
         parts.append(f"<p>{escape(f.action)}</p>")
     parts.append(_picture(f, report))
-    if f.snippet and f.severity != "note":
+    if f.snippet and not note:
         code = f"<pre>{escape(f.snippet)}</pre>"
         parts.append(f"<details><summary>Code</summary>{code}</details>")
     if f.table is not None and len(f.table):
-        parts.append(
-            f"<details><summary>Table ({len(f.table):,} lines)</summary>{_table(f)}</details>"
-        )
-    parts.append(f'<p class="quiet">User guide: Audit, section {f.code}</p>')
+        lines = count(len(f.table), "lines")
+        parts.append(f"<details><summary>Table ({lines})</summary>{_table(f)}</details>")
     return f'<article class="{f.severity}" id="{f.code}">{"".join(parts)}</article>'
 
 
@@ -105,14 +109,18 @@ def _picture(f: Finding, report: AuditReport) -> str:
         return pairs(names, f.table[first], f.table[second], [first, second])
     if f.code == "SKR503":
         return line(f.table["patients"], f.table["AUC"], "patients in training", "AUC")
-    if f.code == "SKR401" and report.groups is not None:
-        table = report.patients.dropna(subset="outlier").sort_values("outlier", ascending=False)
-        table = table.head(200)
-        odd = report.tables.get("SKR402", table.iloc[:0]).index
-        titles = [f"{name}: {value:.1f}" for name, value in table["outlier"].items()]
-        label = "patients, the most unlike first"
-        return dots(table["outlier"], table.index.isin(odd), titles, label, "unlike others")
-    return ""
+    X = report.X
+    if f.code not in ("SKR401", "SKR402") or not isinstance(X, np.ndarray) or not len(f.table):
+        return ""
+    if X.ndim != 2 or X.shape[1] < FEWEST_OF_A_CURVE:
+        return ""
+    if f.code == "SKR401":
+        rows = f.table["row"].to_numpy()[:3]
+        return curves(X, X[rows], [f"row {row}" for row in rows])
+    names = f.table.index[:3]
+    groups = np.asarray(report.groups)
+    means = [np.nanmean(X[groups == name], axis=0) for name in names]
+    return curves(X, means, [f"mean of {name}" for name in names])
 
 
 def _table(f: Finding) -> str:

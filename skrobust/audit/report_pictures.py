@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from html import escape
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 _WIDTH, _HEIGHT = 560, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 15, 14, 40
 _BLUE, _RED, _GREY = "#0072B2", "#D55E00", "#8a8f98"
+_COLORS = (_RED, _BLUE, "#009E73")
+_MOST_POINTS = 300
 
 
 def dots(
@@ -44,7 +46,7 @@ def pairs(names: Sequence[str], first: ArrayLike, second: ArrayLike, legend: Seq
     first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     height = _TOP + _BOTTOM + 34 * len(names) + 18
     low = min(0.5, np.min([first, second]) - 0.02)
-    frame = _Frame((low, 1.0), (-0.5, len(names)), "AUC", "", height=height, left=150)
+    frame = _Frame((low, 1.0), (-0.5, len(names)), "AUC", "", height=height, left=150, show_y=False)
     for i, name in enumerate(names):
         y = frame.y(len(names) - 1 - i)
         a, b = frame.x(first[i]), frame.x(second[i])
@@ -58,10 +60,36 @@ def pairs(names: Sequence[str], first: ArrayLike, second: ArrayLike, legend: Seq
     return frame.svg()
 
 
+def curves(everyone: NDArray, marked: Sequence[NDArray], names: Sequence[str]) -> str:
+    """Draw curves over the median and the middle 90% of everyone's."""
+    step = -(-everyone.shape[1] // _MOST_POINTS)
+    places = np.arange(0, everyone.shape[1], step)
+    low, median, high = np.nanquantile(everyone[:, ::step], [0.05, 0.5, 0.95], axis=0)
+    marked = [np.asarray(curve, dtype=float)[::step] for curve in marked]
+    values = np.concatenate([low, high, *marked])
+    bottom, top = _range(values[np.isfinite(values)])
+    top += 0.12 * len(marked) * (top - bottom)  # room for the names
+    frame = _Frame((0, places[-1]), (bottom, top), "position", "")
+
+    def path(x: NDArray, y: NDArray) -> str:
+        known = np.isfinite(y)
+        points = zip(x[known], y[known], strict=True)
+        return " ".join(f"{frame.x(a):.1f},{frame.y(b):.1f}" for a, b in points)
+
+    around = path(np.append(places, places[::-1]), np.append(low, high[::-1]))
+    frame.add(f'<polygon points="{around}" fill="#dfe3e8"/>')
+    frame.add(f'<polyline points="{path(places, median)}" fill="none" stroke="{_GREY}"/>')
+    for i, (curve, name, color) in enumerate(zip(marked, names, _COLORS, strict=False)):
+        frame.add(f'<polyline points="{path(places, curve)}" fill="none" stroke="{color}"/>')
+        frame.add(f'<path d="M{_LEFT + 10} {22 + 15 * i}h16" stroke="{color}" stroke-width="3"/>')
+        frame.text(_LEFT + 31, 26 + 15 * i, name)
+    return frame.svg()
+
+
 class _Frame:
     """Axes with ticks, and what is drawn inside."""
 
-    def __init__(self, x_range, y_range, x_label, y_label, height=_HEIGHT, left=_LEFT):
+    def __init__(self, x_range, y_range, x_label, y_label, height=_HEIGHT, left=_LEFT, show_y=True):
         self.x_range, self.y_range, self.height, self.left = x_range, y_range, height, left
         self.parts: list[str] = []
         self.label = f"{y_label or 'values'} by {x_label}"
@@ -72,9 +100,9 @@ class _Frame:
         for tick in _ticks(x_range):
             self.text(self.x(tick), bottom + 16, f"{tick:.4g}", anchor="middle")
         self.text((left + _WIDTH - _RIGHT) / 2, height - 6, x_label, anchor="middle")
+        for tick in _ticks(y_range) if show_y else ():
+            self.text(left - 6, self.y(tick) + 4, f"{tick:,.6g}", anchor="end")
         if y_label:
-            for tick in _ticks(y_range):
-                self.text(left - 6, self.y(tick) + 4, f"{tick:.4g}", anchor="end")
             self.text(14, (_TOP + bottom) / 2, y_label, anchor="middle", turn=True)
 
     def x(self, value: float) -> float:

@@ -21,7 +21,7 @@ from ..utils.validation import check_numbers
 # texts that stand for "no value" in tables, in lower case
 MISSING_TEXTS = ("", "?", "-", "--", "n/a", "na", "nan", "null", "unknown", "missing")
 # arrays with fewer numbers per row are taken for tables, as by NetClassifier
-_FEWEST_OF_A_CURVE = 64
+FEWEST_OF_A_CURVE = 64
 
 
 class AuditRows:
@@ -77,7 +77,7 @@ class AuditRows:
         self.columns = list(range(int(np.prod(shape))))
         if self.table is not None:
             self.columns = self.table.columns.tolist()
-        is_curve = len(shape) == 1 and self.table is None and shape[0] >= _FEWEST_OF_A_CURVE
+        is_curve = len(shape) == 1 and self.table is None and shape[0] >= FEWEST_OF_A_CURVE
         nouns = {1: "curves" if is_curve else "rows", 2: "images", 3: "volumes"}
         self.noun = nouns.get(len(shape), "rows")
         self.people = "rows" if groups is None else "patients"

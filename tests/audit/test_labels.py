@@ -25,7 +25,7 @@ def test_flipped_patients_come_first(flipped):
     X, y, groups, wrong = flipped
     found, patients, _ = labels(X, y, groups)
     assert len(wrong & set(patients.index[: len(wrong)])) >= len(wrong) - 1
-    assert found["SKR302"].severity == "warning"
+    assert found["SKR304"].severity == "warning"
     assert found["SKR302"].lower < 0.2 < found["SKR302"].upper
     doubted = found["SKR304"].table.index.tolist()
     assert doubted == patients.index[: len(doubted)].tolist()
@@ -74,8 +74,12 @@ def test_labels_of_rows_that_differ_by_right():
     y = np.arange(len(X)) % 2
     X[:, 0] += 5 * y
     y[[3, 70]] = 1 - y[[3, 70]]
-    found, _, rows = labels(X, y, groups)
+    found, patients, rows = labels(X, y, groups)
     assert "itself" in found["SKR303"].sentence
     assert "SKR302" not in found
     assert set(found["SKR304"].table.index[:2]) == {3, 70}
     assert rows.loc[[3, 70], "probability"].max() < 0.01
+    own = rows.groupby("group")["probability"].mean()
+    assert patients["probability"].to_dict() == pytest.approx(own.to_dict())
+    # one wrong row of four, and two labels by right: no patient has another label
+    assert (patients["label"] == patients["suggested"]).mean() > 0.9
