@@ -23,7 +23,8 @@ from sklearn.svm import SVC
 from sklearn.utils import Bunch
 
 from ..datasets import load_grouped_npz
-from ..evaluation import compare_estimators, summarize_comparison
+from ..evaluation import compare_estimators, comparison_table, summarize_comparison
+from ..evaluation.comparison_table import p_text
 from ..label_noise import DistillationWarning, LabelQualityReweighter
 from .findings import listing
 from .rows import as_table
@@ -53,15 +54,17 @@ examples:
   python -m skrobust compare visits.csv --label diagnosis --group patient --positive ill
   python -m skrobust compare spectra.npz --csv scores.csv
 
-The table shows mean and standard deviation over patient-disjoint folds, and the p-value of the
-difference from logistic regression (corrected resampled t-test). A score "(rows)" counts rows, one
-"(patients)" counts patients. "logistic regression, noise" allows for wrong labels.
+The table shows the mean over patient-disjoint folds, its 95% interval over patients drawn anew, and
+the p-value of the difference from logistic regression (corrected resampled t-test, Holm's method). A
+score "(rows)" counts rows, one "(patients)" counts patients. "logistic regression, noise" allows for
+wrong labels.
 
 exit codes: 0 the table was printed, 2 the data or the options cannot be used."""
 
 # the cost of a support vector machine grows with the square of the rows
 _MOST_ROWS_OF_SVC = 20_000
 _N_COMPONENTS = 50
+_N_BOOTSTRAP = 200
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     with warnings.catch_warnings():
+        warnings.simplefilter("default")
         warnings.showwarning = _show_warning
         try:
             return options.run(options)
@@ -124,6 +128,12 @@ def _parser() -> argparse.ArgumentParser:
         "compare", parents=[data], epilog=_COMPARE, help="scores of simple classifiers", **layout
     )
     two.add_argument("--positive", metavar="LABEL", help="the label of the ill")
+    two.add_argument(
+        "--format",
+        choices=["text", "markdown", "latex", "html"],
+        default="text",
+        help="of the table that is printed (text)",
+    )
     two.add_argument("--csv", metavar="FILE", help="write the score of every fold as .csv")
     two.set_defaults(run=_compare)
     return parser
@@ -175,20 +185,28 @@ def _compare(options: argparse.Namespace) -> int:
         groups=data.groups,
         cv=options.folds,
         pos_label=positive,
+        n_bootstrap=_N_BOOTSTRAP,
+        random_state=0,
         n_jobs=options.jobs,
         verbose=not options.quiet,
     )
     if options.csv:
-        results.to_csv(options.csv, index=False)
-    summary = summarize_comparison(results, baseline="logistic regression")
+        results.drop(columns="bootstrap").to_csv(options.csv, index=False)
+    with warnings.catch_warnings(record=True) as caught:
+        summary = summarize_comparison(results, baseline="logistic regression")
+    if caught:  # one for every estimator and score
+        warnings.warn(caught[0].message, stacklevel=2)
+    if options.format != "text":
+        print(comparison_table(summary, options.format))
+        return 0
     summary["text"] = [
-        f"{line.mean:.3f} ± {line.sd:.3f}"
-        + ("" if np.isnan(line.p_value) else f" (p {line.p_value:.2f})")
+        f"{line.mean:.2f} [{line.lower:.2f}, {line.upper:.2f}]"
+        + ("" if np.isnan(line.p_holm) else f" ({p_text(line.p_holm)})")
         for line in summary.itertuples()
     ]
-    table = summary.pivot(index="estimator", columns="metric", values="text")
-    table = table.loc[list(estimators), list(summary["metric"].unique())]
-    print(table.rename_axis(index=None, columns=None).T.to_string())
+    table = summary.pivot(index="metric", columns="estimator", values="text")
+    table = table.loc[summary["metric"].unique(), list(estimators)]
+    print(table.rename_axis(index=None, columns=None).to_string())
     return 0
 
 
