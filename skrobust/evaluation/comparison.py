@@ -27,7 +27,7 @@ from ..utils.caching import cached, fingerprint
 from ..utils.groups import check_groups
 from ..utils.sklearn_private import safe_indexing
 from ..utils.targets import check_class_labels
-from ..utils.validation import warn
+from ..utils.validation import check_trusted, warn
 from .bootstrap import PatientDraws, bootstrap_scores
 from .scorers import group_accuracy_scorer, make_class_scorer, roc_auc_scorer
 from .scores import check_pos_label
@@ -39,6 +39,7 @@ def compare_estimators(
     y: ArrayLike,
     *,
     groups: ArrayLike | None = None,
+    trusted: ArrayLike | None = None,
     cv: Any = 5,
     scoring: str | Callable | Iterable[str] | Mapping[str, str | Callable] | None = None,
     pos_label: Any = None,
@@ -58,7 +59,8 @@ def compare_estimators(
 
     `groups` are passed to the splitter, and to the scorers and estimators that request them, at any
     depth: a step of a pipeline, the splitter or scorer of a nested ``GridSearchCV``. This works
-    with scikit-learn's metadata routing on or off; other estimators are fitted without groups.
+    with scikit-learn's metadata routing on or off; other estimators are fitted without groups. The
+    same holds for `trusted` in training.
 
     Parameters
     ----------
@@ -70,6 +72,9 @@ def compare_estimators(
         Labels.
     groups : array-like of shape (n_samples,), default=None
         Group (patient) of every row.
+    trusted : array-like of bool of shape (n_samples,), default=None
+        Rows whose label has been checked, for the estimators that take them, such as
+        :class:`~skrobust.LabelQualityReweighter`.
     cv : int, splitter or iterable of (train, test), default=5
         Number of folds, of ``StratifiedGroupKFold`` with groups and ``StratifiedKFold``
         without, not shuffled unless repeated; or any splitter; or index arrays.
@@ -153,6 +158,7 @@ def compare_estimators(
     check_consistent_length(y, labels)
     if groups is not None:
         groups = check_groups(groups, len(y_codes), y)
+    trusted = check_trusted(trusted, y)
     check_scalar(n_repeats, "n_repeats", Integral, min_val=1)
     check_scalar(n_bootstrap, "n_bootstrap", Integral, min_val=0)
     scorers, pos_label = _check_scorers(scoring, groups, y_codes, labels, pos_label)
@@ -169,7 +175,7 @@ def compare_estimators(
         return_as = "generator_unordered" if as_finished else "list"
         # hashed once, not for every split
         memory = str(memory) if isinstance(memory, PathLike) else memory
-        data = None if memory is None else fingerprint((X, y, labels, groups))
+        data = None if memory is None else fingerprint((X, y, labels, groups, trusted))
         runs = Parallel(n_jobs=n_jobs, return_as=return_as)(
             delayed(_run_task)(
                 position,
@@ -180,6 +186,7 @@ def compare_estimators(
                 y=y,
                 labels=labels,
                 groups=groups,
+                trusted=trusted,
                 data=data,
                 indices=splits[split],
                 scorers=scorers,
@@ -278,7 +285,7 @@ def _make_splits(
 
 def _run_task(position: int, failed: str, memory: Any, **task: Any) -> tuple[int, dict]:
     """Run one split, or look up its result."""
-    run = cached(memory, _run_split, ignore=("X", "y", "labels", "groups"))
+    run = cached(memory, _run_split, ignore=("X", "y", "labels", "groups", "trusted"))
     try:
         return position, run(**task)
     except Exception as error:
@@ -291,6 +298,7 @@ def _run_split(
     y: ArrayLike,
     labels: ArrayLike,
     groups: NDArray | None,
+    trusted: NDArray | None,
     data: str | None,
     indices: tuple[NDArray, NDArray],
     scorers: dict[str, Callable],
@@ -300,20 +308,20 @@ def _run_split(
     train, test = indices
     estimator = clone(estimator)
     scorer = check_scoring(estimator, scoring=scorers)
-    fit_groups, score_groups = (
-        {"groups": groups[rows]}
-        if groups is not None and get_routing_for_object(consumer).consumes(method, {"groups"})
-        else {}
+    for_fit, for_score = (
+        {
+            name: values[rows]
+            for name, values in (("groups", groups), ("trusted", trusted))
+            if values is not None and get_routing_for_object(consumer).consumes(method, {name})
+        }
         for consumer, method, rows in [(estimator, "fit", train), (scorer, "score", test)]
     )
     # workers that run this do not inherit the setting
     with config_context(enable_metadata_routing=True):
         start = time.perf_counter()
-        estimator.fit(safe_indexing(X, train), safe_indexing(y, train), **fit_groups)
+        estimator.fit(safe_indexing(X, train), safe_indexing(y, train), **for_fit)
         fitted = time.perf_counter()
-        scores = scorer(
-            estimator, safe_indexing(X, test), safe_indexing(labels, test), **score_groups
-        )
+        scores = scorer(estimator, safe_indexing(X, test), safe_indexing(labels, test), **for_score)
         scored = time.perf_counter()
         drawn = {}
         if draws is not None:

@@ -23,6 +23,7 @@ from skrobust import (
     NetClassifier,
     OutOfFoldLabelQuality,
     ResamplingClassifier,
+    compare_estimators,
     flip_labels,
     make_mr_spectra,
 )
@@ -253,6 +254,23 @@ def test_trusted_reaches_every_step_and_is_cut_with_the_rows():
         assert (fitted.sample_weight_[~trusted[train]] != 1).any()
 
 
+def test_trusted_reaches_estimators_that_are_compared():
+    X, y, groups, trusted, _ = spectra()
+    quality = OutOfFoldLabelQuality(LINEAR, random_state=0)
+    told = LabelQualityReweighter(LINEAR, quality, veto=False)
+    given = {"groups": groups, "cv": list(GroupKFold(3).split(X, y, groups))}
+    table = compare_estimators(
+        {"told": told, "plain": LINEAR}, X, y, trusted=trusted, scoring="roc_auc", **given
+    )
+    expected = []
+    for train, test in given["cv"]:
+        told.fit(X[train], y[train], groups=groups[train], trusted=trusted[train])
+        expected.append(roc_auc_score(y[test], told.decision_function(X[test])))
+    assert_allclose(table.loc[table["estimator"] == "told", "score"], expected)
+    with pytest.raises(ValueError, match="trusted has shape"):
+        compare_estimators({"told": told}, X, y, trusted=trusted[1:], **given)
+
+
 def test_trusted_reaches_samplers():
     X, y, groups, trusted, _ = spectra()
     sampler = DistillMixAugmenter(
@@ -269,14 +287,11 @@ def test_trusted_reaches_samplers():
     ):
         assert np.isin(rows, fitted.sampler_.sample_indices_).all()
     with pytest.raises(ValueError, match="trusted belongs to the rows before resampling"):
-        ResamplingClassifier(
-            DistillMixAugmenter().set_fit_resample_request(trusted=False)
-            if sklearn.get_config()["enable_metadata_routing"]
-            else _Repeats(),
-            LabelQualityReweighter(LINEAR),
-        ).fit(X, y, trusted=trusted)
+        ResamplingClassifier(Repeats(), LabelQualityReweighter(LINEAR)).fit(X, y, trusted=trusted)
 
 
-class _Repeats(BaseEstimator):
+class Repeats(BaseEstimator):
+    """A sampler that changes nothing."""
+
     def fit_resample(self, X, y):
         return X, y
