@@ -77,6 +77,7 @@ from .label_noise import (
     LabelQualityReweighter,
     OutOfFoldLabelQuality,
     distillation_report,
+    rank_for_review,
 )
 from .moved import find_old_names
 from .neural import (
@@ -121,6 +122,7 @@ __all__ = [  # noqa: RUF022
     "LabelQualityReweighter",
     "OutOfFoldLabelQuality",
     "distillation_report",
+    "rank_for_review",
     # outliers
     "AEOutlierRemover",
     "ConvAutoencoder",

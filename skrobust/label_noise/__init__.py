@@ -7,6 +7,7 @@ from .gaussian_noise_augmenter import GaussianNoiseAugmenter
 from .label_noise_model import LabelNoiseModel
 from .label_quality_reweighter import LabelQualityReweighter, Veto
 from .out_of_fold import OutOfFoldLabelQuality
+from .ranking import rank_for_review
 from .report import DistillationDisplay, distillation_report
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "distillation_report",
     "keep_best",
     "quality_weights",
+    "rank_for_review",
 ]

@@ -111,6 +111,8 @@ class LabelNoiseModel(LabelDistiller):
         A line for every patient, the one with the least probable label first: ``label`` (that of
         most rows), ``rows``, ``probability`` of the label, and ``suggested``, the most probable
         class.
+    checked_groups_ : Series of bool
+        Whether all rows of a patient are trusted, with patients as index.
     noisy_groups_ : ndarray
         Patients whose label is not the most probable one, the worst first.
     noise_rates_ : DataFrame
@@ -341,12 +343,14 @@ class LabelNoiseModel(LabelDistiller):
         np.add.at(counts, (unit, codes), 1)
         mean = np.zeros((len(names), K))
         np.add.at(mean, unit, P)
+        unchecked = np.bincount(unit, ~trusted) > 0
         # arrays, converted to tables by the properties: models are stored without pandas' types
         self._patients = {
             "names": names,
             "rows": size,
             "label": counts.argmax(1),
             "mean": mean / size[:, None],
+            "checked": ~unchecked,
         }
         triples = [(k.weight, k.rates, k.of_units) for k in kinds]
         which = ["patients", "rows"] if len(names) < n else ["rows"]
@@ -377,6 +381,11 @@ class LabelNoiseModel(LabelDistiller):
         }
         order = np.argsort(probability, kind="stable")
         return pd.DataFrame(table, index=patients["names"]).iloc[order]
+
+    @property
+    def checked_groups_(self) -> pd.Series:
+        """Whether all rows of a patient are trusted."""
+        return pd.Series(self._patients["checked"], index=self._patients["names"])
 
     @property
     def noisy_groups_(self) -> NDArray:
