@@ -10,8 +10,8 @@ Run: ``OMP_NUM_THREADS=1 python examples/benchmarks/checking_order.py --data DIR
 environment variable SKROBUST_DATA serves as DIR as well. Seeds of 1000 and up served to choose the
 formula of ``rank_for_review``, lower ones did not. A run that was stopped resumes.
 
-Read: the difference in AUC of rows from training on right labels, by share of patients checked, mean
-over sets and seeds; then the share that is needed until the mean is, and stays, within .01 of it.
+Read: the difference in AUC of rows from training on right labels, by share of patients checked,
+mean over sets and seeds; then the share that is needed until it is, and stays, within .01 of 0.
 """
 
 from __future__ import annotations

@@ -57,6 +57,7 @@ def rank_for_review(model: LabelNoiseModel, n_patients: int | None = None) -> pd
     unclear = 1 - table["probability"] + (P * (1 - P)).sum(1)
     table = table.assign(gain=table["rows"] * unclear)
     table = table[~model.checked_groups_.loc[table.index].to_numpy()]
-    return table.sort_values("gain", ascending=False, kind="stable").head(
+    table = table.sort_values("gain", ascending=False, kind="stable")
+    return table if n_patients is None else table.head(n_patients)
         len(table) if n_patients is None else n_patients
     )
