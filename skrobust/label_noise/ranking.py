@@ -59,5 +59,3 @@ def rank_for_review(model: LabelNoiseModel, n_patients: int | None = None) -> pd
     table = table[~model.checked_groups_.loc[table.index].to_numpy()]
     table = table.sort_values("gain", ascending=False, kind="stable")
     return table if n_patients is None else table.head(n_patients)
-        len(table) if n_patients is None else n_patients
-    )
