@@ -29,6 +29,8 @@ from .embedding import (
 from .evaluation import (
     ClassRecallDisplay,
     ComparisonDisplay,
+    GroupCalibrationDisplay,
+    GroupConfusionDisplay,
     ParameterCurveDisplay,
     RocComparisonDisplay,
     class_recall_score,
@@ -172,6 +174,8 @@ __all__ = [  # noqa: RUF022
     # evaluation
     "ClassRecallDisplay",
     "ComparisonDisplay",
+    "GroupCalibrationDisplay",
+    "GroupConfusionDisplay",
     "ParameterCurveDisplay",
     "RocComparisonDisplay",
     "class_recall_score",

@@ -3,6 +3,7 @@
 from .comparison import compare_estimators, summarize_comparison
 from .comparison_displays import ClassRecallDisplay, ComparisonDisplay, RocComparisonDisplay
 from .comparison_table import comparison_table
+from .group_displays import GroupCalibrationDisplay, GroupConfusionDisplay
 from .parameter_curve_display import ParameterCurveDisplay
 from .scorers import (
     group_accuracy_scorer,
@@ -26,6 +27,8 @@ from .scores import (
 __all__ = [
     "ClassRecallDisplay",
     "ComparisonDisplay",
+    "GroupCalibrationDisplay",
+    "GroupConfusionDisplay",
     "ParameterCurveDisplay",
     "RocComparisonDisplay",
     "class_recall_score",

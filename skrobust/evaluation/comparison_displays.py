@@ -419,7 +419,9 @@ class RocComparisonDisplay(Display):
         folds = np.zeros(n) if folds is None else check_length(folds, n, "folds")
         groups = None if groups is None else check_groups(groups, n)
         curves = {
-            str(name): mean_roc_curve(positive, _score(name, score, n, column), folds, groups)
+            str(name): mean_roc_curve(
+                positive, scores_of_class(name, score, n, column), folds, groups
+            )
             for name, score in y_scores.items()
         }
         marked = {str(name): _point(name, value) for name, value in (points or {}).items()}
@@ -483,7 +485,8 @@ class RocComparisonDisplay(Display):
         ax.legend(loc="lower right", fontsize="small")
 
 
-def _score(name: str, score: ArrayLike, n_samples: int, column: int) -> NDArray:
+def scores_of_class(name: str, score: ArrayLike, n_samples: int, column: int) -> NDArray:
+    """Return the scores of one of two classes, given them or those of both classes."""
     score = check_array(score, ensure_2d=False, input_name=f"y_scores[{name!r}]")
     if score.shape == (n_samples, 2):
         score = score[:, column]

@@ -1,0 +1,327 @@
+"""Displays of predictions by patient: confusion of classes, and calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pandas import DataFrame
+from scipy.stats import binomtest
+from sklearn.calibration import CalibrationDisplay
+from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
+from sklearn.utils import column_or_1d
+from sklearn.utils.validation import check_scalar
+
+from ..utils.groups import check_groups, group_labels
+from .comparison_displays import scores_of_class
+from .drawing import Display, check_names, color_of, marker_of
+from .scores import check_class_scores, check_pos_label, group_predict_proba
+
+# patients named in a cell
+_MOST_NAMES = 4
+_UNITS = {"row": "rows", "group": "patients"}
+
+
+@dataclass(eq=False, repr=False)
+class GroupConfusionDisplay(Display):
+    """Which classes of patients are taken for which, and which patients these are.
+
+    The probabilities of a patient are the means over the rows; the prediction is the class with
+    the largest. Every cell says how many patients it has, and which share of the true class.
+    Cells off the diagonal name the first of them. Colours are the shares, so that a rare class
+    looks like a frequent one.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n_classes, n_classes), int
+        Patients by true (lines) and predicted class (columns).
+    class_names : list of str
+        Names of the classes.
+    patients : DataFrame
+        A line for every patient (index), or row: ``label``, ``predicted``, and ``probability`` of
+        the label, the least probable first.
+    labels : ndarray of shape (n_classes,)
+        The classes as they are in `patients`.
+    unit : str, default="group"
+        What is counted: "row" or "group".
+
+    Attributes
+    ----------
+    display_ : sklearn.metrics.ConfusionMatrixDisplay
+        The matrix drawn.
+
+    Examples
+    --------
+    >>> from skrobust.evaluation import GroupConfusionDisplay
+    >>> display = GroupConfusionDisplay.from_predictions(
+    ...     ["ill", "ill", "well", "well"],
+    ...     [[0.9, 0.1], [0.4, 0.6], [0.7, 0.3], [0.2, 0.8]],
+    ...     groups=["P1", "P1", "P2", "P3"],
+    ... )
+    >>> display.matrix
+    array([[1, 0],
+           [1, 1]])
+    >>> display.patients.query("label != predicted").index.tolist()
+    ['P2']
+    """
+
+    matrix: NDArray
+    class_names: list[str]
+    patients: DataFrame
+    labels: NDArray
+    unit: str = "group"
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_score: ArrayLike,
+        groups: ArrayLike | None = None,
+        *,
+        labels: ArrayLike | None = None,
+        class_names: Sequence[str] | None = None,
+    ) -> GroupConfusionDisplay:
+        """Count patients.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            True label of every row, the same for all rows of a patient.
+        y_score : array-like of shape (n_samples, n_classes)
+            Probabilities of held-out rows.
+        groups : array-like of shape (n_samples,), default=None
+            Patient of every row. None counts rows.
+        labels : array-like of shape (n_classes,), default=None
+            Class of each column of `y_score`. None is the sorted labels of `y_true`.
+        class_names : sequence of str, default=None
+            Names of the classes, in the order of the columns; by default the labels.
+
+        Returns
+        -------
+        display : GroupConfusionDisplay
+            What ``plot`` draws.
+        """
+        y_true, y_score, labels = check_class_scores(y_true, y_score, labels)
+        class_names = check_names(class_names, labels, "classes")
+        units = np.arange(len(y_true))
+        if groups is not None:
+            groups = check_groups(groups, len(y_true))
+            y_true = group_labels(y_true, groups)[1]
+            units, y_score = group_predict_proba(y_score, groups)
+        predicted = labels[y_score.argmax(axis=1)]
+        own = labels == y_true[:, None]
+        table = {"label": y_true, "predicted": predicted, "probability": y_score[own]}
+        patients = DataFrame(table, index=units).sort_values("probability", kind="stable")
+        matrix = confusion_matrix(y_true, predicted, labels=labels)
+        unit = "row" if groups is None else "group"
+        return cls(matrix, class_names, patients, labels, unit)
+
+    def _layout(self) -> tuple[Any, dict[str, Any]]:
+        n_classes = len(self.class_names)
+        side = max(4.2, 1.6 + 1.15 * n_classes)
+        return "confusion", {"figsize": (side, side)}
+
+    def _draw(self) -> None:
+        ax, counts = self.ax_, self.matrix
+        totals = counts.sum(axis=1, keepdims=True)
+        shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+        self.display_ = ConfusionMatrixDisplay(shares, display_labels=self.class_names)
+        self.display_.plot(ax=ax, cmap="Blues", colorbar=False, im_kw={"vmin": 0, "vmax": 1})
+        for (i, j), text in np.ndenumerate(self.display_.text_):
+            lines = [str(counts[i, j]) + (f" ({shares[i, j]:.0%})" if totals[i, 0] else "")]
+            if i != j and counts[i, j] and self.unit == "group":
+                lines += self._names_in(i, j)
+            text.set(text="\n".join(lines), fontsize="small")
+        unit = _UNITS[self.unit]
+        right, total = np.trace(counts), counts.sum()
+        once = "; each counts once" if self.unit == "group" else ""
+        ax.set_title(f"{right} of {total} {unit} right{once}", loc="left", fontsize="medium")
+        ax.set(xlabel=f"Predicted class of {unit}", ylabel=f"True class of {unit}")
+        if max(map(len, self.class_names)) * len(counts) > 30:
+            ax.tick_params(axis="x", labelrotation=30)
+
+    def _names_in(self, true: int, predicted: int) -> list[str]:
+        """Return the patients of a cell, the least probable first."""
+        there = (self.patients["label"] == self.labels[true]) & (
+            self.patients["predicted"] == self.labels[predicted]
+        )
+        names = [str(name) for name in self.patients.index[there]]
+        more = len(names) - _MOST_NAMES
+        return names[:_MOST_NAMES] + ([f"and {more} more"] if more > 0 else [])
+
+
+@dataclass(eq=False, repr=False)
+class GroupCalibrationDisplay(Display):
+    """How often patients have the disease that a probability promises.
+
+    Patients are sorted by their mean probability of the positive class, and cut into bins of equal
+    size. A point is the mean probability of a bin and the share of its patients that are positive,
+    with the 95% interval of that share (Wilson): bins of a few patients are never on the diagonal.
+    Ticks at the edges are the patients.
+
+    Parameters
+    ----------
+    curves : dict of str to DataFrame
+        For each method a line per bin: ``predicted``, ``observed``, ``lower``, ``upper`` and
+        ``n``.
+    probabilities : dict of str to ndarray of shape (n_units,)
+        Probability of every patient, or row, by method.
+    positive : ndarray of shape (n_units,), bool
+        Which of them are positive.
+    pos_label : object
+        Label or name of the positive class.
+    unit : str, default="group"
+        What is counted: "row" or "group".
+
+    Attributes
+    ----------
+    displays_ : list of sklearn.calibration.CalibrationDisplay
+        The curves drawn, one per method.
+
+    Examples
+    --------
+    >>> from skrobust.evaluation import GroupCalibrationDisplay
+    >>> display = GroupCalibrationDisplay.from_predictions(
+    ...     [0, 0, 1, 0, 1, 1], {"net": [0.1, 0.3, 0.2, 0.7, 0.8, 0.9]},
+    ...     groups=["P1", "P1", "P2", "P3", "P4", "P5"], n_bins=2,
+    ... )
+    >>> display.curves["net"][["predicted", "observed", "n"]].round(2)
+       predicted  observed  n
+    0       0.37      0.33  3
+    1       0.85      1.00  2
+    """
+
+    curves: dict[str, DataFrame]
+    probabilities: dict[str, NDArray]
+    positive: NDArray
+    pos_label: Any
+    unit: str = "group"
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_scores: Mapping[str, ArrayLike],
+        groups: ArrayLike | None = None,
+        *,
+        pos_label: Any = None,
+        class_names: Sequence[str] | None = None,
+        n_bins: int | None = None,
+    ) -> GroupCalibrationDisplay:
+        """Compute the bins.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            True labels, of two classes, the same for all rows of a patient.
+        y_scores : dict of str to array-like of shape (n_samples,) or (n_samples, 2)
+            For each method the probabilities of the positive class for held-out rows, or
+            ``predict_proba``.
+        groups : array-like of shape (n_samples,), default=None
+            Patient of every row. None counts rows.
+        pos_label : object, default=None
+            The positive class. None is the last of the sorted labels, with a warning that names
+            it unless it is 1 or True.
+        class_names : sequence of str, default=None
+            Names of the two classes, in sorted order of the labels; by default the labels.
+        n_bins : int, default=None
+            Number of bins. None makes bins of about 10, from 2 to 10 of them.
+
+        Returns
+        -------
+        display : GroupCalibrationDisplay
+            What ``plot`` draws.
+        """
+        y_true = column_or_1d(y_true)
+        classes = np.unique(y_true)
+        if len(classes) != 2:
+            raise ValueError(
+                f"y_true has {len(classes)} classes, {classes.tolist()}, but calibration needs 2. "
+                "For more classes, draw one class against the rest: y_true == label."
+            )
+        if not y_scores:
+            raise ValueError("y_scores is empty. Give the probabilities of at least one method.")
+        pos_label = check_pos_label(classes, pos_label)
+        column = classes.tolist().index(pos_label)
+        name_of_positive = check_names(class_names, classes, "classes")[column]
+        n, positive = len(y_true), y_true == pos_label
+        if groups is not None:
+            groups = check_groups(groups, n)
+            positive = group_labels(positive, groups)[1]
+        if n_bins is None:
+            n_bins = int(np.clip(len(positive) // 10, 2, 10))
+        check_scalar(n_bins, "n_bins", Integral, min_val=1, max_val=len(positive))
+        probabilities, curves = {}, {}
+        for name, score in y_scores.items():
+            score = scores_of_class(name, score, n, column)
+            if score.min() < 0 or score.max() > 1:
+                raise ValueError(
+                    f"The scores of {name!r} go from {score.min():.3g} to {score.max():.3g}, "
+                    "expected probabilities from 0 to 1."
+                )
+            if groups is not None:
+                score = group_predict_proba(score[:, None], groups)[1][:, 0]
+            probabilities[str(name)], curves[str(name)] = score, _bins(positive, score, n_bins)
+        unit = "row" if groups is None else "group"
+        return cls(curves, probabilities, positive, name_of_positive, unit)
+
+    def _layout(self) -> tuple[Any, dict[str, Any]]:
+        return "calibration", {"figsize": (5.4, 5.6)}
+
+    def _draw(self) -> None:
+        ax, self.displays_ = self.ax_, []
+        for i, (name, curve) in enumerate(self.curves.items()):
+            probability = self.probabilities[name]
+            brier = np.mean((probability - self.positive) ** 2)
+            display = CalibrationDisplay(
+                curve["observed"], curve["predicted"], probability,
+                estimator_name=f"{name} (Brier {brier:.3f})",
+            )  # fmt: skip
+            style = {"color": color_of(i), "marker": marker_of(i), "ls": "-", "lw": 1.4}
+            self.displays_.append(display.plot(ax=ax, ref_line=i == 0, **style))
+            ends = np.abs(curve[["lower", "upper"]].to_numpy() - curve[["observed"]].to_numpy())
+            ax.errorbar(
+                curve["predicted"], curve["observed"], yerr=ends.T, fmt="none", color=color_of(i),
+                lw=1, capsize=3, alpha=0.7,
+            )  # fmt: skip
+            for there, edge in ((self.positive, 1.0), (~self.positive, 0.0)):
+                place = edge + (0.035 + 0.03 * i) * (1 if edge else -1)
+                ax.plot(
+                    probability[there], np.full(there.sum(), place), ls="none", marker="|", ms=7,
+                    color=color_of(i), alpha=0.6,
+                )  # fmt: skip
+        edge = 0.06 + 0.03 * len(self.curves)
+        unit = _UNITS[self.unit]
+        n_positive, n = int(self.positive.sum()), len(self.positive)
+        ax.set_title(
+            f"Positive class: {self.pos_label}\n{n_positive} of {n} {unit}; ticks: one each, the "
+            "positive above",
+            loc="left", fontsize="medium",
+        )  # fmt: skip
+        ax.set(
+            xlabel=f"Predicted probability of {unit}",
+            ylabel=f"Share of positive {unit} (95% interval)",
+            xlim=(-0.02, 1.02), ylim=(-edge, 1 + edge), yticks=np.linspace(0, 1, 6),
+        )  # fmt: skip
+        ax.legend(loc="upper left", bbox_to_anchor=(0, 0.94), fontsize="small")
+
+
+def _bins(positive: NDArray, probability: NDArray, n_bins: int) -> DataFrame:
+    """Return bins of equal size of sorted probabilities."""
+    lines = []
+    for own in np.array_split(np.argsort(probability, kind="stable"), n_bins):
+        interval = binomtest(int(positive[own].sum()), len(own)).proportion_ci(method="wilson")
+        lines.append(
+            {
+                "predicted": probability[own].mean(),
+                "observed": positive[own].mean(),
+                "lower": interval.low,
+                "upper": interval.high,
+                "n": len(own),
+            }
+        )
+    return DataFrame(lines)
