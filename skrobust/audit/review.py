@@ -78,7 +78,8 @@ def write_review(
     pictures : {"auto", "curves", "images", "volumes", "table", "none"}, default="auto"
         How to draw rows. "auto" decides by the shape of X: curves over `axis`, images, the three
         middle slices of volumes, or values of a table beside the range of each class. A DataFrame
-        of more than 100 numbers, and an array of more than 63, is drawn as curves.
+        of more than 100 numbers, an array of more than 63, and rows with an `axis` are drawn as
+        curves.
     input_shape : tuple of int, default=None
         Shape (channels, ...) of a row, if X does not show it.
     axis : array-like of shape (n_points,), default=None

@@ -62,7 +62,9 @@ def make_pictures(
             raise ValueError(f"X has shape {X.shape}, but needs one row per line and its values.")
         if X.dtype.kind not in "fiub":
             X = pd.DataFrame(X).infer_objects() if X.ndim == 2 else X
-    fitting, shape = _fitting_kind(X, input_shape, kind)
+    # an axis says that flat rows are curves
+    wanted = "curves" if kind == "auto" and axis is not None else kind
+    fitting, shape = _fitting_kind(X, input_shape, wanted)
     if kind not in ("auto", fitting):
         raise ValueError(
             f"pictures={kind!r}, but the rows of X are {fitting} of shape {shape}. Set "

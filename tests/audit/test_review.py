@@ -295,6 +295,7 @@ def test_kind_by_number_of_columns(tmp_path):
     assert written(tmp_path, np.zeros((4, 200)), pictures="table")["kind"] == "table"
     assert written(tmp_path, np.zeros((4, 20)), pictures="curves")["kind"] == "curves"
     assert written(tmp_path, np.zeros((4, 20)), pictures="none")["kind"] == "none"
+    assert written(tmp_path, np.zeros((4, 20)), axis=np.arange(20))["kind"] == "curves"
     images = write(tmp_path, np.zeros((4, 400)), input_shape=(1, 20, 20))
     assert data_of(images)["kind"] == "images"
 
@@ -309,7 +310,7 @@ def test_kind_by_number_of_columns(tmp_path):
         ({"X": np.zeros(4)}, "needs one row per line"),
         ({"X": np.zeros((4, 70)), "axis": np.arange(60)}, "axis has 60 entries"),
         ({"X": np.zeros((4, 70)), "axis": np.zeros(70)}, "all rise, or all fall"),
-        ({"axis": np.arange(3)}, "drawn as a table"),
+        ({"axis": np.arange(3), "pictures": "table"}, "drawn as a table"),
         ({"X": np.zeros((4, 20, 20)), "axis": np.arange(20)}, "rows of X are images"),
         ({"X": np.zeros((3, 3))}, "inconsistent numbers of samples"),
         ({"n_patients": 0}, "n_patients == 0"),

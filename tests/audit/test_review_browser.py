@@ -2,15 +2,20 @@
 
 import csv
 import io
+import re
 import shutil
+import textwrap
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import skrobust
 from skrobust import apply_review
 from skrobust.audit import review_template, write_review
+from skrobust.audit.command_line import main
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 from selenium.common.exceptions import NoSuchElementException  # noqa: E402
@@ -406,6 +411,49 @@ def test_import_refuses_what_is_no_review(browser, tmp_path):
         path.write_bytes(content)
         browser.put(path)
         assert message in browser.text("#warning")
+
+
+def test_the_way_of_the_guide(browser, tmp_path, monkeypatch, capsys):
+    """From a CSV file to a table of scores, by the commands of the guide."""
+    page = Path(skrobust.__file__).parents[1] / "docs/user_guide/review.rst"
+    blocks = re.findall(r"code-block:: (\w+)\n\n((?:   .*\n|\n)+)", page.read_text())
+    assert [kind for kind, _ in blocks] == ["python", "bash", *["python"] * 4]
+    codes = [textwrap.dedent(code) for _, code in blocks]
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(codes[0], names)
+    command = codes[1].split()
+    assert command[:3] == ["python", "-m", "skrobust"]
+    assert main([*command[3:], "--quiet"]) in (0, 1)
+
+    def review():
+        """Decide about the first 20 patients by what is known, and save the file."""
+        browser.open(tmp_path / "review.html")
+        wrong = set(names["visits"].loc[names["wrong"], "patient"])
+        for patient in browser.listed[:20]:
+            assert browser.name == patient
+            right = browser.text("#facts .label") == "healthy"
+            browser.press("r" if patient not in wrong else "2" if right else "1")
+        shutil.copy(browser.exported(), tmp_path)
+        return len(wrong & set(browser.listed[:20]))
+
+    n_wrong = review()
+    assert n_wrong >= 8
+    given = names["visits"]["diagnosis"]
+    exec(codes[2], names)  # the page of the noise model: the same data, so the same decisions
+    browser.open(tmp_path / "review.html")
+    assert browser.text("#progress").startswith("20 of 80 decided")
+    exec(codes[3], names)
+    changed = (names["labels"] != given).groupby(names["patient"]).any()
+    assert changed.sum() == n_wrong
+    assert names["trusted"].sum() == 20 * 4
+    exec(codes[4], names)
+    assert (names["clf"].quality_[names["trusted"]] == 1).all()
+    capsys.readouterr()
+    exec(codes[5], names)
+    table = capsys.readouterr().out
+    assert "| labels reviewed | 0." in table
+    assert "Positive class: ill." in table
 
 
 def test_hostile_names_are_text(browser):
