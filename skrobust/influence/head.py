@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from torch import Tensor, nn
 
 from ..neural.net_classifier import LogitAdjustedLoss
 from ..utils.targets import check_soft_labels, encode_labels, is_soft_labels, one_hot, weigh
+
+# more features than this are kept in a file
+_MOST_IN_MEMORY = 2**24
 
 
 def find_module(estimator: Any) -> nn.Module:
@@ -215,24 +219,36 @@ def head_features(
     ((2, 5), (2, 3))
     """
     features, scores = head_outputs(estimator, X, batch_size=batch_size, name=name)
-    return features, probabilities(scores)
+    return np.array(features, dtype=np.float64), probabilities(scores)
 
 
 def head_outputs(
     estimator: Any, X: ArrayLike, *, batch_size: int | None = None, name: str = "X"
 ) -> tuple[NDArray, NDArray]:
-    """Return the inputs and the outputs of the final linear layer."""
+    """Return the inputs and the outputs of the final linear layer.
+
+    The inputs keep the network's precision; many are written to a file that is gone with the array.
+    """
     rows = NetworkRows(estimator, X, batch_size, name)
     module, head = rows.find_head(estimator)
     weight = _as_float64(head.weight)
     n_features = weight.shape[1]
     if head.bias is not None:
         weight = np.hstack([weight, _as_float64(head.bias)[:, None]])
-    features = np.ones((len(rows), weight.shape[1]))
+    shape = len(rows), weight.shape[1]
+    dtype = np.float64 if head.weight.dtype == torch.float64 else np.float32
+    if math.prod(shape) > _MOST_IN_MEMORY:
+        with tempfile.TemporaryFile() as file:
+            features = np.memmap(file, dtype, "w+", shape=shape)
+    else:
+        features = np.empty(shape, dtype)
+    scores = np.empty((len(rows), len(weight)))
     with capture_features(module, head) as run, torch.no_grad():
         for part, batch in rows:
-            features[part, :n_features] = _as_float64(run(batch)[0])
-    return features, features @ weight.T
+            block = np.ones((len(batch), shape[1]))
+            block[:, :n_features] = _as_float64(run(batch)[0])
+            features[part], scores[part] = block, block @ weight.T
+    return features, scores
 
 
 def probabilities(scores: NDArray) -> NDArray:
@@ -419,25 +435,38 @@ class HeadHessian:
     @cached_property
     def diagonal(self) -> NDArray:
         """The diagonal, an ndarray of shape ``(n_outputs, n_features)``."""
-        variance = self.proba * (1 - self.proba) * self._share[:, None]
-        return variance.T @ self.features**2
+        total = np.zeros(self.shape)
+        for part in self._blocks(self.n_parameters):
+            proba = self.proba[part]
+            variance = proba * (1 - proba) * self._share[part, None]
+            total += variance.T @ np.asarray(self.features[part], dtype=np.float64) ** 2
+        return total
 
     def dense(self) -> NDArray:
         """Return the matrix, ``(n_parameters, n_parameters)``, in the order of ``ravel()``."""
         n_outputs, n_features = self.shape
         blocks = np.zeros((n_outputs, n_features, n_outputs, n_features))
-        if n_outputs == 1:
-            blocks[0, :, 0] = self._gram(self.proba[:, 0] * (1 - self.proba[:, 0]))
-            return blocks.reshape(n_features, n_features)
-        # the covariances p_c p_d of a softmax sum to zero over d, so that the blocks on the
-        # diagonal follow from the others
-        for c in range(n_outputs):
-            for d in range(c):
-                block = self._gram(self.proba[:, c] * self.proba[:, d])
-                blocks[c, :, d] = blocks[d, :, c] = -block
-                blocks[c, :, c] += block
-                blocks[d, :, d] += block
+        for part in self._blocks(n_features):
+            features = np.asarray(self.features[part], dtype=np.float64)
+            proba, share = self.proba[part], self._share[part]
+            if n_outputs == 1:
+                blocks[0, :, 0] += _gram(features, proba[:, 0] * (1 - proba[:, 0]) * share)
+            # the covariances p_c p_d of a softmax sum to zero over d, so that the blocks on the
+            # diagonal follow from the others
+            for c in range(n_outputs):
+                for d in range(c):
+                    block = _gram(features, proba[:, c] * proba[:, d] * share)
+                    blocks[c, :, d] -= block
+                    blocks[d, :, c] -= block
+                    blocks[c, :, c] += block
+                    blocks[d, :, d] += block
         return blocks.reshape(self.n_parameters, self.n_parameters)
+
+    def _blocks(self, n_columns: int) -> Iterator[slice]:
+        """Yield slices of rows that make about 2**20 numbers: more would leave the caches."""
+        size = max(1, 2**20 // n_columns)
+        for start in range(0, len(self.features), size):
+            yield slice(start, start + size)
 
     def product(self, vectors: NDArray, rows: NDArray | slice = slice(None)) -> NDArray:
         """Return the Hessian times vectors, without building it.
@@ -498,15 +527,18 @@ class HeadHessian:
             )
         return relative * mean
 
-    def _gram(self, factor: NDArray) -> NDArray:
-        # numpy computes A.T @ A at half the cost of a general product
-        scaled = self.features * np.sqrt(factor * self._share)[:, None]
-        return scaled.T @ scaled
+
+def _gram(features: NDArray, factor: NDArray) -> NDArray:
+    """Return the weighted products of the columns."""
+    # numpy computes A.T @ A at half the cost of a general product
+    scaled = features * np.sqrt(factor)[:, None]
+    return scaled.T @ scaled
 
 
 def _product(features: NDArray, proba: NDArray, share: NDArray, vectors: NDArray) -> NDArray:
     """Return the share of some rows in the products."""
     n_vectors, n_outputs, n_features = vectors.shape
+    features = np.asarray(features, dtype=np.float64)
     logits = features @ vectors.reshape(-1, n_features).T
     logits = logits.reshape(len(features), n_vectors, n_outputs)
     weighted = logits * proba[:, None]

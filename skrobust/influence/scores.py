@@ -101,9 +101,10 @@ def validation_influence(
     proba = probabilities(scores / temperature)
     valid_residuals = head_residuals(probabilities(valid_scores / temperature), *valid_target)
     if aggregate:
-        gradients = (valid_residuals.T @ valid_features)[None] / len(valid_features)
+        gradients = (valid_residuals.T @ valid_features.astype(np.float64))[None]
+        gradients /= len(valid_features)
     else:
-        gradients = valid_residuals[:, :, None] * valid_features[:, None]
+        gradients = valid_residuals[:, :, None] * valid_features.astype(np.float64)[:, None]
     hessian = HeadHessian(features, proba, weight)
     if solver == "auto":
         solver = "exact" if hessian.n_parameters <= _EXACT_PARAMETERS else "cg"
@@ -126,10 +127,11 @@ def score_rows(influence: ValidationInfluence) -> NDArray:
     flat = solution.reshape(-1, n_features).T
     scores = np.empty((n_vectors, len(features)))
     # about 2**20 numbers at once, as in the Hessian's products
-    size = max(1, 2**20 // (n_vectors * n_outputs))
+    size = max(1, 2**20 // (n_vectors * n_outputs + n_features))
     for start in range(0, len(features), size):
         part = slice(start, start + size)
-        solved = (features[part] @ flat).reshape(-1, n_vectors, n_outputs)
+        block = np.asarray(features[part], dtype=np.float64)
+        solved = (block @ flat).reshape(-1, n_vectors, n_outputs)
         scores[:, part] = -np.einsum("svc,sc->vs", solved, residuals[part])
     return scores
 

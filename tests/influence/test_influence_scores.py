@@ -8,7 +8,7 @@ from scipy.special import log_softmax, softmax
 from torch import nn
 from torch.nn import functional as F
 
-from skrobust import influence_scores
+from skrobust import NetClassifier, influence_scores
 from skrobust.influence import head_features
 from skrobust.neural import MLP, ConvNet, ResNet1d
 
@@ -145,3 +145,17 @@ def test_predicts_leaving_rows_out():
     )
     assert np.corrcoef(-scores / n_rows, changes)[0, 1] > 0.99
     assert 0.9 < np.polyfit(-scores / n_rows, changes, 1)[0] < 1.1
+
+
+def test_many_features_are_kept_in_a_file_and_change_nothing(monkeypatch):
+    import skrobust.influence.head as head
+
+    rng = np.random.RandomState(0)
+    X = rng.randn(500, 5).astype(np.float32)
+    y = (X[:, 0] > 0).astype(int)
+    clf = NetClassifier(MLP, max_epochs=2, random_state=0).fit(X, y)
+    expected = influence_scores(clf, X, y, X[:100], y[:100])
+    monkeypatch.setattr(head, "_MOST_IN_MEMORY", 10)
+    features, _ = head.head_outputs(clf, X)
+    assert isinstance(features, np.memmap)
+    assert np.array_equal(influence_scores(clf, X, y, X[:100], y[:100]), expected)
