@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
-from study_cases import PLAIN
+from study_cases import OTHER_SEED, PLAIN
 
 from skrobust import summarize_comparison
 
 LEVEL, WIDE = 0.05, 0.05
 HELPS, HURTS = "helps", "hurts"
 EVEN, UNKNOWN = "no difference beyond chance", "too few data to tell"
+# what is no method to choose from
+NOT_TESTED = ("oracle", OTHER_SEED)
 PLACE, SPLIT = ["set", "corruption", "learner"], ["seed", "fold"]
 
 
 def gains(
-    lines: pd.DataFrame, score: str, by: list[str], baseline: str = PLAIN, ratio: float = 0.5
+    lines: pd.DataFrame,
+    score: str,
+    by: list[str],
+    baseline: str = PLAIN,
+    ratio: float = 0.5,
+    main: tuple[str, ...] = (),
 ) -> pd.DataFrame:
     """Return the gains of all arms over a baseline in every group of lines.
 
@@ -37,6 +45,9 @@ def gains(
     ratio : float
         Test over training patients of a fold, for the correction. Rows are thinned afterwards,
         which makes training sets overlap less.
+    main : tuple of str
+        Arms declared beforehand, whose p-values stay as they are. Those of the other arms are
+        corrected by Holm's method within every group.
 
     Returns
     -------
@@ -72,13 +83,26 @@ def gains(
                     "half_width": error * stats.t.ppf(0.975, n_splits - 1),
                     "n_splits": n_splits,
                 }
-                rows.append({**row, "verdict": verdict(row)})
+                rows.append(row)
     found = pd.DataFrame(rows)
-    if len(found):  # arms in the order of the lines, group by group
+    if len(found):
+        corrected = found[~found["arm"].isin([*main, *NOT_TESTED])]
+        p = corrected.groupby(by, sort=False)["p"].transform(holm)
+        found["p"] = p.combine_first(found["p"])
+        found["verdict"] = found.apply(verdict, axis=1)
+        # arms in the order of the lines, group by group
         order = {arm: number for number, arm in enumerate(dict.fromkeys(lines["arm"]))}
         group = found.groupby(by, sort=False).ngroup()
         found = found.iloc[np.lexsort((found["arm"].map(order), group))].reset_index(drop=True)
     return found
+
+
+def holm(p: pd.Series) -> NDArray:
+    """Return p-values corrected by Holm's method; those that are unknown stay so."""
+    known = p.dropna().sort_values(kind="stable")
+    factors = np.arange(len(known), 0, -1)
+    corrected = np.minimum(1, np.maximum.accumulate(known.to_numpy() * factors))
+    return pd.Series(corrected, index=known.index).reindex(p.index).to_numpy()
 
 
 def split_means(wide: pd.DataFrame, arms: list[str], places: list[tuple]) -> pd.DataFrame:

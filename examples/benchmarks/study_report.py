@@ -22,23 +22,25 @@ ROOT = Path(__file__).parents[2]
 MARKS = ("<!-- study -->", "<!-- end of study -->")
 SIGNS = {HELPS: " ▲", HURTS: " ▼"}
 CLEAN = "clean"
-COMMAND = "OMP_NUM_THREADS=1 python examples/benchmarks/study.py --data DIR --csv study.csv"
+COMMAND = (
+    "OMP_NUM_THREADS=1 python examples/benchmarks/study.py --data DIR --csv study.csv` (labels and "
+    "images with `--first-seed 10 --folds 1"
+)
 
 INTRODUCTION = f"""\
 # Results
 
 What the methods gain and cost, measured by `examples/benchmarks/study.py`. Every method is compared
 with the same learner without it, on the same folds without common patients. The regularisation of
-the learner is tuned in both cases, on inner folds without common patients. Only training rows are
-corrupted. {{n_lines}} fits were scored in {{hours:.1f}} hours of one shared core; {{places}}.
-
-**At most 60 patients train under wrong labels.** That is too few for most methods to gain reliably:
-the page on label noise has measurements with more patients, and larger gains.
+the learner is tuned, on inner folds without common patients. Only training rows are corrupted.
+Seeds by which settings were chosen are not in it. {{n_lines}} fits were scored in {{hours:.1f}}
+hours of one shared core; {{places}}.
 
 A cell shows the mean gain, its standard deviation over the splits, and, in brackets, the p-value of
 the corrected resampled t-test (Nadeau and Bengio) over the splits. The gain of a split is the mean
-over sets and learners. *Rows* are scored one by one, *patients* by the mean class scores of their
-rows. *Impure* labels are labels of patients, some rows of which do not show the disease. A
+over sets and learners. p-values are corrected by Holm's method within a column, but for comparisons
+that were declared beforehand. *Rows* are scored one by one, *patients* by the mean class scores of
+their rows. *Impure* labels are labels of patients, some rows of which do not show the disease. A
 distiller scores how far a label can be trusted; it has nothing to do with knowledge distillation.
 
 The verdicts follow from the numbers by a fixed rule: a method **{HELPS}** (▲) or **{HURTS}** (▼) if
@@ -46,7 +48,7 @@ p < {LEVEL}. Otherwise there is **{EVEN}**, or there are **{UNKNOWN}**, if the 9
 interval reaches beyond ±{WIDE}.
 
 This page is written by `examples/benchmarks/study_report.py` from `docs/results/study.csv`, which
-is made by `{COMMAND}`.
+is made by `{COMMAND}`).
 """
 
 
@@ -54,6 +56,9 @@ class Study:
     """The lines of the study by part, and their gains, computed once."""
 
     def __init__(self, lines: pd.DataFrame):
+        # lower Brier scores are better
+        briers = [name for name in ("brier", "brier_patients") if name in lines]
+        lines = lines.assign(**{name: -lines[name] for name in briers})
         # a single split has no spread, and nothing to test
         self.lines = {
             part: own
@@ -75,7 +80,7 @@ class Study:
         key = part, score, by, baseline
         if key not in self._known:
             lines = self.lines[part]
-            self._known[key] = gains(lines, score, list(by), baseline, about.ratio)
+            self._known[key] = gains(lines, score, list(by), baseline, about.ratio, about.main)
         return self._known[key]
 
 
@@ -172,6 +177,7 @@ def averaging_text(study: Study, part: str) -> str:
 def part_text(study: Study, part: str) -> str:
     """Return the section of a part."""
     about, lines = PARTS[part], study.lines[part]
+    first = next(iter(about.scores.values()))
     text = [
         f"## {about.title}\n\n{about.text}\n",
         f"{size(lines).capitalize()}, on average "
@@ -183,6 +189,19 @@ def part_text(study: Study, part: str) -> str:
         title = "recall" if "recall" in score else "AUC"
         text.append(f"Gain in {title}, {name}, over *{about.baseline}*:\n")
         text.append(gain_table(study.gains(part, score), "corruption") + "\n")
+    for score, name in about.more.items():
+        text.append(f"Gain in {name}, over *{about.baseline}*:\n")
+        text.append(gain_table(study.gains(part, score), "corruption") + "\n")
+    if about.main:
+        text.append(f"Gain of *{about.main[0]}* in AUC of {first}, learner by learner:\n")
+        found = study.gains(part, by=("learner", "corruption"))
+        found = found[found["arm"] == about.main[0]].assign(arm=lambda table: table["learner"])
+        text.append(gain_table(found, "corruption") + "\n")
+        text.append(f"Gain of *{about.main[0]}* in AUC of {first}, set by set:\n")
+        found = study.gains(part, by=(*PLACE[:1], "learner", "corruption"))
+        found = found[found["arm"] == about.main[0]]
+        found = found.assign(arm=found["set"] + ", " + found["learner"])
+        text.append(gain_table(found, "corruption") + "\n")
     if part == "images":
         found = study.gains(part, baseline=NAIVE)
         found = found[found["arm"].str.startswith(HELD_OUT)]
