@@ -4,13 +4,13 @@ Generated MR spectra of 360 patients, 6 of each (the settings of the first examp
 train. Learners are a small network of 40 epochs, the same with its epochs tuned on inner folds
 without common patients, and logistic regression with its C tuned in the same way.
 
-Run: ``OMP_NUM_THREADS=1 python examples/benchmarks/many_patients.py --seeds 5 --csv FILE``. A run that
-was stopped resumes. The seeds are those of the data, of the labels and of the network; none of 0 to
-99 served to choose settings.
+Run: ``OMP_NUM_THREADS=1 python examples/benchmarks/many_patients.py --seeds 5 --csv FILE``. A run
+that was stopped resumes. The seeds are those of the data, of the labels and of the network; none of
+0 to 99 served to choose settings.
 
-Read: AUC of rows on right labels, plain and with ``LabelQualityReweighter(learner)``, the gain with its
-standard deviation and the p-value of a paired t-test over seeds, every seed being another data set;
-and the share that is mislabelled of the 40 patients whose label is least probable.
+Read: AUC of rows on right labels, plain and with ``LabelQualityReweighter(learner)``, the gain with
+its standard deviation and the p-value of a paired t-test over seeds, every seed being another data
+set; and the share that is mislabelled of the 40 patients whose label is least probable.
 """
 
 from __future__ import annotations
