@@ -138,7 +138,7 @@ def write_review(
     _check_columns(patients, data)
     probability, suggested = _opinions_of_rows(rows, data, labels)
     shown = patients.iloc[:n_patients]
-    drawn = [_rows_to_draw(data.rows_of[str(name)], probability, n_rows) for name in shown.index]
+    drawn = [_rows_to_draw(data.rows_of[_text(name)], probability, n_rows) for name in shown.index]
     drawing = make_pictures(
         X, pictures, input_shape=input_shape, axis=axis, codes=data.codes, classes=data.classes,
         n_drawn=sum(map(len, drawn)), n_patients=len(shown),
@@ -326,7 +326,8 @@ class _DataSet:
     def class_of(self, label: Any) -> str | None:
         """Return a class as text, also of a number in another type; None if it is no class."""
         # 1.0, True and numpy's 1 are the same key as 1
-        return self.text_of.get(label, str(label) if str(label) in self.classes else None)
+        text = _text(label)
+        return self.text_of.get(label, text if text in self.classes else None)
 
     def _counts(self, name: str) -> tuple[NDArray, NDArray]:
         return np.unique(self.codes[self.rows_of[name]], return_counts=True)
@@ -348,9 +349,17 @@ def _check_labels(y: ArrayLike, groups: ArrayLike) -> tuple[NDArray, NDArray]:
     return labels, check_groups(groups, len(labels))
 
 
+def _text(value: Any) -> str:
+    """Return a value as text; whole numbers are the same in every type."""
+    whole = isinstance(value, (float, np.floating)) and float(value).is_integer()
+    return str(int(value)) if whole else str(value)
+
+
 def _texts(values: NDArray, what: str) -> list[str]:
     """Return the texts of sorted values, or raise if two of them read the same."""
-    texts = [str(value) for value in values.tolist()]
+    texts = [_text(value) for value in values.tolist()]
+    if "" in texts:
+        raise ValueError(f"one of the {what} is an empty text, which a review cannot name.")
     if len(set(texts)) < len(texts):
         raise ValueError(
             f"two {what} read the same as text, of {values.tolist()[:10]}: a review cannot tell "
@@ -366,7 +375,7 @@ def _check_columns(patients: pd.DataFrame, data: _DataSet) -> None:
             f"patients lacks the columns {missing}; it has {list(patients.columns)}. Give the "
             "patients_ of a fitted LabelNoiseModel, or the patients of an audit."
         )
-    unknown = [name for name in patients.index if str(name) not in data.rows_of]
+    unknown = [name for name in patients.index if _text(name) not in data.rows_of]
     if unknown:
         raise ValueError(
             f"patients has the index {unknown[:5]}, not among groups. The index of patients holds "
@@ -436,7 +445,7 @@ def _names_of_rows(X: Any, rows: pd.DataFrame | None, n: int) -> list[str]:
 
 def _entry(name, line, own, data, probability, suggested, drawing, names) -> dict[str, Any]:
     """Return what the page needs of one patient."""
-    name = str(name)
+    name = _text(name)
     all_rows = data.rows_of[name]
     several = data.several_labels(name)
     extra, pictures = ({}, [None] * len(own)) if drawing is None else drawing.of_patient(own)

@@ -461,7 +461,9 @@ class DistillationDisplay(Display):
         ax.set_title(f"The {len(shown)} of {len(self.patients)} patients with the worst labels")
         ax.grid(axis="x", color="0.9")
         ax.set_axisbelow(True)
-        ax.legend(loc="lower right")
+        # below the axis label, where it hides no patient
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "borderaxespad": 3.6}
+        ax.legend(ncols=2, frameon=False, **below)
 
 
 def _patients(

@@ -398,7 +398,7 @@ def test_patients_with_several_labels(tmp_path):
 )
 def test_labels_keep_their_type(tmp_path, y):
     groups = ["p", "p", "q", "r"]
-    other = str(np.asarray(y, dtype=object)[2])
+    other = review_template(y, groups)["label"][1]
     path = review(tmp_path, {"p": ("wrong", other)}, y, groups)
     labels, _ = apply_review(y, groups, path)
     assert type(labels) is type(y)
@@ -524,6 +524,26 @@ def test_files_that_are_no_review(tmp_path):
     path.write_bytes("patient,decision,new_label,data\nJürgen,right,,x\n".encode("cp1252"))
     with pytest.raises(ValueError, match=r"is not UTF-8.*'CSV UTF-8'"):
         apply_review(Y, GROUPS, path)
+
+
+def test_whole_numbers_are_the_same_in_every_type(tmp_path):
+    path = review(tmp_path, {"7": ("wrong", "1")}, np.array([0, 0, 1]), np.array([7, 7, 8]))
+    for y, groups in [
+        (np.array([0.0, 0.0, 1.0]), np.array([7.0, 7.0, 8.0])),
+        (np.array(["0", "0", "1"]), np.array(["7", "7", "8"])),
+    ]:
+        labels, trusted = apply_review(y, groups, path)
+        np.testing.assert_array_equal(labels, np.repeat(y[2:], 3))
+        assert trusted.tolist() == [True, True, False]
+    patients = patients_table([0.0, 1.0], [7.0, 8.0])
+    shown = written(tmp_path, np.zeros((3, 2)), [0, 0, 1], [7, 7, 8], patients)["patients"]
+    assert [(p["id"], p["label"]) for p in shown] == [("7", "0"), ("8", "1")]
+
+
+@pytest.mark.parametrize(("y", "groups"), [(["", "b"], [1, 2]), (["a", "b"], ["", "q"])])
+def test_empty_names_are_refused(y, groups):
+    with pytest.raises(ValueError, match="is an empty text"):
+        review_template(y, groups)
 
 
 def test_ids_that_read_the_same():
