@@ -149,10 +149,11 @@ def _screen(rows: AuditRows, j: int) -> float:
 def _bins(column: NDArray) -> NDArray:
     """Return the bin of every value: equally full ones, and one for missing values."""
     known = ~np.isnan(column)
+    if not known.any():
+        return np.zeros(len(column), dtype=int)
     n_bins = min(_N_BINS, 3 + len(column) // 50)  # in few rows, many bins would fit chance
     edges = np.unique(np.quantile(column[known], np.linspace(0, 1, n_bins + 1)[1:-1]))
-    bins = np.searchsorted(edges, column, side="left") if known.any() else np.zeros(len(column))
-    return np.where(known, bins, len(edges) + 1).astype(int)
+    return np.where(known, np.searchsorted(edges, column), len(edges) + 1)
 
 
 def _pure_values(rows: AuditRows, told: list) -> list[Finding]:

@@ -172,17 +172,18 @@ def nearly_equal_rows(rows: AuditRows, chosen: NDArray, drawn: str) -> list[Find
     # differences of squares lose what is below the rounding of float32
     exact = np.sqrt(((F - F[nearest]) ** 2).sum(1))
     d[:, 0] = np.minimum(exact, d[:, 1])
-    logs = np.log(d[:, [-1]] / d[:, :-1].clip(1e-12)).clip(0)
-    dimension = (k - 2) / max(np.median(logs.sum(1)), 1e-6) if (d[:, -1] > 0).any() else 0
-    if not dimension:
+    apart = d[:, -1] > 0
+    if not apart.any():
         return []
+    logs = np.log(d[apart][:, [-1]] / d[apart, :-1].clip(1e-12)).clip(0)
+    dimension = (k - 2) / max(np.median(logs.sum(1)), 1e-6)
     ratio = d[:, 0] / d[:, -1].clip(1e-12)
     limit = min(0.2, (0.01 / ((k - 1) * len(F))) ** (1 / dimension))
     numbers = rows.numbers[order]
     same = np.array([
         np.array_equal(numbers[i], numbers[j], equal_nan=True) for i, j in enumerate(nearest)
     ])  # fmt: skip
-    near = np.flatnonzero((ratio < limit) & ~same & (d[:, -1] > 0))
+    near = np.flatnonzero((ratio < limit) & ~same & apart)
     if not len(near):
         return []
     pairs = {tuple(sorted((chosen[order[i]], chosen[order[nearest[i]]]))) for i in near}

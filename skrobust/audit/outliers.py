@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from numpy.random import RandomState
@@ -113,8 +115,10 @@ def _scores(rows: AuditRows, k: int, seed: int) -> NDArray:
     if rows.noun == "rows":
         return scores
     # curves and images of another shape, whatever their offset and gain
-    X = rows.numbers - rows.numbers.mean(axis=1, keepdims=True)
-    X = X / np.maximum(X.std(axis=1, keepdims=True), 1e-12)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Mean of empty slice|Degrees of freedom", RuntimeWarning)
+        X = rows.numbers - np.nanmean(rows.numbers, axis=1, keepdims=True)
+        X = X / np.maximum(np.nanstd(X, axis=1, keepdims=True), 1e-12)
     shapes = _detect(numeric_features(X, needed=True), folds)
     more = np.median(shapes, axis=1) > np.median(scores, axis=1)
     return np.where(more[:, None], shapes, scores)

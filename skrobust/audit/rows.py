@@ -75,8 +75,13 @@ class AuditRows:
         self.label_of_unit, self.labels_of_units = counts.argmax(1), counts
         shape = np.shape(self.X)[1:]
         self.columns = list(range(int(np.prod(shape))))
-        if self.table is not None:
-            self.columns = self.table.columns.tolist()
+        if isinstance(self.X, pd.DataFrame):
+            self.columns = self.X.columns.tolist()
+        if len(self.names) < 2 or np.bincount(self.codes).max() < 2:
+            raise ValueError(
+                f"X has {len(self)} rows of {len(self.names)} patients: an audit needs at least 2 "
+                "patients, and 2 rows of some class."
+            )
         is_curve = len(shape) == 1 and self.table is None and shape[0] >= FEWEST_OF_A_CURVE
         nouns = {1: "curves" if is_curve else "rows", 2: "images", 3: "volumes"}
         self.noun = nouns.get(len(shape), "rows")
@@ -174,8 +179,9 @@ def _as_rows(X: Any) -> NDArray | pd.DataFrame:
     if type(X).__module__.split(".")[0] == "polars":
         X = X.to_pandas()
     if isinstance(X, pd.DataFrame):
-        if not X.columns.is_unique:
-            twice = X.columns[X.columns.duplicated()].tolist()
+        names = X.columns.map(str)
+        if not names.is_unique:
+            twice = names[names.duplicated()].tolist()
             raise ValueError(f"X has several columns named {twice}: give every column its name.")
     else:
         X = np.asarray(X)
@@ -202,19 +208,34 @@ def as_table(X: Any) -> pd.DataFrame | None:
     """Return a table with all ways of writing "no value" as NaN, or None for arrays of numbers."""
     if isinstance(X, np.ndarray):
         if X.dtype.kind not in "OUS":
-            if X.dtype.kind == "f" and np.isinf(X).any():
-                raise ValueError("X contains infinity. Replace it, for example by NaN.")
+            if X.dtype.kind == "f":
+                _check_size_of_numbers(X, "X")
             return None
         X = pd.DataFrame(X.reshape(len(X), -1)).infer_objects()
-    table = X.reset_index(drop=True)
+    table = X.reset_index(drop=True).set_axis(X.columns.map(str), axis=1)
     for name in table:
         column = table[name]
         if _is_text(column.dtype):
-            text = column.astype(str).str.strip().str.lower()
-            table[name] = column.astype(object).mask(column.isna() | text.isin(MISSING_TEXTS))
-        elif column.dtype.kind == "f" and np.isinf(column.to_numpy(dtype=float)).any():
-            raise ValueError(f"column {name!r} contains infinity. Replace it, for example by NaN.")
+            text = column.astype(object).where(column.notna()).map(str, na_action="ignore")
+            as_written = text.map(lambda value: value.strip().lower(), na_action="ignore")
+            text = text.mask(as_written.isin(MISSING_TEXTS))
+            number = pd.to_numeric(text, errors="coerce")
+            all_numbers = text.notna().any() and (number.notna() == text.notna()).all()
+            table[name] = number if all_numbers else text
+        elif column.dtype.kind == "f":
+            _check_size_of_numbers(
+                column.to_numpy(dtype=float, na_value=np.nan), f"column {name!r}"
+            )
     return table
+
+
+def _check_size_of_numbers(values: NDArray, where: str) -> None:
+    """Raise if numbers are infinite, or so large that their squares are."""
+    if np.isinf(values).any():
+        raise ValueError(f"{where} contains infinity. Replace it, for example by NaN.")
+    limit = np.finfo(np.float32).max
+    if (np.abs(values) > limit).any():
+        raise ValueError(f"{where} contains numbers beyond {limit:.2g}: scale it first.")
 
 
 def _is_text(dtype: Any) -> bool:

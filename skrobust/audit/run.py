@@ -47,7 +47,8 @@ def audit(
     ----------
     X : array-like or DataFrame of shape (n_samples, ...)
         The rows: a table, also with texts, dates and missing values, or an array of curves, images
-        or volumes. In texts, "?", "-", "unknown" and the like count as missing.
+        or volumes. In texts, "?", "-", "unknown" and the like count as missing, and a column of
+        texts that are all numbers counts as numbers.
     y : array-like of shape (n_samples,)
         Labels, of at least two classes.
     groups : array-like of shape (n_samples,), default=None
@@ -56,7 +57,8 @@ def audit(
         Hospital, scanner or batch of every row. None leaves these checks out.
     estimator : classifier, default=None
         Judges the labels, and is added to the models that are tested for leakage. It gets rows of X
-        as given. None is logistic regression, see :class:`~skrobust.LabelNoiseModel`.
+        as given, and must take ``sample_weight``. None is logistic regression, see
+        :class:`~skrobust.LabelNoiseModel`.
     cv : int, cross-validation splitter or iterable of (train, test), default=5
         Number of patient-disjoint folds. Other folds than an int are looked at by
         :func:`~skrobust.audit_splits`, and the other checks use as many folds of their own.

@@ -22,17 +22,17 @@ Folds = list[tuple[NDArray, NDArray]]
 
 def disjoint_folds(rows: AuditRows, k: int, seed: int) -> Folds:
     """Return folds without common patients."""
-    splitter = StratifiedGroupKFold(k, shuffle=True, random_state=seed)
-    return _split(splitter, rows, rows.unit)
+    return _split(StratifiedGroupKFold, k, seed, rows, rows.unit)
 
 
 def ordinary_folds(rows: AuditRows, k: int, seed: int) -> Folds:
     """Return folds that do not know patients."""
-    return _split(StratifiedKFold(k, shuffle=True, random_state=seed), rows, None)
+    return _split(StratifiedKFold, k, seed, rows, None)
 
 
-def _split(splitter, rows, groups) -> Folds:
-    """Return the folds of a splitter; rare classes are reported elsewhere."""
+def _split(kind, k, seed, rows, groups) -> Folds:
+    """Return folds, as many as the most frequent class allows; rare classes are found elsewhere."""
+    splitter = kind(min(k, np.bincount(rows.codes).max()), shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class")
         return list(splitter.split(np.empty((len(rows), 0)), rows.codes, groups))

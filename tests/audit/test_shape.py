@@ -65,3 +65,27 @@ def test_width_of_the_interval(n_own, n_rest):
     rest = rng.exponential(1.0, (4000, 1, n_rest))
     spread = (own > rest).mean(axis=(1, 2)).std()
     assert auc_half_width(0.8, n_own, n_rest) == pytest.approx(1.96 * spread, rel=0.05)
+
+
+def test_columns_of_all_kinds_become_numbers():
+    table = pd.DataFrame(
+        {
+            "mixed": ["x", 1, None, "x"],
+            "numbers as text": ["?", "1.5", "2", "3"],
+            "category": pd.Categorical(["u", "v", "v", "v"]),
+            "day": pd.to_datetime(["2020-01-02", None, "2020-01-01", "2020-01-01"]),
+            "yes": [True, False, True, True],
+            "nullable": pd.array([1, None, 3, 4], dtype="Int64"),
+            7: [None] * 4,
+        }
+    )
+    rows = AuditRows(table, [0, 1, 0, 1], [0, 0, 1, 1])
+    assert rows.columns == list(table.columns)
+    assert rows.is_text.tolist() == [True, False, True, False, False, False, False]
+    nan = np.nan
+    expected = [[0, 1, nan, 0], [nan, 1.5, 2, 3], [1, 0, 0, 0], [1, nan, 0, 0], [1, 0, 1, 1],
+                [1, nan, 3, 4], [nan] * 4]  # fmt: skip
+    numbers = rows.numbers.copy()
+    day = numbers[:, 3]
+    numbers[:, 3] = (day - np.nanmin(day)) / (np.nanmax(day) - np.nanmin(day))
+    np.testing.assert_array_equal(numbers.T, expected)
