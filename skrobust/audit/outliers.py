@@ -20,7 +20,7 @@ _MOST_ROWS = 10_000
 # robust standard deviations above the median, of two of three detectors
 _ROW_LIMIT = 4.5
 # the mean over the rows of a patient, itself and among patients
-_MEAN_LIMIT = 3.5
+_MEAN_LIMIT = 3.75
 _PATIENT_LIMIT = 4.0
 _N_NEIGHBORS = 5
 
