@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from ..label_noise import DistillationWarning, LabelNoiseModel
 from ..utils.groups import group_means
+from ..utils.validation import warn
 from .findings import Finding, listing, percent
 from .rows import AuditRows
 from .scoring import disjoint_folds, out_of_fold
@@ -48,6 +49,9 @@ def check_labels(
         warnings.simplefilter("always", DistillationWarning)
         model.fit(X, part.y, groups=None if by_row else part.groups)
     seen = [str(w.message) for w in caught if issubclass(w.category, DistillationWarning)]
+    for other in caught:
+        if not issubclass(other.category, DistillationWarning):
+            warn(other.message)
     looks_like = _looks_like(part, estimator, X, k, n_jobs, seed)
     table, patients = _tables(rows, chosen, model, looks_like, by_row)
     findings = _findings(part, model, table, patients, seen, drawn, by_row)
