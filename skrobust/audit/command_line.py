@@ -24,7 +24,7 @@ from sklearn.utils import Bunch
 
 from ..datasets import load_grouped_npz
 from ..evaluation import compare_estimators, comparison_table, summarize_comparison
-from ..evaluation.comparison_table import p_text
+from ..evaluation.comparison_tables import p_text
 from ..label_noise import DistillationWarning, LabelQualityReweighter
 from .findings import listing
 from .rows import as_table

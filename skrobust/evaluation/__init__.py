@@ -2,7 +2,7 @@
 
 from .comparison import compare_estimators, summarize_comparison
 from .comparison_displays import ClassRecallDisplay, ComparisonDisplay, RocComparisonDisplay
-from .comparison_table import comparison_table
+from .comparison_tables import comparison_table
 from .group_displays import GroupCalibrationDisplay, GroupConfusionDisplay
 from .parameter_curve_display import ParameterCurveDisplay
 from .scorers import (

@@ -16,7 +16,7 @@ from sklearn.utils import check_array, column_or_1d
 
 from ..utils.groups import check_groups, group_labels
 from .comparison import summarize_comparison
-from .comparison_table import p_text
+from .comparison_tables import p_text
 from .drawing import Display, check_length, check_names, color_of, line_of, marker_of, metric_label
 from .scores import check_pos_label, class_recall_score, group_predict_proba, rare_classes
 
