@@ -100,6 +100,7 @@ from .outliers import (
     GammaCurveDisplay,
     LossHistogramDisplay,
     OutlierRemovalWarning,
+    OutlierRemover,
     ReconstructionDisplay,
 )
 from .version import __version__ as __version__
@@ -132,6 +133,7 @@ __all__ = [  # noqa: RUF022
     "GammaCurveDisplay",
     "LossHistogramDisplay",
     "OutlierRemovalWarning",
+    "OutlierRemover",
     "ReconstructionDisplay",
     # influence
     "InfluenceDisplay",

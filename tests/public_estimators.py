@@ -23,6 +23,7 @@ from skrobust import (
     LabelQualityReweighter,
     NetClassifier,
     Noise2VoidDenoiser,
+    OutlierRemover,
     OutOfFoldLabelQuality,
     ResamplingClassifier,
     TripletEmbedder,
@@ -45,6 +46,7 @@ def small_estimators():
     return [
         AdversarialNetClassifier(MLP, max_epochs=2, module__width=4, random_state=0),
         AEOutlierRemover(restarts=(2,), max_epochs=2, removal_interval=1, random_state=0),
+        OutlierRemover(cv=2, n_repeats=1, random_state=0),
         CertainSamples(net(), max_epochs=2, threshold=0.6, random_state=0),
         ClassWeightedKNeighborsClassifier(3),
         DistillMixAugmenter(

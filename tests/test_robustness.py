@@ -29,6 +29,7 @@ from skrobust import (
     DistillationWarning,
     GaussianNoiseAugmenter,
     OutlierRemovalWarning,
+    OutlierRemover,
     OutOfFoldLabelQuality,
     TripletEmbedder,
 )
@@ -143,7 +144,7 @@ def check_resampled(estimator, X, y, resampled):
     name = type(estimator).__name__
     if name in ("FactorMixSampler", "GaussianNoiseAugmenter"):
         np.testing.assert_array_equal(as_array[: len(X)], np.asarray(X))
-    if isinstance(estimator, AEOutlierRemover):
+    if isinstance(estimator, (AEOutlierRemover, OutlierRemover)):
         np.testing.assert_array_equal(as_array, np.asarray(X)[estimator.sample_indices_])
     if isinstance(y_new, pd.DataFrame):
         assert np.isfinite(y_new.to_numpy()).all()

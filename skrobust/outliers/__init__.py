@@ -3,6 +3,7 @@
 from .ae_outlier_remover import AEOutlierRemover
 from .autoencoders import ConvAutoencoder, DenseAutoencoder, auto_autoencoder
 from .displays import GammaCurveDisplay, LossHistogramDisplay, ReconstructionDisplay
+from .outlier_remover import OutlierCommittee, OutlierRemover
 from .row_removal import OutlierRemovalWarning
 
 __all__ = [
@@ -11,7 +12,9 @@ __all__ = [
     "DenseAutoencoder",
     "GammaCurveDisplay",
     "LossHistogramDisplay",
+    "OutlierCommittee",
     "OutlierRemovalWarning",
+    "OutlierRemover",
     "ReconstructionDisplay",
     "auto_autoencoder",
 ]

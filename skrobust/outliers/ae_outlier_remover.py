@@ -267,7 +267,12 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
         net = self._start_net(X, None, nn.L1Loss, next(seeds))
         rows = ReconstructionRows(X, self.input_shape_, net.device)
         rows.learn_scale()
-        removal = RowRemoval(class_codes, group_codes, self.gamma, self.max_removed_fraction)
+        removal = RowRemoval(
+            class_codes,
+            group_codes,
+            lambda errors: removal_threshold(errors, self.gamma),
+            self.max_removed_fraction,
+        )
         untrained_error = _error_of_mean_row(X)
         names = ["threshold"] if len(classes) == 1 else [f"threshold_{c}" for c in classes]
 
@@ -310,7 +315,7 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
         self.offset_ = -removal_threshold(errors[removal.kept], self.gamma)
         self.sampling_strategy_ = {}
         self.net_ = net
-        removal.warn("groups" if self.level == "group" else "rows")
+        removal.warn("groups" if self.level == "group" else "rows", "gamma", self.gamma)
 
     def fit_resample(
         self, X: ArrayLike, y: ArrayLike | None = None, *, groups: ArrayLike | None = None

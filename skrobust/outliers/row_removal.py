@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,11 +20,13 @@ class OutlierRemovalWarning(UserWarning):
 def removal_threshold(errors: NDArray, gamma: float | str) -> float:
     """Return the error above which rows are removed."""
     mean = float(errors.mean())
-    if gamma != "auto":
-        return gamma * mean
+    return gamma * mean if gamma != "auto" else min(1.5 * mean, robust_threshold(errors, 2.5))
+
+
+def robust_threshold(errors: NDArray, n_deviations: float) -> float:
+    """Return the median plus some robust standard deviations."""
     median = float(np.median(errors))
-    spread = 1.4826 * float(np.median(np.abs(errors - median)))
-    return min(1.5 * mean, median + 2.5 * spread)
+    return median + n_deviations * 1.4826 * float(np.median(np.abs(errors - median)))
 
 
 class RowRemoval:
@@ -37,8 +41,8 @@ class RowRemoval:
         Class of every row, from 0.
     group_codes : ndarray of shape (n_samples,), int, or None
         Group of every row, to remove groups as a whole; None removes single rows.
-    gamma : float or "auto"
-        See :func:`removal_threshold`.
+    threshold : callable
+        Returns the error above which units leave, given the errors of those of a class.
     max_removed_fraction : float in [0, 1)
         Largest share of the units of every class that may be removed.
 
@@ -60,7 +64,7 @@ class RowRemoval:
         self,
         class_codes: NDArray,
         group_codes: NDArray | None,
-        gamma: float | str,
+        threshold: Callable[[NDArray], float],
         max_removed_fraction: float,
     ):
         n_samples = len(class_codes)
@@ -72,7 +76,7 @@ class RowRemoval:
             )
             self.units = self.units.ravel()  # numpy 2.0.0 returns a column
             self.unit_class = pairs[:, 0]
-        self.gamma = gamma
+        self.threshold = threshold
         self.max_removed_fraction = max_removed_fraction
         self.limits = np.floor(max_removed_fraction * np.bincount(self.unit_class)).astype(int)
         self.unit_kept = np.ones(len(self.unit_class), dtype=bool)
@@ -97,8 +101,9 @@ class RowRemoval:
         for code in range(len(self.limits)):
             mine = self.unit_class == code
             inside = np.flatnonzero(mine & self.unit_kept)
-            threshold = removal_threshold(unit_errors[inside], self.gamma)
-            high = inside[unit_errors[inside] > threshold * (1 + relative) + absolute * scale]
+            threshold = self.threshold(unit_errors[inside])
+            slack = relative * abs(threshold) + absolute * scale
+            high = inside[unit_errors[inside] > threshold + slack]
             n_allowed = self.limits[code] - int((mine & ~self.unit_kept).sum())
             worst = high[np.argsort(-unit_errors[high], kind="stable")][:n_allowed]
             self.unit_kept[worst] = False
@@ -107,8 +112,11 @@ class RowRemoval:
         self.removed_epoch[self.kept & ~self.unit_kept[self.units]] = epoch
         return thresholds
 
-    def warn(self, what: str) -> None:
-        """Warn if more was removed, or would have been, than outliers can be."""
+    def warn(self, what: str, name: str, value: float | str) -> None:
+        """Warn if more was removed, or would have been, than outliers can be.
+
+        `name` and `value` are those of the parameter that decides.
+        """
         n_removed, n_rows = int((~self.kept).sum()), len(self.kept)
         message = None
         if self.n_skipped and not self.n_judged and self.max_removed_fraction > 0:
@@ -119,12 +127,12 @@ class RowRemoval:
         elif n_removed > n_rows / 2:
             message = (
                 f"{n_removed} of {n_rows} rows were removed, more than half: what is left may be "
-                "the outliers. Raise gamma, or lower max_removed_fraction."
+                f"the outliers. Raise {name}, or lower max_removed_fraction."
             )
         elif self.n_spared and self.max_removed_fraction > 0:
             message = (
                 f"max_removed_fraction={self.max_removed_fraction} is used up, and {self.n_spared} "
-                f"more {what} are above the threshold of gamma={self.gamma!r}. Raise gamma, unless "
+                f"more {what} are above the threshold of {name}={value!r}. Raise {name}, unless "
                 "you expect that many outliers."
             )
         if message:

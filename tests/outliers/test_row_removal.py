@@ -21,6 +21,11 @@ def test_threshold_is_eq_2_or_the_smaller_of_two_rules():
     assert removal_threshold(errors, "auto") < 1.4 < 1.5 * errors.mean()
 
 
+def by(gamma):
+    """Return the rule of a factor on the mean."""
+    return lambda errors: removal_threshold(errors, gamma)
+
+
 def loop(errors, kept, classes, units, limits, gamma):
     """The same rule, written row by row and unit by unit."""
     kept = kept.copy()
@@ -42,7 +47,7 @@ def test_removal_agrees_with_a_loop(by_group, fraction):
     rng = np.random.RandomState(1)
     classes = np.repeat([0, 1, 2], [60, 30, 10])
     groups = rng.randint(12, size=100)
-    removal = RowRemoval(classes, groups if by_group else None, 1.2, fraction)
+    removal = RowRemoval(classes, groups if by_group else None, by(1.2), fraction)
     units = classes * 100 + groups if by_group else np.arange(100)
     n_units = [len(set(units[classes == c])) for c in range(3)]
     limits = [int(fraction * n) for n in n_units]
@@ -60,7 +65,7 @@ def test_removal_agrees_with_a_loop(by_group, fraction):
 
 
 def test_removal_is_for_good_and_by_the_rows_still_in():
-    removal = RowRemoval(np.zeros(4, dtype=int), None, 1.5, 0.75)
+    removal = RowRemoval(np.zeros(4, dtype=int), None, by(1.5), 0.75)
     assert removal.remove(np.array([1.0, 1, 1, 9]), 1.0, 5) == [4.5]
     assert removal.remove(np.array([1.0, 1, 4]), 1.0, 10) == [3.0]
     assert_array_equal(removal.removed_epoch, [-1, -1, 10, 5])
@@ -68,7 +73,7 @@ def test_removal_is_for_good_and_by_the_rows_still_in():
 
 @pytest.mark.parametrize("gamma", [1.0, "auto"])
 def test_rounding_is_no_difference(gamma):
-    removal = RowRemoval(np.zeros(50, dtype=int), None, gamma, 0.5)
+    removal = RowRemoval(np.zeros(50, dtype=int), None, by(gamma), 0.5)
     errors = 0.3 * (1 + 1e-6 * np.random.RandomState(0).randn(50))
     removal.remove(errors, 1.0, 5)
     assert removal.kept.all()
@@ -79,17 +84,17 @@ def test_rounding_is_no_difference(gamma):
 
 def test_warnings_name_what_happened():
     errors = np.r_[np.ones(4), np.full(6, 10.0)]
-    removal = RowRemoval(np.zeros(10, dtype=int), None, 0.5, 0.5)
+    removal = RowRemoval(np.zeros(10, dtype=int), None, by(0.5), 0.5)
     removal.remove(errors, 1.0, 5)
     assert removal.kept.sum() == 5
     with pytest.warns(OutlierRemovalWarning, match=r"max_removed_fraction=0.5 is used up, and 1 "):
-        removal.warn("rows")
-    removal = RowRemoval(np.zeros(10, dtype=int), None, 0.5, 0.9)
+        removal.warn("rows", "gamma", 0.5)
+    removal = RowRemoval(np.zeros(10, dtype=int), None, by(0.5), 0.9)
     removal.remove(errors, 1.0, 5)
     with pytest.warns(OutlierRemovalWarning, match="6 of 10 rows were removed, more than half"):
-        removal.warn("rows")
-    removal = RowRemoval(np.zeros(10, dtype=int), None, 0.5, 0.0)
+        removal.warn("rows", "gamma", 0.5)
+    removal = RowRemoval(np.zeros(10, dtype=int), None, by(0.5), 0.0)
     removal.remove(errors, 1.0, 5)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        removal.warn("rows")
+        removal.warn("rows", "gamma", 0.5)

@@ -1,0 +1,410 @@
+"""Removal of outliers from a training set by any detector."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.decomposition import PCA
+from sklearn.model_selection import GroupKFold, KFold
+from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import check_consistent_length, check_random_state, get_tags
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..base.row_sampler import RowSampler
+from ..base.state import fill_random_states, fit_context
+from ..utils.groups import RowOrigin, check_groups, require_groups, with_origin
+from ..utils.sklearn_private import HasMethods, Interval, StrOptions, safe_indexing
+from .row_removal import RowRemoval, robust_threshold
+
+_N_NEIGHBORS, _N_COMPONENTS = 5, 20
+
+
+class OutlierCommittee(OutlierMixin, BaseEstimator):
+    """Outlier detector: distance to the nearest rows, and distance from principal components.
+
+    The score of a row is minus the mean of two numbers: its mean distance to the 5 nearest training
+    rows, and its distance from the plane of the first 20 principal components (half as many as
+    there are columns or rows, if these are few). Each is standardised by median and median absolute
+    deviation over the training rows. Rows of several axes are flattened; columns of different units
+    should be scaled before.
+
+    Attributes
+    ----------
+    offset_ : float
+        Scores below are outliers: the median score of the training rows minus 2.5 robust standard
+        deviations.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust.outliers import OutlierCommittee
+    >>> X = np.random.RandomState(0).normal(size=(50, 3))
+    >>> OutlierCommittee().fit(X).predict([[0, 0, 0], [9, 9, 9]])
+    array([ 1, -1])
+    """
+
+    def fit(self, X: ArrayLike, y: Any = None) -> OutlierCommittee:
+        """Fit to the training rows."""
+        X = self._flat(X, reset=True)
+        self.neighbors_ = NearestNeighbors(n_neighbors=min(_N_NEIGHBORS, len(X) - 1)).fit(X)
+        n_components = min(_N_COMPONENTS, max(1, min(X.shape) // 2))
+        with np.errstate(invalid="ignore"):  # shares of the variance, if all rows are equal
+            self.components_ = PCA(n_components).fit(X)
+        # the nearest training row of a training row is not the row itself
+        raw = np.stack([self.neighbors_.kneighbors()[0].mean(1), self._residual(X)], axis=1)
+        self.center_ = np.median(raw, axis=0)
+        self.scale_ = 1.4826 * np.median(np.abs(raw - self.center_), axis=0)
+        self.scale_[self.scale_ == 0] = 1.0
+        self.offset_ = -robust_threshold(self._standardised(raw), 2.5)
+        return self
+
+    def score_samples(self, X: ArrayLike) -> NDArray:
+        """Return the scores; the lower, the more unusual the row."""
+        check_is_fitted(self)
+        X = self._flat(X, reset=False)
+        distance = self.neighbors_.kneighbors(X)[0].mean(1)
+        return -self._standardised(np.stack([distance, self._residual(X)], axis=1))
+
+    def decision_function(self, X: ArrayLike) -> NDArray:
+        """Return ``score_samples(X) - offset_``, negative for outliers."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """Return +1 for inliers and -1 for outliers."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def _standardised(self, raw):
+        return ((raw - self.center_) / self.scale_).mean(1)
+
+    def _residual(self, X):
+        plane = self.components_.inverse_transform(self.components_.transform(X))
+        return np.linalg.norm(X - plane, axis=1)
+
+    def _flat(self, X, *, reset):
+        """Return rows with one axis of numbers."""
+        X = validate_data(
+            self, X, reset=reset, allow_nd=True, dtype=float, ensure_min_samples=2 if reset else 1
+        )
+        return X.reshape(len(X), -1)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+class OutlierRemover(OutlierMixin, RowSampler):
+    """Drop the rows that outlier detectors call odd without having seen them.
+
+    For training sets that should contain one kind of rows but also contain a few others. Detectors
+    are fitted in folds without common groups (patients), each on the remaining rows of the other
+    folds, and score the rows of their fold. Rows whose score lies more than `threshold` robust
+    standard deviations from the median of the remaining rows leave. This is repeated until no row
+    leaves; at the end the detector is fitted to the rows that stay.
+
+    It is an outlier detector of scikit-learn (`fit`, `predict`, `score_samples`), and a sampler for
+    a pipeline of imbalanced-learn: `fit_resample` returns the rows that stay. Review the removed
+    rows: with few outliers most of them are unusual inliers. Detectors that describe all rows, such
+    as principal components and autoencoders, gain by it; those that look at neighbours hardly.
+
+    Parameters
+    ----------
+    detector : outlier detector, default=None
+        With ``score_samples`` or ``decision_function``: scikit-learn's, PyOD's (whose scores grow
+        with oddness, which is taken into account), :class:`~skrobust.AEOutlierRemover`. None is
+        :class:`~skrobust.outliers.OutlierCommittee`. Columns of different units should be scaled
+        before.
+    cv : int, default=5
+        Number of folds; lowered to the number of groups or rows.
+    n_repeats : int, default=2
+        How often the folds are drawn; scores are averaged.
+    threshold : float > 0, default=2.5
+        Robust standard deviations (1.4826 times the median absolute deviation) above the median
+        from which rows leave. Smaller ones remove more.
+    max_rounds : int, default=4
+        Largest number of rounds.
+    max_removed_fraction : float in [0, 1), default=0.5
+        Largest share of the rows (of each class, see `per_class`) that may be removed, the worst
+        first.
+    per_class : bool, default=True
+        If y is given: every class has its own threshold and its own limit, so that no class is
+        lost. With False y is ignored.
+    level : {"row", "group"}, default="row"
+        "group" removes whole groups (patients), by the mean score of their rows (of one class).
+    n_jobs : int, default=None
+        Number of fits at a time.
+    random_state : int, RandomState instance or None, default=None
+        Draws the folds, and seeds the random states of `detector` that are None.
+
+    Attributes
+    ----------
+    detector_ : outlier detector
+        Fitted to the rows that stay.
+    scores_ : ndarray of shape (n_samples,)
+        Scores of the training rows by detectors that have not seen them, in the last round; the
+        lower, the more unusual.
+    removed_round_ : ndarray of shape (n_samples,), int
+        Round in which the row was removed, from 1; -1 if it stays.
+    sample_indices_ : ndarray of shape (n_kept,), int
+        The rows that stay.
+    removed_indices_ : ndarray of shape (n_removed,), int
+        The rows to review, the most unusual first.
+    offset_ : float
+        Scores below it are outliers.
+    n_features_in_ : int
+        Size of the second axis of X.
+    feature_names_in_ : ndarray of str
+        Column names, when X has them.
+    sampling_strategy_ : dict
+        Empty: class sizes follow from what is removed.
+
+    Warns
+    -----
+    OutlierRemovalWarning
+        If more than half of the rows were removed, or rows above the threshold were kept because of
+        `max_removed_fraction`.
+
+    See Also
+    --------
+    skrobust.AEOutlierRemover : Removes while an autoencoder trains, the published method.
+
+    References
+    ----------
+    Beyond the papers. Trimming by out-of-sample scores is an old idea; folds without common
+    patients keep several odd rows of one patient from vouching for each other.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from skrobust import OutlierRemover
+    >>> X, y = load_digits(return_X_y=True)
+    >>> X = np.concatenate([X[y == 3][:100], X[y == 0][:10]])
+    >>> remover = OutlierRemover(random_state=0).fit(X)
+    >>> bool(np.isin(np.arange(100, 110), remover.removed_indices_).mean() > 0.5)
+    True
+    """
+
+    __metadata_request__fit = {"groups": True}
+
+    _parameter_constraints: dict = {
+        **RowSampler._parameter_constraints,
+        "detector": [
+            HasMethods(["fit", "score_samples"]),
+            HasMethods(["fit", "decision_function"]),
+            None,
+        ],
+        "cv": [Interval(Integral, 2, None, closed="left")],
+        "n_repeats": [Interval(Integral, 1, None, closed="left")],
+        "threshold": [Interval(Real, 0, None, closed="neither")],
+        "max_rounds": [Interval(Integral, 1, None, closed="left")],
+        "max_removed_fraction": [Interval(Real, 0, 1, closed="left")],
+        "per_class": ["boolean"],
+        "level": [StrOptions({"row", "group"})],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        detector=None,
+        *,
+        cv=5,
+        n_repeats=2,
+        threshold=2.5,
+        max_rounds=4,
+        max_removed_fraction=0.5,
+        per_class=True,
+        level="row",
+        n_jobs=None,
+        random_state=None,
+    ):
+        super().__init__()
+        self.detector = detector
+        self.cv = cv
+        self.n_repeats = n_repeats
+        self.threshold = threshold
+        self.max_rounds = max_rounds
+        self.max_removed_fraction = max_removed_fraction
+        self.per_class = per_class
+        self.level = level
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self, X: ArrayLike, y: ArrayLike | None = None, *, groups: ArrayLike | None = None
+    ) -> OutlierRemover:
+        """Remove rows, and fit the detector to the others.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Training rows; more than two axes if the detector takes them.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Class labels, or soft labels (the class with the largest share counts), for `per_class`.
+        groups : array-like of shape (n_samples,), default=None
+            Group (patient) of every row; no group is on both sides of a fold. Needed for
+            ``level="group"``.
+
+        Returns
+        -------
+        self : OutlierRemover
+            The fitted detector.
+
+        Raises
+        ------
+        ValueError
+            If the input is malformed, groups are missing, or all rows are of one group.
+        """
+        X, class_codes, groups = self._check_all(X, y, groups)
+        if self.level == "group":
+            require_groups(groups)
+        units = np.arange(len(X)) if groups is None else np.unique(groups, return_inverse=True)[1]
+        n_units = units.max() + 1
+        if n_units < 2:
+            raise ValueError(
+                f"n_samples={len(X)} rows are of one {'row' if groups is None else 'group'}: "
+                "detectors judge rows of others, so that at least 2 are needed."
+            )
+        detector = OutlierCommittee() if self.detector is None else clone(self.detector)
+        detector = fill_random_states(detector, self.random_state)
+        folds = self._folds(len(X), None if groups is None else units, min(self.cv, n_units))
+        removal = RowRemoval(
+            class_codes,
+            units if self.level == "group" else None,
+            lambda scores: robust_threshold(scores, self.threshold),
+            self.max_removed_fraction,
+        )
+        for number in range(1, self.max_rounds + 1):
+            oddness, before = self._oddness(detector, X, folds, removal.kept), removal.kept.sum()
+            removal.remove(oddness[removal.kept], float(np.std(oddness)), number)
+            if removal.kept.sum() == before:
+                break
+        kept = np.flatnonzero(removal.kept)
+        self.detector_ = detector.fit(X[kept])
+        self.scores_ = -oddness
+        self.removed_round_ = removal.removed_epoch
+        self.sample_indices_ = kept
+        removed = np.flatnonzero(~removal.kept)
+        self.removed_indices_ = removed[np.argsort(-oddness[removed], kind="stable")]
+        self.offset_ = -robust_threshold(oddness[kept], self.threshold)
+        self.sampling_strategy_ = {}
+        removal.warn("groups" if self.level == "group" else "rows", "threshold", self.threshold)
+        return self
+
+    def fit_resample(
+        self, X: ArrayLike, y: ArrayLike | None = None, *, groups: ArrayLike | None = None
+    ):
+        """Fit, and return the rows that stay.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Training rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Class labels, or soft labels.
+        groups : array-like of shape (n_samples,), default=None
+            Group (patient) of every row.
+
+        Returns
+        -------
+        X_resampled : array of shape (n_kept, ...)
+            The rows that stay, in order, in the container and dtype of X.
+        y_resampled : array of shape (n_kept, ...) or None
+            Their labels or soft labels, as given; None if y is None.
+
+        Raises
+        ------
+        ValueError
+            As `fit`.
+        """
+        return self._fit_resample(X, y, groups)
+
+    def _fit_resample(self, X, y, groups):
+        rows = self.fit(X, y, groups=groups).sample_indices_
+        X_new = safe_indexing(X, rows)
+        if y is None:
+            return X_new, None
+        groups = None if groups is None else check_groups(groups, len(self.scores_), y)
+        return X_new, with_origin(safe_indexing(y, rows), RowOrigin(groups, rows))
+
+    def score_samples(self, X: ArrayLike) -> NDArray:
+        """Return the detector's scores; the lower, the more unusual the row."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, allow_nd=True, dtype="numeric")
+        return -_oddness(self.detector_, X)
+
+    def decision_function(self, X: ArrayLike) -> NDArray:
+        """Return ``score_samples(X) - offset_``, negative for outliers."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """Return +1 for inliers and -1 for outliers."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def _check_all(self, X, y, groups):
+        """Return X as an array, codes of classes, and groups or None."""
+        if y is not None and self.per_class:
+            columns, y, groups, _ = self._check_rows(X, y, groups)
+            if isinstance(y, pd.DataFrame):
+                y = y.columns.to_numpy()[y.to_numpy().argmax(1)]
+            return columns.numbers, np.unique(y, return_inverse=True)[1], groups
+        X = validate_data(self, X, allow_nd=True, dtype="numeric", ensure_min_samples=2)
+        if y is not None:
+            check_consistent_length(X, y)
+        groups = None if groups is None else check_groups(groups, len(X), y)
+        return X, np.zeros(len(X), dtype=int), groups
+
+    def _folds(self, n_samples, units, n_folds) -> list[list[NDArray]]:
+        """Return the test rows of all folds, repeat by repeat."""
+        rng, empty = check_random_state(self.random_state), np.empty((n_samples, 0))
+        kind = KFold if units is None else GroupKFold
+        seeds = rng.randint(np.iinfo(np.int32).max, size=self.n_repeats).tolist()
+        return [
+            [
+                test
+                for _, test in kind(n_folds, shuffle=True, random_state=seed).split(
+                    empty, groups=units
+                )
+            ]
+            for seed in seeds
+        ]
+
+    def _oddness(self, detector, X, folds, kept) -> NDArray:
+        """Return the mean oddness of every row to detectors that have not seen it."""
+        tests = [test for repeat in folds for test in repeat]
+        results = Parallel(n_jobs=self.n_jobs)(
+            delayed(_judge)(detector, X[np.setdiff1d(np.flatnonzero(kept), test)], X[test])
+            for test in tests
+        )
+        total = np.zeros(len(X))
+        for test, oddness in zip(tests, results, strict=True):
+            total[test] += oddness
+        return total / len(folds)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = False
+        inside = OutlierCommittee() if self.detector is None else self.detector
+        tags.input_tags.three_d_array = get_tags(inside).input_tags.three_d_array
+        return tags
+
+
+def _judge(detector, X, X_new) -> NDArray:
+    """Fit a detector, and return the oddness of other rows."""
+    return _oddness(clone(detector).fit(X), X_new)
+
+
+def _oddness(detector, X) -> NDArray:
+    """Return how odd rows are: large for outliers, whatever the sign of the detector's scores."""
+    if hasattr(detector, "score_samples"):
+        return -np.asarray(detector.score_samples(X), dtype=float)
+    scores = np.asarray(detector.decision_function(X), dtype=float)
+    is_pyod = any(base.__module__.split(".")[0] == "pyod" for base in type(detector).__mro__)
+    return scores if is_pyod else -scores
