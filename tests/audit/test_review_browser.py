@@ -5,7 +5,6 @@ import io
 import re
 import shutil
 import textwrap
-import time
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,8 @@ webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not in
 from selenium.common.exceptions import NoSuchElementException  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support import expected_conditions  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -87,6 +88,7 @@ class Page:
 
     def __init__(self, driver, path, downloads):
         self.driver, self.downloads = driver, downloads
+        self.wait = WebDriverWait(driver, 30, poll_frequency=0.02)
         driver.execute_cdp_cmd(
             "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(downloads)}
         )
@@ -136,22 +138,17 @@ class Page:
         for file in self.downloads.iterdir():
             file.unlink()
         self.press("e")
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
-            found = list(self.downloads.glob("*.csv"))
-            if found and not list(self.downloads.glob("*.crdownload")):
-                return found[0]
-            time.sleep(0.02)
-        raise AssertionError("no file was downloaded")
+        # the browser renames the file when it is complete
+        return self.wait.until(lambda _: next(self.downloads.glob("*.csv"), None))
 
-    def put(self, path):
+    def put(self, path, answer=None):
+        """Import a file; `answer` says what to do with the question that comes."""
         self.find("#file").send_keys(str(path))
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
-            if self.find("#file").get_property("value") == "":
-                return
-            time.sleep(0.02)
-        raise AssertionError("the file was not read")
+        if answer is not None:
+            question = self.wait.until(expected_conditions.alert_is_present())
+            self.question = question.text
+            getattr(question, answer)()
+        self.wait.until(lambda _: self.find("#file").get_property("value") == "")
 
 
 @pytest.fixture
@@ -368,13 +365,10 @@ def test_import_asks_before_it_replaces(browser, tmp_path):
     path = tmp_path / "kept.csv"
     shutil.copy(browser.exported(), path)
     browser.press("k", "u")
-    browser.find("#file").send_keys(str(path))
-    alert = browser.driver.switch_to.alert
-    assert alert.text.startswith("1 of the decisions here differ")
-    alert.dismiss()
+    browser.put(path, "dismiss")
+    assert browser.question.startswith("1 of the decisions here differ")
     assert browser.marks[0] == "unsure"
-    browser.find("#file").send_keys(str(path))
-    browser.driver.switch_to.alert.accept()
+    browser.put(path, "accept")
     assert browser.marks[0] == "right"
 
 
