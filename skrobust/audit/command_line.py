@@ -158,7 +158,8 @@ def _audit(options: argparse.Namespace) -> int:
     if options.patients:
         report.patients.to_csv(options.patients)
     if options.review:
-        report.to_review(options.review)
+        # of curves in an .npz file
+        report.to_review(options.review, axis=data.get("axis"))
     return int((report.findings["severity"] == "severe").any())
 
 
@@ -300,9 +301,15 @@ def _read_npz(path: Path, options: argparse.Namespace, site: str | None) -> Bunc
     names = data.get("patient_id")
     if given and names is not None and groups.dtype.kind in "iu" and len(names) > groups.max():
         groups = names[groups]
-    return Bunch(
+    found = Bunch(
         X=data.data, y=y, groups=groups, site=None if site is None else array(site, "--site")
     )
+    axis = data.get("axis")
+    if data.data.ndim == 2 and np.shape(axis) == data.data.shape[1:] and axis.dtype.kind in "fiu":
+        steps = np.diff(axis)
+        if (steps > 0).all() or (steps < 0).all():
+            found.axis = axis
+    return found
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:

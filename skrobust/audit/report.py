@@ -147,9 +147,8 @@ class AuditReport:
         skrobust.write_review : The same with other rows to look at, such as smoothed spectra.
         skrobust.apply_review : Brings the decisions back.
         """
-        groups = np.arange(len(self.rows)) if self.groups is None else self.groups
         options |= {"pictures": pictures, "n_patients": n_patients}
-        return write_review(path, self.X, self.y, groups, self.patients, self.rows, **options)
+        return write_review(path, self.X, self.y, self.groups, self.patients, self.rows, **options)
 
     def __str__(self) -> str:
         lines = [f"Audit: {self.summary()}"]

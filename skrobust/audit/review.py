@@ -35,7 +35,7 @@ def write_review(
     path: str | os.PathLike[str],
     X: Any,
     y: ArrayLike,
-    groups: ArrayLike,
+    groups: ArrayLike | None,
     patients: pd.DataFrame,
     rows: pd.DataFrame | None = None,
     *,
@@ -63,8 +63,8 @@ def write_review(
         they need not be those that a model was trained on.
     y : array-like of shape (n_samples,)
         The labels given. The texts of the labels name the classes on the page.
-    groups : array-like of shape (n_samples,)
-        Patient of every row.
+    groups : array-like of shape (n_samples,) or None
+        Patient of every row. None makes every row a patient, named by its position.
     patients : DataFrame
         The patients to look at, in this order: index of patients, with the columns ``label``,
         ``probability`` of the label and ``suggested`` class (missing: not judged), such as
@@ -164,7 +164,7 @@ def write_review(
 
 
 def apply_review(
-    y: ArrayLike, groups: ArrayLike, path: str | os.PathLike[str]
+    y: ArrayLike, groups: ArrayLike | None, path: str | os.PathLike[str]
 ) -> tuple[ArrayLike, NDArray]:
     """Return the labels after a review, and which rows an expert has looked at.
 
@@ -177,8 +177,9 @@ def apply_review(
     ----------
     y : array-like of shape (n_samples,)
         The labels that the page was written with. The rows may be in another order.
-    groups : array-like of shape (n_samples,)
-        Patient of every row.
+    groups : array-like of shape (n_samples,) or None
+        Patient of every row, or None, if the page was written without; then the rows must be in
+        the same order.
     path : str or path-like
         CSV file from the review page, also after a spreadsheet program has saved it as "CSV
         UTF-8". It needs the columns ``patient``, ``decision``, ``new_label`` and ``data``, and
@@ -263,15 +264,15 @@ def apply_review(
     return (new.tolist() if isinstance(y, list) else new), trusted
 
 
-def review_template(y: ArrayLike, groups: ArrayLike) -> pd.DataFrame:
+def review_template(y: ArrayLike, groups: ArrayLike | None) -> pd.DataFrame:
     """Return an empty review of all patients, to be filled in without the page.
 
     Parameters
     ----------
     y : array-like of shape (n_samples,)
         Labels.
-    groups : array-like of shape (n_samples,)
-        Patient of every row.
+    groups : array-like of shape (n_samples,) or None
+        Patient of every row; None makes every row one.
 
     Returns
     -------
@@ -344,9 +345,9 @@ class _DataSet:
         return {self.classes[c]: int(n) for c, n in zip(codes, counts, strict=True)}
 
 
-def _check_labels(y: ArrayLike, groups: ArrayLike) -> tuple[NDArray, NDArray]:
+def _check_labels(y: ArrayLike, groups: ArrayLike | None) -> tuple[NDArray, NDArray]:
     labels = column_or_1d(check_class_labels(y))
-    return labels, check_groups(groups, len(labels))
+    return labels, np.arange(len(labels)) if groups is None else check_groups(groups, len(labels))
 
 
 def _text(value: Any) -> str:

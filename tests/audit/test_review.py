@@ -28,8 +28,9 @@ def patients_table(y, groups, **columns):
 def write(path, X, y=None, groups=None, patients=None, rows=None, **options):
     n = len(X)
     y = np.arange(n) % 2 if y is None else y
-    groups = np.arange(n) if groups is None else groups
-    patients = patients_table(y, groups) if patients is None else patients
+    if patients is None:
+        groups = np.arange(n) if groups is None else groups
+        patients = patients_table(y, groups)
     return write_review(path / "page.html", X, y, groups, patients, rows, **options)
 
 
@@ -538,6 +539,16 @@ def test_whole_numbers_are_the_same_in_every_type(tmp_path):
     patients = patients_table([0.0, 1.0], [7.0, 8.0])
     shown = written(tmp_path, np.zeros((3, 2)), [0, 0, 1], [7, 7, 8], patients)["patients"]
     assert [(p["id"], p["label"]) for p in shown] == [("7", "0"), ("8", "1")]
+
+
+def test_rows_without_groups(tmp_path):
+    shown = written(
+        tmp_path, np.zeros((3, 2)), [0, 1, 1], None, patients_table([0, 1, 1], range(3))
+    )
+    assert [p["id"] for p in shown["patients"]] == ["0", "1", "2"]
+    path = review(tmp_path, {"1": ("wrong", "0"), "2": "right"}, [0, 1, 1], None)
+    labels, trusted = apply_review([0, 1, 1], None, path)
+    assert (labels, trusted.tolist()) == ([0, 0, 1], [False, True, True])
 
 
 @pytest.mark.parametrize(("y", "groups"), [(["", "b"], [1, 2]), (["a", "b"], ["", "q"])])
