@@ -1,13 +1,13 @@
 """Outliers in a training set: what ``OutlierRemover`` gains for detectors of all kinds.
 
-Sets and shares of outliers are those of ``outlier_removal.py``. Every detector is fitted to all rows
-("alone"), and to the rows that stay after out-of-fold removal with the same detector; "default" is
-``OutlierRemover()``.
+Sets and shares of outliers are those of ``outlier_removal.py``. Every detector is fitted to all
+rows ("alone"), and to the rows that stay after out-of-fold removal with the same detector;
+"default" is ``OutlierRemover()``.
 
-Run: ``OMP_NUM_THREADS=1 python examples/benchmarks/any_detector.py --data DIR --seeds 5 --csv FILE``;
-the environment variable SKROBUST_DATA serves as DIR as well, and without either only the sets of
-scikit-learn are run. A run that was stopped resumes. Seeds of 1000 and up served to choose the default
-and its threshold, lower ones did not.
+Run: ``OMP_NUM_THREADS=1 python examples/benchmarks/any_detector.py --data DIR --csv FILE``; the
+environment variable SKROBUST_DATA serves as DIR as well, and without either only the sets of
+scikit-learn are run. A run that was stopped resumes. Seeds of 1000 and up served to choose the
+default and its threshold, lower ones did not.
 
 Read: mean AUROC over sets and seeds by share of outliers, alone, and the gain of removal with its
 standard deviation over seeds; in brackets the set where it gains least.
