@@ -33,8 +33,7 @@ def check_labels(
 
     Labels of patients that were not drawn have no probability (NaN).
     """
-    chosen, drawn = rows.sample(_MOST_ROWS, random_state)
-    part = rows if len(chosen) == len(rows) else rows.take(chosen)
+    part, chosen, drawn = rows.sample(_MOST_ROWS, random_state)
     seed = random_state.randint(np.iinfo(np.int32).max)
     by_row = _share_of_minority(part) > _VARYING
     model = LabelNoiseModel(

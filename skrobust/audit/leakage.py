@@ -29,8 +29,7 @@ def check_leakage(
     """Return the findings about folds and copies."""
     found = equal_rows(rows)
     if rows.n_patients < len(rows):
-        chosen, drawn = rows.sample(_MOST_ROWS, random_state)
-        part = rows if len(chosen) == len(rows) else rows.take(chosen)
+        part, chosen, drawn = rows.sample(_MOST_ROWS, random_state)
         found += [_folds(part, estimator, k, n_jobs, random_state, drawn)]
         found += nearly_equal_rows(part, chosen, drawn)
     return found

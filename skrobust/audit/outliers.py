@@ -33,8 +33,7 @@ def check_outliers(
     Three detectors, fitted on the rows of other patients, score a row; scores count in robust
     standard deviations above the median row. The middle one of the three is what two agree on.
     """
-    chosen, drawn = rows.sample(_MOST_ROWS, random_state)
-    part = rows if len(chosen) == len(rows) else rows.take(chosen)
+    part, chosen, drawn = rows.sample(_MOST_ROWS, random_state)
     seed = random_state.randint(np.iinfo(np.int32).max)
     scores = _scores(part, k, seed)
     score = np.full(len(rows), np.nan)

@@ -95,21 +95,22 @@ class AuditRows:
         part = [None if v is None else v[rows] for v in (self.groups, self.site)]
         return AuditRows(take_rows(self.X, rows), self.y[rows], *part)
 
-    def sample(self, limit: int, random_state: RandomState) -> tuple[NDArray, str]:
-        """Return the rows of patients drawn until `limit` rows are full, and words that say so."""
+    def sample(self, limit: int, random_state: RandomState) -> tuple[AuditRows, NDArray, str]:
+        """Return about `limit` rows, of patients drawn at random, their positions, and words."""
         if len(self) <= limit:
-            return np.arange(len(self)), ""
+            return self, np.arange(len(self)), ""
         order = random_state.permutation(len(self.names))
         size = np.bincount(self.unit)
         drawn = order[: max(2, np.searchsorted(np.cumsum(size[order]), limit))]
-        # the first patient of every class, so that none is lost
+        # the first patients of every class, so that none is lost
         firsts = [np.flatnonzero(self.label_of_unit[order] == k)[:2] for k in range(self.n_classes)]
         chosen = np.union1d(drawn, order[np.concatenate(firsts)])
         rows = np.flatnonzero(np.isin(self.unit, chosen))
         if len(np.unique(self.codes[rows])) < self.n_classes:
             rows = np.union1d(rows, np.unique(self.codes, return_index=True)[1])
-        of = "" if self.groups is None else f" of {len(np.unique(self.unit[rows])):,} patients"
-        return rows, f" (measured on {len(rows):,} rows{of}, drawn at random)"
+        part = self.take(rows)
+        of = "" if self.groups is None else f" of {part.n_patients:,} patients"
+        return part, rows, f" (measured on {len(rows):,} rows{of}, drawn at random)"
 
     @property
     def n_classes(self) -> int:

@@ -27,8 +27,7 @@ def check_site(
             f"site has one value only, {rows.site[0]!r}: leave it out, or give the site of every "
             "row."
         )
-    chosen, drawn = rows.sample(_MOST_ROWS, random_state)
-    part = rows if len(chosen) == len(rows) else rows.take(chosen)
+    part, _, drawn = rows.sample(_MOST_ROWS, random_state)
     seed = random_state.randint(np.iinfo(np.int32).max)
     return [
         _told(part, k, n_jobs, seed, random_state, drawn),

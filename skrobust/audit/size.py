@@ -69,8 +69,7 @@ def _few(rows: AuditRows) -> list[Finding]:
 
 def _learning_curve(rows, k, n_jobs, random_state) -> list[Finding]:
     """SKR503: scores with a part of the patients, and what twice the patients would bring."""
-    chosen, drawn = rows.sample(_MOST_ROWS, random_state)
-    part = rows if len(chosen) == len(rows) else rows.take(chosen)
+    part, _, drawn = rows.sample(_MOST_ROWS, random_state)
     if part.patients_of_class.min() < 2 * k:
         return []
     judge = LogisticRegression(C=0.03, max_iter=1000)
