@@ -31,6 +31,7 @@ from skrobust import (
     ResamplingClassifier,
     TripletEmbedder,
 )
+from skrobust.outliers import NeighborDistance
 
 
 def linear():
@@ -70,6 +71,8 @@ DISTILLERS = [
     LabelNoiseModel(cv=3, n_repeats=1, random_state=0),
     OutOfFoldLabelQuality(linear(), cv=2),
 ]
+
+DETECTORS = [NeighborDistance()]
 
 TRANSFORMERS = [
     Noise2VoidDenoiser(max_epochs=2, random_state=0),
@@ -135,7 +138,8 @@ def expected_failures(estimator):
 
 
 @parametrize_with_checks(
-    CLASSIFIERS + DISTILLERS + SAMPLERS + TRANSFORMERS, expected_failed_checks=expected_failures
+    CLASSIFIERS + DETECTORS + DISTILLERS + SAMPLERS + TRANSFORMERS,
+    expected_failed_checks=expected_failures,
 )
 def test_sklearn_checks(estimator, check):
     with warnings.catch_warnings():

@@ -2,7 +2,7 @@
 
 Sets and shares of outliers are those of ``outlier_removal.py``. Every detector is fitted to all
 rows ("alone"), and to the rows that stay after out-of-fold removal with the same detector;
-"default" is ``OutlierRemover()``.
+"default" is ``OutlierRemover()``, whose detector is the distance to the nearest rows.
 
 Run: ``OMP_NUM_THREADS=1 python examples/benchmarks/any_detector.py --data DIR --csv FILE``; the
 environment variable SKROBUST_DATA serves as DIR as well, and without either only the sets of
@@ -29,27 +29,14 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
-from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
+from sklearn.neighbors import LocalOutlierFactor
 from sklearn.preprocessing import StandardScaler
 
 from skrobust import OutlierRemovalWarning, OutlierRemover, contaminate
-from skrobust.outliers import OutlierCommittee
+from skrobust.outliers import NeighborDistance
 
 KEY = ["set", "fraction", "seed", "detector", "removal"]
 COLUMNS = [*KEY, "auroc", "removed", "precision", "recall"]
-
-
-class Neighbours(OutlierMixin, BaseEstimator):
-    """Mean distance to the 5 nearest rows."""
-
-    def fit(self, X: NDArray, y: None = None) -> Neighbours:
-        """Remember the rows."""
-        self.rows_ = NearestNeighbors(n_neighbors=5).fit(X)
-        return self
-
-    def score_samples(self, X: NDArray) -> NDArray:
-        """Return minus the distance."""
-        return -self.rows_.kneighbors(X)[0].mean(1)
 
 
 class Residual(OutlierMixin, BaseEstimator):
@@ -68,8 +55,7 @@ class Residual(OutlierMixin, BaseEstimator):
 def detectors(seed: int) -> dict[str, BaseEstimator]:
     """Return the detectors."""
     return {
-        "default": OutlierCommittee(),
-        "neighbours": Neighbours(),
+        "default": NeighborDistance(),
         "PCA": Residual(),
         "LOF": LocalOutlierFactor(novelty=True),
         "IsolationForest": IsolationForest(random_state=seed),

@@ -3,7 +3,7 @@
 from .ae_outlier_remover import AEOutlierRemover
 from .autoencoders import ConvAutoencoder, DenseAutoencoder, auto_autoencoder
 from .displays import GammaCurveDisplay, LossHistogramDisplay, ReconstructionDisplay
-from .outlier_remover import OutlierCommittee, OutlierRemover
+from .outlier_remover import NeighborDistance, OutlierRemover
 from .row_removal import OutlierRemovalWarning
 
 __all__ = [
@@ -12,7 +12,7 @@ __all__ = [
     "DenseAutoencoder",
     "GammaCurveDisplay",
     "LossHistogramDisplay",
-    "OutlierCommittee",
+    "NeighborDistance",
     "OutlierRemovalWarning",
     "OutlierRemover",
     "ReconstructionDisplay",

@@ -1,18 +1,17 @@
-"""OutlierRemover: rounds by hand, any detector, patients, and the committee of two scores."""
+"""OutlierRemover: rounds by hand, any detector, patients, and distances to neighbours."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.model_selection import GroupKFold, KFold
-from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
+from sklearn.neighbors import LocalOutlierFactor
 from sklearn.svm import OneClassSVM
 from sklearn.utils import check_random_state
 
 from skrobust import AEOutlierRemover, OutlierRemovalWarning, OutlierRemover
-from skrobust.outliers import OutlierCommittee
+from skrobust.outliers import NeighborDistance
 
 
 def table(n=120, n_odd=8, seed=0):
@@ -46,27 +45,22 @@ def by_hand(X, cv, n_repeats, threshold, max_rounds, seed, groups=None, detector
 def test_rows_that_stay_by_hand(groups):
     X = table()
     remover = OutlierRemover(cv=4, random_state=0).fit(X, groups=groups)
-    expected = by_hand(X, 4, 2, 2.5, 4, 0, groups, OutlierCommittee)
+    expected = by_hand(X, 4, 2, 2.5, 4, 0, groups, NeighborDistance)
     assert_array_equal(remover.sample_indices_, np.flatnonzero(expected))
     assert np.isin(np.arange(112, 120), remover.removed_indices_).all()
-    assert_allclose(remover.score_samples(X), OutlierCommittee().fit(X[expected]).score_samples(X))
+    assert_allclose(remover.score_samples(X), NeighborDistance().fit(X[expected]).score_samples(X))
 
 
-def test_committee_by_hand():
+def test_distance_by_hand():
     X, new = table(), table(30, seed=1)
-    rows = NearestNeighbors(n_neighbors=5).fit(X)
-    plane = PCA(3).fit(X)
-
-    def residual(Z):
-        return np.linalg.norm(Z - plane.inverse_transform(plane.transform(Z)), axis=1)
-
-    raw = [(rows.kneighbors()[0].mean(1), rows.kneighbors(new)[0].mean(1))]
-    raw.append((residual(X), residual(new)))
-    expected = 0
-    for train, test in raw:
-        middle = np.median(train)
-        expected = expected - (test - middle) / (1.4826 * np.median(abs(train - middle))) / 2
-    assert_allclose(OutlierCommittee().fit(X).score_samples(new), expected)
+    distance = np.linalg.norm(new[:, None] - X, axis=2)
+    expected = -np.sort(distance, axis=1)[:, :5].mean(1)
+    detector = NeighborDistance().fit(X)
+    assert_allclose(detector.score_samples(new), expected)
+    own = np.sort(np.linalg.norm(X[:, None] - X, axis=2), axis=1)[:, 1:6].mean(1)
+    limit = np.median(own) + 2.5 * 1.4826 * np.median(abs(own - np.median(own)))
+    assert_allclose(detector.offset_, -limit)
+    assert_array_equal(NeighborDistance(3).fit(X[:3]).neighbors_.n_neighbors, 2)
 
 
 def detectors():
