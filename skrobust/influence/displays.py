@@ -222,6 +222,8 @@ class PerturbationDisplay(Display):
         estimator: Any,
         X: ArrayLike,
         *,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
         masks: ArrayLike | None = None,
         n_rows: int = 3,
         input_shape: Sequence[int] | None = None,
@@ -235,6 +237,10 @@ class PerturbationDisplay(Display):
             Fitted; anything with ``perturbed_indices_`` and ``perturbation_``.
         X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
             The rows that it was fitted on.
+        y : array-like of shape (n_samples,), default=None
+            Their labels, for the names.
+        groups : array-like of shape (n_samples,), default=None
+            Their patients, for the names.
         masks : array-like of the shape of X, default=None
             Masks of all rows.
         n_rows : int, default=3
@@ -242,7 +248,7 @@ class PerturbationDisplay(Display):
         input_shape : sequence of int, default=None
             ``(channels, *spatial)`` of rows of a two-dimensional X.
         names : sequence of str, default=None
-            Names of the rows that are shown; by default their positions.
+            Names of the rows that are shown; by default their positions, labels and patients.
 
         Returns
         -------
@@ -266,7 +272,16 @@ class PerturbationDisplay(Display):
             masks = check_array(masks, allow_nd=True, input_name="masks")
             if masks.shape != X.shape:
                 raise ValueError(f"masks have shape {masks.shape} but X has shape {X.shape}.")
-        names = check_names(names, [f"row {i}" for i in rows], "rows")
+        own = [f"row {i}" for i in rows]
+        if y is not None:
+            labels = check_length(y, len(X), "y")[rows]
+            own = [f"{name}, {label}" for name, label in zip(own, labels, strict=True)]
+        if groups is not None:
+            patients = check_groups(groups, len(X))[rows]
+            own = [
+                f"{name}\npatient {patient}" for name, patient in zip(own, patients, strict=True)
+            ]
+        names = check_names(names, own, "rows")
         shape = X.shape[1:] if input_shape is None else tuple(input_shape)
         parts = [X[rows], perturbation, None if masks is None else masks[rows]]
         rows, perturbation, masks = (

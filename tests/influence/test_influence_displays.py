@@ -105,6 +105,18 @@ def test_perturbation_panels(shape, with_masks):
         assert scales[-2][0] == -scales[-2][1] < 0
 
 
+def test_perturbed_rows_are_named_by_class_and_patient():
+    X = rows((1, 4, 5))
+    fitted = SimpleNamespace(perturbed_indices_=np.array([5, 2]), perturbation_=X[[5, 2]])
+    y, groups = np.array(["cyst", "tumour"])[np.arange(len(X)) % 2], np.arange(len(X)) + 100
+    options = {"n_rows": 1, "y": y, "groups": groups}
+    display = PerturbationDisplay.from_estimator(fitted, X, **options)
+    assert display.names == ["row 5, tumour\npatient 105"]
+    assert PerturbationDisplay.from_estimator(fitted, X, names=["a"], **options).names == ["a"]
+    with pytest.raises(ValueError, match="y has 2 entries"):
+        PerturbationDisplay.from_estimator(fitted, X, y=[0, 1])
+
+
 def test_volumes_are_cut_where_they_changed_most():
     X, change = rows((1, 6, 4, 5)), np.zeros((1, 1, 6, 4, 5))
     change[0, 0, 4, 1, 2] = -3
