@@ -459,6 +459,39 @@ def test_hostile_names_are_text(browser):
             browser.find(selector)
 
 
+def test_any_name_and_class_goes_there_and_back(browser, tmp_path):
+    signs = [
+        *"ab7=+-@'\"<>&;,\t\r\n|\\/%$ ",
+        "\u2028",
+        "\u00e9",
+        "\u202e",
+        "\U0001f600",
+        "\x00",
+        "＝",
+    ]
+    rng = np.random.default_rng(0)
+    names = sorted({"".join(rng.choice(signs, size=rng.integers(1, 6))) for _ in range(40)})
+    classes = ["=a\n,", "'b\";"]
+    y, groups = np.array(classes * 20)[: len(names)], np.array(names, dtype=object)
+    patients = pd.DataFrame({"label": y, "probability": 0.1, "suggested": y}, index=groups)
+    X = np.zeros((len(names), 2))
+    browser.open(write_review(tmp_path / "page.html", X, y, groups, patients))
+    assert browser.listed == names
+    order = sorted(classes)
+    for label in y:
+        browser.press("2" if label == order[0] else "1")
+    path = tmp_path / "kept.csv"
+    shutil.copy(browser.exported(), path)
+    labels, trusted = apply_review(y, groups, path)
+    assert trusted.all()
+    assert (labels != y).all()
+    browser.driver.execute_script("localStorage.clear()")
+    browser.open(tmp_path / "page.html")
+    browser.put(path)
+    assert browser.text("#progress").startswith(f"{len(names)} of {len(names)} decided")
+    assert browser.exported().read_bytes() == path.read_bytes()
+
+
 def test_hiding_what_the_model_thinks(browser):
     browser.press("h")
     assert browser.find("#blind").is_selected()
