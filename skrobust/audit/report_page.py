@@ -154,14 +154,14 @@ def _cell(value: object) -> str:
 
 def _patients(report: AuditReport) -> str:
     """Return the picture and the table of the patients to look at again."""
-    judged = report.patients.dropna(subset="probability")
-    doubted = (judged["label"] != judged["suggested"]).to_numpy()
-    reasons = judged["reasons"].str.contains("unlike all others", regex=False).to_numpy()
-    shown = judged[doubted | reasons].head(_MOST_PATIENTS)
+    patients = report.patients
+    doubted = (patients["label"] != patients["suggested"]).to_numpy()
+    odd = patients["reasons"].str.contains("unlike all others", regex=False).to_numpy()
+    shown = patients[doubted | odd].head(_MOST_PATIENTS)
     what = "patients" if report.groups is not None else "rows"
     if not len(shown):
         return ""
-    first = judged.head(200)
+    first = patients.dropna(subset="probability").head(200)  # which come before the others
     titles = [
         f"{name}: {label}, probability {p:.2f}"
         for name, label, p in zip(first.index, first["label"], first["probability"], strict=True)

@@ -18,9 +18,9 @@ _MOST_POINTS = 300
 def dots(
     values: ArrayLike, marked: ArrayLike, titles: Sequence[str], x_label: str, y_label: str
 ) -> str:
-    """Draw values in order, some of them marked; a title shows under the pointer."""
+    """Draw probabilities in order, some of them marked; a title shows under the pointer."""
     values, marked = np.asarray(values, dtype=float), np.asarray(marked, dtype=bool)
-    frame = _Frame((0.5, len(values) + 0.5), _range(values), x_label, y_label)
+    frame = _Frame((0.5, len(values) + 0.5), (-0.04, 1.04), x_label, y_label)
     for i, (value, mark) in enumerate(zip(values, marked, strict=True)):
         color, radius = (_RED, 4.5) if mark else (_BLUE, 3)
         circle = f'<circle cx="{frame.x(i + 1):.1f}" cy="{frame.y(value):.1f}" r="{radius}"'
