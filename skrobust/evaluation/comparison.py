@@ -82,7 +82,8 @@ def compare_estimators(
         Scores to compute: a name known to scikit-learn, a scorer (called "score" in the table),
         several names, or a dict of name to either. By default "sensitivity (rows)",
         "specificity (rows)" and "roc_auc (rows)"; with groups, the same of "(patients)", and
-        "accuracy (patients)". A patient's probabilities are the means over the rows.
+        "accuracy (patients)". A patient's probabilities are the means over the rows. If
+        patients have several labels, only rows are scored.
     pos_label : object, default=None
         The positive class of the default scores. None is the last of two sorted classes, with a
         warning that names it unless it is 1 or True; with more classes scores are means over them.
@@ -132,7 +133,7 @@ def compare_estimators(
     -----
     UserWarning
         If a group has rows on both sides of a split: scores are then too optimistic for new
-        groups.
+        groups. If patients have several labels, so that scores of patients are left out.
 
     Examples
     --------
@@ -223,7 +224,7 @@ def _check_scorers(
             "specificity (rows)": make_class_scorer("specificity", pos_label=pos_label),
             "roc_auc (rows)": roc_auc_scorer,
         }
-        if groups is not None:
+        if groups is not None and not _warn_of_several_labels(labels, groups):
             for name in ("sensitivity", "specificity", "roc_auc"):
                 scorer = make_class_scorer(name, level="group", pos_label=pos_label)
                 scoring[f"{name} (patients)"] = scorer
@@ -240,6 +241,18 @@ def _check_scorers(
             "name to name or scorer, with at least one entry."
         )
     return {name: get_scorer(scorer) for name, scorer in scoring.items()}, pos_label
+
+
+def _warn_of_several_labels(labels: NDArray, groups: NDArray) -> bool:
+    """Warn if patients have no label of their own, and tell whether it is so."""
+    n_labels = pd.Series(np.asarray(labels)).groupby(groups).nunique()
+    several = n_labels.index[n_labels > 1].tolist()
+    if several:
+        warn(
+            f"{len(several)} patients have several labels, such as {several[:3]}: scores of "
+            "patients need one label for each, and are left out."
+        )
+    return bool(several)
 
 
 def _make_splits(

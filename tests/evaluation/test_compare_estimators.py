@@ -171,6 +171,15 @@ def test_scoring(scoring, names):
     assert table["metric"].tolist() == names * 2
 
 
+def test_patients_with_several_labels_are_scored_by_rows():
+    X, y, groups = make_data()
+    y = np.where(np.arange(len(y)) == 3, 1 - y, y)
+    name = groups[3]
+    with pytest.warns(UserWarning, match=rf"1 patients have several labels, such as \[{name}\]"):
+        table = compare_estimators({"a": LogisticRegression()}, X, y, groups=groups, cv=2)
+    assert set(table["metric"]) == {"sensitivity (rows)", "specificity (rows)", "roc_auc (rows)"}
+
+
 class PlainSplitter:
     def split(self, X, y=None, groups=None):
         for g in (0, 1):
