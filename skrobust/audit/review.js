@@ -284,13 +284,14 @@
       const marks = { right: "right", wrong: `is ${line?.new_label}`, unsure: "unsure" };
       const mark = `${line?.note ? "✎ " : ""}${marks[line?.decision] ?? ""}`;
       const opinion = isDoubtedPatient(p) ? ` → ${p.suggested}` : "";
-      const brief = options.blind ? "" : `${opinion} · ${percent(p.probability)}`;
+      const labels = labelsOf(p).join(" / ");
+      const brief = options.blind ? labels : `${percent(p.probability)} · ${labels}${opinion}`;
       return make("li", {}, button(
         { "aria-current": String(i === current) }, () => go(i, true),
         make("span", { class: "rank" }, String(i + 1)),
         make("span", { class: "id" }, p.id),
         make("span", { class: `mark ${line?.decision ?? ""}` }, mark),
-        make("span", { class: "brief" }, `${labelsOf(p).join(" / ")}${brief}`)));
+        make("span", { class: "brief", title: brief }, brief)));
     });
     at("patients").replaceChildren(...items);
     at("found").textContent = visible.length === patients.length
@@ -345,7 +346,7 @@
     at("name").textContent = p.id;
     at("several").hidden = !p.several;
     if (p.several) {
-      const counts = Object.entries(p.several).map(([label, n]) => `${label} in ${n} rows`);
+      const counts = Object.entries(p.several).map(([label, n]) => `${label} in ${n} ${n === 1 ? "row" : "rows"}`);
       at("several").textContent = `This patient has several labels: ${counts.join(", ")}. "Right" `
         + "keeps them all. \"Wrong, is …\" gives all rows one label.";
     }

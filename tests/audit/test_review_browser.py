@@ -176,6 +176,8 @@ def test_patients_with_reasons_and_pictures(browser):
     assert browser.text("#about") == "6 patients, 18 rows; classes: COV, CTRL, other"
     assert len(browser.all("#plots .curve")) == 3
     assert len(browser.all("#plots .middle")) == 3  # one for each class
+    briefs = [e.get_property("textContent") for e in browser.all("#patients .brief")]
+    assert briefs[::5] == ["1.0% · COV → CTRL", "90% · CTRL"]
     browser.press("j")
     assert "< 0.1%" in browser.text("#facts")
 
@@ -225,7 +227,7 @@ def test_every_button_of_a_decision(browser):
     assert browser.name == "P1"
     browser.all("#patients button")[4].click()
     assert browser.name == "several"
-    assert "COV in 2 rows, CTRL in 1 rows" in browser.text("#several")
+    assert "COV in 2 rows, CTRL in 1 row." in browser.text("#several")
     assert len(browser.all("#choices .wrong")) == 3
     browser.click("All rows are COV")
     assert browser.marks[4] == "is COV"
