@@ -34,7 +34,7 @@ def make_grouped(
     read : callable
         Gets the path of a file (or folder) and returns its rows: an array or Series is one row; a
         list, tuple or generator of arrays is several; a DataFrame is several rows of a table.
-    pattern : str, default=``"{label}/{patient}/*.csv"``
+    pattern : str, default ``"{label}/{patient}/*.csv"``
         Paths inside the folder, or the last parts of the paths of files. ``{patient}`` and
         ``{label}`` stand for the name of the patient and of the class, other names in braces for
         what else to keep, such as ``{visit}``. A name that comes twice must read the same. ``*``
