@@ -69,10 +69,10 @@ PARTS = {
         "Noisy training images",
         "Brain tumour slices and generated liver lesions at 32 by 32 pixels; about 150 images "
         "train, one fifth of the patients with clean images, all others noisy (standard deviation "
-        "0.2 of the range). The paper's settings of influence and early stopping use the clean "
-        "images as validation rows; by default influence is told that they are trusted and trains "
-        "on them, as the other methods do. The network's weight decay is tuned for every method. "
-        "Test images are clean.",
+        "0.2 of the range). Influence and early stopping use the clean images as validation rows, "
+        "the other methods train on them; the defaults of version 0.2, which train on all rows, "
+        "are in `examples/benchmarks/influence_defaults.py`. The network's weight decay is tuned "
+        "for every method. Test images are clean.",
         {"auc": "rows", "auc_patients": "patients"},
     ),
     "contamination": Part(
@@ -137,8 +137,8 @@ METHODS = [
         "`InfluenceReweighter` (ISR), noisy images",
         "images",
         {
-            "ISR": "InfluenceReweighter(net)",
             "ISR, paper": "InfluenceReweighter(**InfluenceReweighter.paper_params)",
+            "ISR, smoothed": "InfluenceReweighter(net, cv=None)",
         },
         "ISR, paper",
         ("Gaussian noise", "Rician noise"),
@@ -150,8 +150,8 @@ METHODS = [
         "`InfluencePerturber` (ISP)",
         "images",
         {
-            "ISP": "InfluencePerturber(net)",
             "ISP, paper": "InfluencePerturber(**InfluencePerturber.paper_params)",
+            "ISP, bounded": "InfluencePerturber(net, cv=None)",
         },
         "ISP, paper",
         ("Gaussian noise", "Rician noise"),
@@ -205,7 +205,7 @@ NOT_IN_IT = """\
 - Only the regularisation was tuned, under wrong labels only that of the plain learner: methods may
   do better with other settings.
 - Holm's correction is made within a column of a table, not over the whole page.
-- Contamination, rarity and scarcity were run with version 0.1; the defaults that they use are the
-  same.
+- Images, contamination, rarity and scarcity were run with version 0.1. Influence then held out the
+  rows that judge (`cv=None`); the other defaults are the same.
 - Folds of a seed share training rows, for which the test corrects; the generated sets are
   drawn again for every seed, the real sets are the same."""
