@@ -46,7 +46,7 @@ def check_labels(
     X = part.X if estimator is not None or part.table is None else part.table
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DistillationWarning)
-        model.fit(X, part.y, groups=None if by_row else part.groups)
+        model.fit(X, part.y, groups=None if by_row else part.groups, trusted=part.trusted)
     seen = [str(w.message) for w in caught if issubclass(w.category, DistillationWarning)]
     for other in caught:
         if not issubclass(other.category, DistillationWarning):

@@ -16,7 +16,7 @@ from ..label_noise.inner_fit import take_rows
 from ..label_noise.label_noise_model import numeric_features
 from ..utils.groups import check_groups
 from ..utils.targets import check_class_labels
-from ..utils.validation import check_numbers
+from ..utils.validation import check_numbers, check_trusted
 
 # texts that stand for "no value" in tables, in lower case
 MISSING_TEXTS = ("", "?", "-", "--", "n/a", "na", "nan", "null", "unknown", "missing")
@@ -35,6 +35,8 @@ class AuditRows:
         Labels.
     groups, site : array-like of shape (n_samples,), default=None
         Patient and site of every row; without groups every row is a patient of its own.
+    trusted : array-like of bool of shape (n_samples,), default=None
+        Rows whose label has been checked.
 
     Attributes
     ----------
@@ -54,7 +56,7 @@ class AuditRows:
         What rows and groups are called in sentences, in the plural.
     """
 
-    def __init__(self, X, y, groups=None, site=None):
+    def __init__(self, X, y, groups=None, site=None, trusted=None):
         self.X = _as_rows(X)
         self.y = column_or_1d(check_class_labels(y))
         if len(self.y) != len(self.X):
@@ -67,6 +69,7 @@ class AuditRows:
             )
         self.groups = None if groups is None else check_groups(groups, len(self.X), y)
         self.site = None if site is None else _check_site(site, len(self.X))
+        self.trusted = check_trusted(trusted, y)
         self.table = as_table(self.X)
         everyone = np.arange(len(self.X)) if groups is None else self.groups
         self.names, self.unit = np.unique(everyone, return_inverse=True)
@@ -92,7 +95,8 @@ class AuditRows:
 
     def take(self, rows: NDArray) -> AuditRows:
         """Return some of the rows; all classes must be among them."""
-        part = [None if v is None else v[rows] for v in (self.groups, self.site)]
+        known = self.groups, self.site, self.trusted
+        part = [None if v is None else v[rows] for v in known]
         return AuditRows(take_rows(self.X, rows), self.y[rows], *part)
 
     def sample(self, limit: int, random_state: RandomState) -> tuple[AuditRows, NDArray, str]:

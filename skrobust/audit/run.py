@@ -31,6 +31,7 @@ def audit(
     groups: ArrayLike | None = None,
     *,
     site: ArrayLike | None = None,
+    trusted: ArrayLike | None = None,
     estimator: Any = None,
     cv: Any = 5,
     n_jobs: int | None = None,
@@ -55,6 +56,8 @@ def audit(
         Patient of every row. Without, every row counts as a patient of its own.
     site : array-like of shape (n_samples,), default=None
         Hospital, scanner or batch of every row. None leaves these checks out.
+    trusted : array-like of bool of shape (n_samples,), default=None
+        Rows whose label has been checked: they are not doubted, and teach how to judge the others.
     estimator : classifier, default=None
         Judges the labels, and is added to the models that are tested for leakage. It gets rows of X
         as given, and must take ``sample_weight``. None is logistic regression, see
@@ -92,7 +95,7 @@ def audit(
     >>> bool(wrong[data.groups == report.patients.index[0]].all())
     True
     """
-    rows = AuditRows(X, y, groups, site)
+    rows = AuditRows(X, y, groups, site, trusted)
     rng = check_random_state(random_state)
     found, k = [], cv
     if not isinstance(cv, Integral):

@@ -44,11 +44,13 @@ def _size(rows: AuditRows) -> Finding:
             table=table[["rows"]],
         )
     shape = " x ".join(f"{s:,}" for s in np.shape(rows.X)[1:])
+    shape += " columns" if rows.table is not None else " numbers"
+    each = f"{per.min()} to {per.max()}" if per.min() < per.max() else f"{per.min()}"
     return Finding(
         "SKR101",
         "note",
         f"{len(rows):,} {rows.noun} ({shape}) of {count(rows.n_patients, 'patients')}, "
-        f"{per.min()} to {per.max()} each (median {np.median(per):.0f}); by label: {classes}.",
+        f"{each} each (median {np.median(per):.0f}); by label: {classes}.",
         "Compare with what you expect.",
         value=float(len(rows)),
         table=table,

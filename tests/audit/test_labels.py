@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from planted import make_patients
 
-from skrobust import flip_labels
+from skrobust import audit, flip_labels
 from skrobust.audit.labels import check_labels
 from skrobust.audit.rows import AuditRows
 
@@ -83,3 +83,14 @@ def test_labels_of_rows_that_differ_by_right():
     assert patients["probability"].to_dict() == pytest.approx(own.to_dict())
     # one wrong row of four, and two labels by right: no patient has another label
     assert (patients["label"] == patients["suggested"]).mean() > 0.9
+
+
+def test_trusted_patients_are_not_doubted(flipped):
+    X, y, groups, wrong = flipped
+    worst = labels(X, y, groups)[1].index[0]
+    report = audit(X, y, groups, trusted=groups == worst, random_state=0)
+    assert report.patients.loc[worst, "probability"] == 1
+    assert (report.rows.loc[groups == worst, "probability"] == 1).all()
+    assert report.patients["probability"].drop(worst).idxmin() in wrong
+    with pytest.raises(ValueError, match="trusted has shape"):
+        audit(X, y, groups, trusted=[True])
