@@ -23,7 +23,7 @@ MARKS = ("<!-- study -->", "<!-- end of study -->")
 SIGNS = {HELPS: " ▲", HURTS: " ▼"}
 CLEAN = "clean"
 COMMAND = "OMP_NUM_THREADS=1 python examples/benchmarks/study.py --data DIR --csv study.csv"
-OPTIONS = "--first-seed 10 --seeds 4 --folds 1"
+OPTIONS = "--first-seed 10 --seeds 5 --folds 1"
 
 INTRODUCTION = f"""\
 # Results

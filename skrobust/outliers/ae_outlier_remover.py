@@ -14,16 +14,15 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ..base.row_sampler import RowSampler
 from ..base.state import fit_context
 from ..neural.net import TensorNet
 from ..neural.net_estimator import NetEstimator, with_shared_docs
 from ..neural.reconstruction import ReconstructionRows, reconstruction_errors
-from ..utils.groups import RowOrigin, check_groups, require_groups, with_origin
-from ..utils.sklearn_private import Interval, StrOptions, safe_indexing
+from ..utils.groups import check_groups, require_groups
+from ..utils.sklearn_private import Interval, StrOptions
 from ..utils.validation import check_finite_rows
 from .autoencoders import ConvAutoencoder, auto_autoencoder
-from .row_removal import RowRemoval, removal_threshold
+from .row_removal import RowRemoval, RowRemover, removal_threshold
 
 
 class ReconstructionDetector(OutlierMixin, NetEstimator):
@@ -72,7 +71,7 @@ class ReconstructionDetector(OutlierMixin, NetEstimator):
 
 
 @with_shared_docs
-class AEOutlierRemover(ReconstructionDetector, RowSampler):
+class AEOutlierRemover(ReconstructionDetector, RowRemover):
     """Train an autoencoder and drop the rows that it reconstructs badly, while it trains.
 
     For training sets that should contain one kind of rows, for example "healthy", but also
@@ -317,42 +316,6 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
         self.net_ = net
         removal.warn("groups" if self.level == "group" else "rows", "gamma", self.gamma)
 
-    def fit_resample(
-        self, X: ArrayLike, y: ArrayLike | None = None, *, groups: ArrayLike | None = None
-    ):
-        """Fit, and return the rows that stay.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
-            Training rows.
-        y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
-            Class labels, or soft labels.
-        groups : array-like of shape (n_samples,), default=None
-            Group (patient) of every row, for ``level="group"``.
-
-        Returns
-        -------
-        X_resampled : array of shape (n_kept, ...)
-            The rows that stay, in order, in the container and dtype of X.
-        y_resampled : array of shape (n_kept, ...) or None
-            Their labels or soft labels, as given; None if y is None.
-
-        Raises
-        ------
-        ValueError
-            As `fit`.
-        """
-        return self._fit_resample(X, y, groups)
-
-    def _fit_resample(self, X, y, groups):
-        rows = self.fit(X, y, groups=groups).sample_indices_
-        X_new = safe_indexing(X, rows)
-        if y is None:
-            return X_new, None
-        groups = None if groups is None else check_groups(groups, len(self.scores_), y)
-        return X_new, with_origin(safe_indexing(y, rows), RowOrigin(groups, rows))
-
     def _check_all(self, X, y, groups):
         """Return X, the classes, and codes of classes and (for level="group") groups."""
         if y is not None and self.per_class:
@@ -380,12 +343,6 @@ class AEOutlierRemover(ReconstructionDetector, RowSampler):
                 f"restarts={self.restarts!r} must be increasing epochs, from 1, such as (25, 50); "
                 "() never restarts."
             )
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = False
-        tags.sampler_tags.sample_indices = True
-        return tags
 
 
 def _error_of_mean_row(X: NDArray) -> float:

@@ -15,11 +15,10 @@ from sklearn.utils import check_consistent_length, check_random_state, check_sca
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..base.row_sampler import RowSampler
 from ..base.state import fill_random_states, fit_context
-from ..utils.groups import RowOrigin, check_groups, require_groups, with_origin
-from ..utils.sklearn_private import HasMethods, Interval, StrOptions, safe_indexing
-from .row_removal import RowRemoval, robust_threshold
+from ..utils.groups import check_groups, require_groups
+from ..utils.sklearn_private import HasMethods, Interval, StrOptions
+from .row_removal import RowRemoval, RowRemover, robust_threshold
 
 
 class NeighborDistance(OutlierMixin, BaseEstimator):
@@ -90,7 +89,7 @@ class NeighborDistance(OutlierMixin, BaseEstimator):
         return tags
 
 
-class OutlierRemover(OutlierMixin, RowSampler):
+class OutlierRemover(OutlierMixin, RowRemover):
     """Drop the rows that outlier detectors call odd without having seen them.
 
     For training sets that should contain one kind of rows but also contain a few others. Detectors
@@ -186,7 +185,7 @@ class OutlierRemover(OutlierMixin, RowSampler):
     __metadata_request__fit = {"groups": True}
 
     _parameter_constraints: dict = {
-        **RowSampler._parameter_constraints,
+        **RowRemover._parameter_constraints,
         "detector": [
             HasMethods(["fit", "score_samples"]),
             HasMethods(["fit", "decision_function"]),
@@ -290,42 +289,6 @@ class OutlierRemover(OutlierMixin, RowSampler):
         removal.warn("groups" if self.level == "group" else "rows", "threshold", self.threshold)
         return self
 
-    def fit_resample(
-        self, X: ArrayLike, y: ArrayLike | None = None, *, groups: ArrayLike | None = None
-    ):
-        """Fit, and return the rows that stay.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Training rows.
-        y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
-            Class labels, or soft labels.
-        groups : array-like of shape (n_samples,), default=None
-            Group (patient) of every row.
-
-        Returns
-        -------
-        X_resampled : array of shape (n_kept, ...)
-            The rows that stay, in order, in the container and dtype of X.
-        y_resampled : array of shape (n_kept, ...) or None
-            Their labels or soft labels, as given; None if y is None.
-
-        Raises
-        ------
-        ValueError
-            As `fit`.
-        """
-        return self._fit_resample(X, y, groups)
-
-    def _fit_resample(self, X, y, groups):
-        rows = self.fit(X, y, groups=groups).sample_indices_
-        X_new = safe_indexing(X, rows)
-        if y is None:
-            return X_new, None
-        groups = None if groups is None else check_groups(groups, len(self.scores_), y)
-        return X_new, with_origin(safe_indexing(y, rows), RowOrigin(groups, rows))
-
     def score_samples(self, X: ArrayLike) -> NDArray:
         """Return the detector's scores; the lower, the more unusual the row."""
         check_is_fitted(self)
@@ -382,7 +345,6 @@ class OutlierRemover(OutlierMixin, RowSampler):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.target_tags.required = False
         inside = NeighborDistance() if self.detector is None else self.detector
         tags.input_tags.three_d_array = get_tags(inside).input_tags.three_d_array
         return tags

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from ..base.row_sampler import RowSampler
+from ..utils.groups import RowOrigin, check_groups, with_origin
+from ..utils.sklearn_private import safe_indexing
 from ..utils.validation import warn
 
 # errors closer than this, relative or in units of the scale, differ only by float32 rounding
@@ -137,3 +140,52 @@ class RowRemoval:
             )
         if message:
             warn(message, OutlierRemovalWarning)
+
+
+class RowRemover(RowSampler):
+    """Base of detectors that are samplers too: the rows that stay after ``fit``.
+
+    ``fit`` sets ``scores_``, one per row, and ``sample_indices_``.
+    """
+
+    def fit_resample(
+        self, X: ArrayLike, y: ArrayLike | None = None, *, groups: ArrayLike | None = None
+    ):
+        """Fit, and return the rows that stay.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Training rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Class labels, or soft labels.
+        groups : array-like of shape (n_samples,), default=None
+            Group (patient) of every row.
+
+        Returns
+        -------
+        X_resampled : array of shape (n_kept, ...)
+            The rows that stay, in order, in the container and dtype of X.
+        y_resampled : array of shape (n_kept, ...) or None
+            Their labels or soft labels, as given; None if y is None.
+
+        Raises
+        ------
+        ValueError
+            As `fit`.
+        """
+        return self._fit_resample(X, y, groups)
+
+    def _fit_resample(self, X, y, groups):
+        rows = self.fit(X, y, groups=groups).sample_indices_
+        X_new = safe_indexing(X, rows)
+        if y is None:
+            return X_new, None
+        groups = None if groups is None else check_groups(groups, len(self.scores_), y)
+        return X_new, with_origin(safe_indexing(y, rows), RowOrigin(groups, rows))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = False
+        tags.sampler_tags.sample_indices = True
+        return tags
