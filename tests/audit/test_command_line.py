@@ -43,7 +43,7 @@ def test_audit_of_a_table(folder, capsys):
     options = ["--site", "hospital", "--html", str(page), "--patients", str(patients)]
     assert main(["audit", str(folder / "visits.parquet"), *COLUMNS, *options]) == 0
     out, err = capsys.readouterr()
-    assert "48 rows (5) of 16 patients" in out
+    assert "48 rows (5 columns) of 16 patients" in out
     assert "SKR208" in out
     assert err == ""
     assert page.read_text().startswith("<!DOCTYPE html>")
