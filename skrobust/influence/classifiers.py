@@ -203,10 +203,11 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
         else:
             held = np.empty(0, dtype=int)
             folds = self._folds(codes, groups, trusted)
+            units = np.arange(len(y)) if groups is None else groups
             if groups is not None:
                 _warn_of_few_groups(groups[np.concatenate(folds)])
             judges = [
-                self._judge(network, data, _others(len(y), fold), _rows_of(X, fold), y[fold])
+                self._judge(network, data, _others(fold, units), _rows_of(X, fold), y[fold])
                 for fold in folds
             ]
         influence = _mean_influence(len(y), judges)
@@ -319,9 +320,9 @@ def _rows_of(X: ArrayLike, rows: NDArray, dtype: Any = None) -> ArrayLike:
     return copy
 
 
-def _others(n_samples: int, rows: NDArray) -> NDArray:
-    """Return all rows but these."""
-    return np.setdiff1d(np.arange(n_samples), rows, assume_unique=True)
+def _others(rows: NDArray, units: NDArray) -> NDArray:
+    """Return the rows of other units; those of the same that are not trusted are no others."""
+    return np.flatnonzero(~np.isin(units, units[rows]))
 
 
 def _mean_influence(n_samples: int, judges: list[Judge]) -> NDArray:

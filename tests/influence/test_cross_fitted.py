@@ -37,7 +37,7 @@ def judged_by_hand(clf, X, y, groups, trusted):
     folds = clf._folds(y, groups, trusted)
     total, times, networks = np.zeros(len(y)), np.zeros(len(y)), []
     for held in folds:
-        train = np.setdiff1d(np.arange(len(y)), held)
+        train = np.flatnonzero(~np.isin(groups, groups[held]))
         assert not set(groups[train]) & set(groups[held])
         warm = net(max_epochs=clf.warmup_epochs).fit(
             X[train], y[train], X_val=X[held], y_val=y[held]
@@ -87,6 +87,28 @@ def test_changes_equal_the_steps_done_by_hand(data):
     ]  # fmt: skip
     after = perturb(X[rows], np.mean(gradients, 0), 0.02, (X.min(), X.max()))
     assert_allclose(clf.perturbation_, after - X[rows], atol=1e-5)
+
+
+def test_judges_have_not_seen_other_rows_of_the_patients(data, monkeypatch):
+    X, y, groups = data
+    trusted = (groups < 30) & (np.arange(240) % 4 == 0)  # one row of each of 30 patients
+    seen = []
+    judge = InfluenceReweighter._judge
+    monkeypatch.setattr(
+        InfluenceReweighter,
+        "_judge",
+        lambda self, network, data, rows, *valid: (
+            seen.append((rows, valid[0])) or judge(self, network, data, rows, *valid)
+        ),
+    )
+    clf = InfluenceReweighter(net(), warmup_epochs=2, random_state=0)
+    clf.fit(X, y, groups=groups, trusted=trusted)
+    assert len(seen) == 3
+    for rows, X_val in seen:
+        judging = [np.flatnonzero((row == X).all(1))[0] for row in X_val]
+        assert trusted[judging].all()
+        assert not set(groups[judging]) & set(groups[rows])
+    assert np.isfinite(clf.influence_).all()
 
 
 def test_trusted_rows_find_wrong_labels_better_than_all_rows_do():
