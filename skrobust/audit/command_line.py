@@ -54,7 +54,7 @@ examples:
   python -m skrobust compare visits.csv --label diagnosis --group patient --positive ill
   python -m skrobust compare spectra.npz --csv scores.csv
 
-The table shows the mean over patient-disjoint folds, its 95% interval over patients drawn anew,
+The table shows the mean over patient-disjoint folds, its 95% bootstrap interval over patients,
 and the p-value of the difference from logistic regression (corrected resampled t-test, Holm's
 method). A score "(rows)" counts rows, one "(patients)" counts patients. "logistic regression,
 noise" allows for wrong labels.

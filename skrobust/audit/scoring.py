@@ -89,7 +89,7 @@ def by_patient(
     random_state: RandomState,
     n_draws: int = 200,
 ) -> tuple[float, float, float]:
-    """Return a statistic of weights of rows, and its 95% interval over patients drawn anew."""
+    """Return a statistic of weights of rows, and its 95% bootstrap interval over patients."""
     n_units = unit.max() + 1
     draws = []
     for _ in range(n_draws):

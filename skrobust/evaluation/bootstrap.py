@@ -46,7 +46,7 @@ class PatientDraws:
 
     def times(self, draw: int) -> NDArray:
         """Return how often every patient comes in a draw."""
-        # drawn anew where needed: a table of all draws can be larger than the data
+        # drawn again where needed: a table of all draws can be larger than the data
         rng = np.random.default_rng([self.seed, draw])
         times = np.zeros(self.unit.max() + 1, dtype=int)
         for units in self.strata:

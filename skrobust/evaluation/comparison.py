@@ -275,7 +275,7 @@ def _make_splits(
         cv = kind(cv)
     elif n_repeats > 1:
         raise ValueError(
-            f"n_repeats={n_repeats} draws the folds of an int cv anew, but cv is {cv!r}. Give a "
+            f"n_repeats={n_repeats} draws the folds of an int cv again, but cv is {cv!r}. Give a "
             "number of folds, or a list of all splits."
         )
     cv = check_cv(cv, y, classifier=True)

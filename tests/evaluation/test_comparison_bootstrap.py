@@ -252,7 +252,7 @@ def test_repeated_folds_keep_patients_whole():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n_repeats": 2, "cv": StratifiedGroupKFold(3)}, "draws the folds of an int cv anew"),
+        ({"n_repeats": 2, "cv": StratifiedGroupKFold(3)}, "draws the folds of an int cv again"),
         ({"n_repeats": 0}, "n_repeats == 0"),
         ({"n_bootstrap": -1}, "n_bootstrap == -1"),
     ],

@@ -102,7 +102,7 @@ class Inspected(AEOutlierRemover):
 
 
 @pytest.mark.parametrize("instance", [False, True])
-def test_restarts_begin_anew(mixed, instance):
+def test_restarts_begin_again(mixed, instance):
     X, _ = mixed
     module = DenseAutoencoder((10,), latent_dim=2) if instance else DenseAutoencoder
     model = Inspected(
