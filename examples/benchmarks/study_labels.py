@@ -5,13 +5,17 @@ per patient (120) and many (240, the settings of the first example); brain tumou
 against meningioma, gradient orientations, 120), Raman spectra of saliva (COVID-19 against control,
 first derivative, 43), days of activity (depression, 37), patches of brain volumes (tumour, 7, up to
 40 patches of each), visits (dementia, 90, without the rating CDR, which is the diagnosis itself)
-and encounters of diabetics (readmission, 200 of 300 patients drawn for every seed). At most 5 rows
-of a patient train otherwise. Wide sets are 50 principal components, fitted on the training rows;
-the encounters are left as they are, with text and gaps. "impure" is the problem of the distillation
-paper: 30% of the voxels of tumour patients are healthy tissue; rows are then scored against the
-true tissue, patients against their label. "one-sided": 30% of the patients of the second class have
-the label of the first. Patches and encounters of a patient differ in their labels: only rows are
-made wrong, and only rows scored.
+and encounters of diabetics (readmission; 120 of 300 patients, 667 of 1,000 and 3,333 of 5,000,
+drawn for every seed). At most 5 rows of a patient train otherwise. Wide sets are 50 principal
+components, fitted on the training rows; the encounters are left as they are, with text and gaps.
+"impure" is the problem of the distillation paper: 30% of the voxels of tumour patients are healthy
+tissue; rows are then scored against the true tissue, patients against their label. "one-sided": 30%
+of the patients of the second class have the label of the first. Patches and encounters of a patient
+differ in their labels: only rows are made wrong, and only rows scored.
+
+"20% of rows, 10% checked": an expert has corrected the labels of 10% of the training patients,
+drawn for every seed, which all arms train on; only the "trusted" arms know which they are. "wrong
+trust": 20% checked, the labels of one in five of them wrong.
 
 The regularisation of the plain learner is tuned on inner folds without common patients, with the
 given labels. Every other arm uses the value that was found for the plain learner, so that no arm
@@ -43,6 +47,7 @@ from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 from sklearn.svm import SVC
 from skorch.callbacks import EarlyStopping
 from study_cases import OTHER_SEED, PLAIN, Case, Fold, draw_rows, fit_tuned, score
+from trusted import SHARES, trust
 
 from skrobust import (
     CertainSamples,
@@ -54,9 +59,10 @@ from skrobust import (
     make_mr_spectra,
     roc_auc_scorer,
 )
-from skrobust.label_noise.inner_fit import fit_soft
+from skrobust.label_noise.inner_fit import fit_inside, fit_soft
 
 N_FOLDS, MOST_TEST = 3, (200, 10)
+CHECKED = ["clean", "20% of rows", "40% of rows", "40% of patients"]  # with trusted patients
 ORACLE, MAIN = "oracle", "noise model"
 CORRUPTIONS = {
     "clean": (0.0, 0.0),
@@ -83,19 +89,23 @@ FILES = {
     "activity": ("actigraphy_depression", None, (0, 1)),
     "patches": ("brain_tumour_patches3d_24", None, (0, 1)),
 }
-TABLES = ["visits", "encounters"]
+# patients drawn of a table of many
+DRAWN = {"encounters": 300, "encounters, 1,000": 1000, "encounters, 5,000": 5000}
+TABLES = ["visits", *DRAWN]
 # rows of a patient differ in their labels: no patient as a whole is right or wrong
-MIXED = ["patches", "encounters"]
+MIXED = ["patches", *DRAWN]
 # the learners of a set; logistic regression elsewhere
 LEARNERS = {
     "spectra": ["logistic", "svc", "forest", "net"],
     "many spectra": ["logistic", "net"],
     "brain tumours": ["logistic", "svc", "forest", "net"],
     "saliva": ["logistic", "svc", "forest", "net"],
-    "encounters": ["boosting"],
+    **dict.fromkeys(DRAWN, ["boosting"]),
 }
 # patients, and rows of each, that train at most
-MOST = {"many spectra": (240, 5), "patches": (7, 40)}
+MOST = {"many spectra": (240, 5), "patches": (7, 40)} | {
+    name: (n_patients, 5) for name, n_patients in DRAWN.items() if n_patients > 300
+}
 
 
 class CleanLearningClassifier(ClassifierMixin, BaseEstimator):
@@ -166,7 +176,7 @@ def load_table(name: str, args: argparse.Namespace, seed: int) -> tuple:
     table = pd.read_csv(
         args.data / "diabetes_130_hospitals.csv.gz", na_values="?", low_memory=False
     )
-    patients = np.random.RandomState(seed).permutation(table["patient_nbr"].unique())[:300]
+    patients = np.random.RandomState(seed).permutation(table["patient_nbr"].unique())[: DRAWN[name]]
     table = table[table["patient_nbr"].isin(patients)].reset_index(drop=True)
     y, groups = (table.pop("readmitted") != "NO").astype(int), table.pop("patient_nbr")
     table = table.drop(columns="encounter_id")
@@ -267,6 +277,30 @@ def corrupt(y: NDArray, groups: NDArray, corruption: str, seed: int) -> NDArray:
     return flip_labels(y, of_rows, random_state=seed)[0] if of_rows else y
 
 
+def trusted_arms(base: BaseEstimator, seed: int) -> dict[str, tuple[BaseEstimator, bool]]:
+    """Return the models that are compared where patients are checked, and whether they know."""
+    model = LabelQualityReweighter(base, random_state=seed)
+    return {
+        PLAIN: (base, False),
+        "rows that weigh 5": (base, True),
+        MAIN: (model, False),
+        "noise model, trusted": (model, True),
+    }
+
+
+def run_trusted(
+    model: BaseEstimator, fold: Fold, trusted: NDArray | None, right: NDArray
+) -> dict[str, float]:
+    """Fit and score one arm; `trusted` marks the checked rows, None if it is not told."""
+    model = clone(model)
+    if isinstance(model, LabelQualityReweighter):
+        model.fit(fold.X, fold.y, groups=fold.groups, trusted=trusted)
+    else:
+        weight = None if trusted is None else np.where(trusted, 5.0, 1.0)
+        fit_inside(model, fold.X, fold.y, sample_weight=weight)
+    return score(model, fold) | diagnose(model, ~right)
+
+
 def take(X: Any, rows: NDArray) -> Any:
     """Return rows of an array or table."""
     return X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
@@ -345,3 +379,29 @@ def cases(args: argparse.Namespace, seed: int, memory: str) -> Iterator[Case]:
                             continue
                         task = partial(run, arm, model, fold, right, seed)
                         yield Case(*place, learner_name, number, arm, task)
+                    if corruption in CHECKED and name not in MIXED and number == 0:
+                        yield from checked_cases(*place, learner_name, base, fold, y[train], seed)
+
+
+def checked_cases(
+    name: str,
+    corruption: str,
+    learner_name: str,
+    base: BaseEstimator,
+    fold: Fold,
+    truth: NDArray,
+    seed: int,
+) -> Iterator[Case]:
+    """Yield the cases with trusted patients, in the first split of a seed."""
+    for checked, (share, wrong) in SHARES.items():
+        labels, trusted = trust(fold.y, truth, fold.groups, share, wrong, seed)
+        place = (name, f"{corruption}, {checked}", learner_name, 0)
+        for arm, (model, told) in trusted_arms(base, seed).items():
+            task = partial(
+                run_trusted,
+                model,
+                fold._replace(y=labels),
+                trusted if told else None,
+                labels == truth,
+            )
+            yield Case(*place, arm, task)

@@ -44,7 +44,7 @@ KEY = ["set", "corruption", "seed", "fold", "arm"]
 COLUMNS = [*KEY, "auc", "auc_patients", "found", "vetoed", "seconds"]
 CORRUPTIONS = ["clean", "20% of rows", "40% of rows", "40% of patients"]
 POOLED = CORRUPTIONS[1:]
-SHARES = {"10%": (0.1, 0.0), "20%": (0.2, 0.0), "wrong trust": (0.2, 0.2)}
+SHARES = {"10% checked": (0.1, 0.0), "20% checked": (0.2, 0.0), "wrong trust": (0.2, 0.2)}
 
 
 def trust(
