@@ -77,6 +77,7 @@ def small_estimators():
             LogisticRegression(), LabelNoiseModel(cv=3, n_repeats=1), veto=False, random_state=0
         ),
         net(random_state=0),
+        net(n_members=2, random_state=0),
         NetClassifier(max_epochs=1, module__width=2, random_state=0),
         net(mixup="manifold", logit_adjustment=1.0, early_stopping=True, random_state=0),
         net(balanced_batches=True, augment="noise", class_weight="balanced", random_state=0),

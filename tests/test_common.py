@@ -52,6 +52,7 @@ SAMPLERS = [
 CLASSIFIERS = [
     ClassWeightedKNeighborsClassifier(),
     NetClassifier(random_state=0),
+    NetClassifier(MLP, n_members=2, max_epochs=20, random_state=0),
     NetClassifier(MLP, mixup="input", max_epochs=20, random_state=0),
     NetClassifier(MLP, mixup="manifold", max_epochs=20, random_state=0),
     AdversarialNetClassifier(MLP, max_epochs=20, random_state=0),

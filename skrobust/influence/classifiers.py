@@ -159,6 +159,11 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
                 "network is trained, scored and trained further. A network of your own goes in as "
                 "NetClassifier(module=YourNetwork)."
             )
+        if self._given().n_members > 1:
+            raise ValueError(
+                f"influence is that of one network, but the estimator has n_members="
+                f"{self._given().n_members}. Set n_members=1."
+            )
         network = fill_random_states(clone(self._given()), self.random_state)
         network.set_params(early_stopping=False)
         given_y, y = y, check_labels(y)
