@@ -62,7 +62,8 @@ from skrobust import (
 from skrobust.label_noise.inner_fit import fit_inside, fit_soft
 
 N_FOLDS, MOST_TEST = 3, (200, 10)
-CHECKED = ["clean", "20% of rows", "40% of rows", "40% of patients"]  # with trusted patients
+# with trusted patients
+CHECKED = ["clean", "20% of rows", "40% of rows", "40% of patients"], ["logistic", "net"]
 ORACLE, MAIN = "oracle", "noise model"
 CORRUPTIONS = {
     "clean": (0.0, 0.0),
@@ -379,7 +380,8 @@ def cases(args: argparse.Namespace, seed: int, memory: str) -> Iterator[Case]:
                             continue
                         task = partial(run, arm, model, fold, right, seed)
                         yield Case(*place, learner_name, number, arm, task)
-                    if corruption in CHECKED and name not in MIXED and number == 0:
+                    checked = corruption in CHECKED[0] and learner_name in CHECKED[1]
+                    if checked and name not in MIXED and number == 0:
                         yield from checked_cases(*place, learner_name, base, fold, y[train], seed)
 
 
