@@ -11,7 +11,7 @@ from .architectures import (
     UNet,
     auto_module,
 )
-from .augmentation import RandomAugmentation
+from .augmentation import RandomAugmentation, SpectrumAugmentation
 from .class_activation_display import ClassActivationDisplay
 from .net_classifier import LogitAdjustedLoss, NetClassifier
 
@@ -27,6 +27,7 @@ __all__ = [
     "ResNet1d",
     "ResidualBlock1d",
     "SameConv1d",
+    "SpectrumAugmentation",
     "UNet",
     "auto_module",
 ]

@@ -14,14 +14,30 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
+_ANY = (lambda v: v >= 0, "0 or more")
+_ANGLE = (lambda v: v >= 0, "0 or more degrees")
+_BELOW_ONE = (lambda v: 0 <= v < 1, "at least 0 and below 1")
+_SHARE = (lambda v: 0 < v <= 1, "above 0 and at most 1")
+_HALF = (lambda v: 0 <= v <= 0.5, "at least 0 and at most 0.5")
+
+
+def _check_strengths(augmentation, ranges: dict[str, tuple[Callable, str]]) -> None:
+    """Raise for a strength that is no number or out of its range."""
+    for name, (holds, wanted) in ranges.items():
+        value = getattr(augmentation, name)
+        if not (isinstance(value, Real) and math.isfinite(value) and holds(value)):
+            raise ValueError(f"{name} is {value!r}, expected a number, {wanted}.")
+
+
 @dataclass(frozen=True)
 class RandomAugmentation:
-    """Rotate, scale, shift, crop and flip every row of a batch at random, and add noise.
+    """Change every image or volume of a batch at random: affine maps, grey values, blur, noise.
 
     All geometric changes form one affine map, interpolated linearly once; beyond the edge the
     value at the edge is repeated. The number of spatial axes, 1 to 3, is read from the batch.
     Called with a batch, it returns a batch of the same shape. It draws from torch's
-    generator; while an estimator is trained, from the generator of the estimator.
+    generator; while an estimator is trained, from the generator of the estimator. The changes are
+    made in the order: affine map, blur, gamma, gain, noise. A strength of 0 changes nothing.
 
     Parameters
     ----------
@@ -41,6 +57,13 @@ class RandomAugmentation:
         back: ``(-1,)`` mirrors left and right. Use it only if mirrored rows are equally likely.
     noise : float, default=0.0
         Standard deviation of Gaussian noise, as a share of that of the values of the row.
+    gamma : float, default=0.0
+        The grey values, scaled to 0 to 1 by the smallest and largest of the row and back, are
+        raised to a power between ``1 / (1 + gamma)`` and ``1 + gamma``.
+    gain : float in [0, 1), default=0.0
+        The row is multiplied by a number between ``1 - gain`` and ``1 + gain``.
+    blur : float in [0, 0.5], default=0.0
+        Largest standard deviation of a Gaussian blur, as a share of the length of each axis.
 
     Attributes
     ----------
@@ -53,6 +76,10 @@ class RandomAugmentation:
     ValueError
         If a number is out of its range, or a batch does not have the axes of `flip`, or has no or
         more than 3 spatial axes.
+
+    See Also
+    --------
+    skrobust.SpectrumAugmentation : For spectra and other signals.
 
     References
     ----------
@@ -77,6 +104,9 @@ class RandomAugmentation:
     crop: float = 1.0
     flip: tuple[int, ...] = ()
     noise: float = 0.0
+    gamma: float = 0.0
+    gain: float = 0.0
+    blur: float = 0.0
 
     paper_params: ClassVar[dict] = {
         "rotation": 15.0,
@@ -86,17 +116,10 @@ class RandomAugmentation:
     }
 
     def __post_init__(self):
-        ranges = {
-            "rotation": (lambda v: v >= 0, "0 or more degrees"),
-            "scale": (lambda v: 0 <= v < 1, "at least 0 and below 1"),
-            "shift": (lambda v: v >= 0, "0 or more"),
-            "crop": (lambda v: 0 < v <= 1, "above 0 and at most 1"),
-            "noise": (lambda v: v >= 0, "0 or more"),
-        }
-        for name, (holds, wanted) in ranges.items():
-            value = getattr(self, name)
-            if not (isinstance(value, Real) and math.isfinite(value) and holds(value)):
-                raise ValueError(f"{name} is {value!r}, expected a number, {wanted}.")
+        _check_strengths(
+            self, {"rotation": _ANGLE, "scale": _BELOW_ONE, "shift": _ANY, "crop": _SHARE,
+                   "noise": _ANY, "gamma": _ANY, "gain": _BELOW_ONE, "blur": _HALF}
+        )  # fmt: skip
         if not (isinstance(self.flip, tuple) and all(isinstance(a, Integral) for a in self.flip)):
             raise ValueError(f"flip is {self.flip!r}, expected a tuple of axes, such as (-1,).")
 
@@ -110,10 +133,17 @@ class RandomAugmentation:
             )
         if self._moves():
             rows = _resample(rows, *self._draw_maps(rows))
-        if self.noise:
-            spread = rows.flatten(1).std(1, correction=0)
-            rows = rows + torch.randn_like(rows) * (self.noise * _per_row(spread, rows.ndim))
-        return rows.reshape(x.shape)
+        rows = _blurred(rows, self.blur)
+        if self.gamma:
+            flat = rows.flatten(1)
+            low = _per_row(flat.amin(1), rows.ndim)
+            size = _per_row(flat.amax(1), rows.ndim) - low
+            power = _draw(rows, math.log1p(self.gamma)).exp()
+            grey = (rows - low) / torch.where(size > 0, size, 1)
+            rows = torch.where(size > 0, low + size * grey.clamp(0, 1) ** power, rows)
+        if self.gain:
+            rows = rows * (1 + _draw(rows, self.gain))
+        return _noisy(rows, self.noise).reshape(x.shape)
 
     def _moves(self) -> bool:
         return bool(self.rotation or self.scale or self.shift or self.flip) or self.crop < 1
@@ -173,8 +203,141 @@ class RandomAugmentation:
         return matrix
 
 
+@dataclass(frozen=True)
+class SpectrumAugmentation:
+    r"""Change every spectrum of a batch at random, as instruments and samples do.
+
+    .. math::
+
+        x'(t) = g \, (G_\sigma * x)(t - d) + s \, \big(o + a (2 t - 1)
+        + \tfrac{1}{3} \sum_{k=1}^{3} b_k \cos(\pi k t)\big) + \text{noise}
+
+    with the place t from 0 to 1, the standard deviation s of the values of the row, and a gain g, a
+    shift d, a width :math:`\sigma`, an offset o, a slope a and a baseline b that are drawn for every
+    row, the same for all its channels. Beyond its ends a spectrum is continued by the value at the
+    end. Called with a batch, it returns a batch of the same shape. It draws from torch's generator;
+    while an estimator is trained, from the generator of the estimator. A strength of 0 changes
+    nothing.
+
+    Parameters
+    ----------
+    gain : float in [0, 1), default=0.0
+        Largest distance of the gain from 1.
+    offset : float, default=0.0
+        Largest offset, either way, in standard deviations of the row.
+    slope : float, default=0.0
+        Largest change, either way, at both ends of a straight line that is added, in standard
+        deviations of the row.
+    baseline : float, default=0.0
+        Largest change, either way, by a smooth curve that is added, in standard deviations of the
+        row.
+    shift : float, default=0.0
+        Largest shift along the axis, either way, as a share of its length; linear interpolation.
+    broadening : float in [0, 0.5], default=0.0
+        Largest standard deviation of the Gaussian that broadens the lines, as a share of the
+        length of the axis.
+    noise : float, default=0.0
+        Standard deviation of Gaussian noise, in standard deviations of the row.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of its range, or the rows of a batch are no signals.
+
+    See Also
+    --------
+    skrobust.RandomAugmentation : For images and volumes.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skrobust import NetClassifier, SpectrumAugmentation
+    >>> augment = SpectrumAugmentation(gain=0.1, shift=0.01, noise=0.05)
+    >>> augment(torch.zeros(8, 288)).shape
+    torch.Size([8, 288])
+    >>> grid = {"augment": [None, *(SpectrumAugmentation(gain=gain) for gain in (0.1, 0.3))]}
+    >>> net = NetClassifier(augment=augment)  # GridSearchCV(net, grid) searches the gain
+    """
+
+    gain: float = 0.0
+    offset: float = 0.0
+    slope: float = 0.0
+    baseline: float = 0.0
+    shift: float = 0.0
+    broadening: float = 0.0
+    noise: float = 0.0
+
+    def __post_init__(self):
+        _check_strengths(
+            self, {"gain": _BELOW_ONE, "offset": _ANY, "slope": _ANY, "baseline": _ANY,
+                   "shift": _ANY, "broadening": _HALF, "noise": _ANY}
+        )  # fmt: skip
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the changed batch."""
+        rows = x[:, None] if x.ndim == 2 else x
+        if rows.ndim != 3:
+            raise ValueError(
+                f"a batch of shape {tuple(x.shape)} holds no signals: expected (batch, length) or "
+                "(batch, channels, length). For images and volumes use 'image', 'affine' or a "
+                "RandomAugmentation."
+            )
+        spread, added = _spread(rows), torch.zeros_like(rows[:, :1])
+        place = torch.linspace(0, 1, rows.shape[-1], device=rows.device, dtype=rows.dtype)
+        if self.offset:
+            added = added + _draw(rows, self.offset)
+        if self.slope:
+            added = added + _draw(rows, self.slope) * (2 * place - 1)
+        if self.baseline:
+            for k in (1, 2, 3):
+                added = added + _draw(rows, self.baseline / 3) * torch.cos(math.pi * k * place)
+        if self.shift:
+            still = torch.ones(len(rows), 1, 1, device=rows.device, dtype=rows.dtype)
+            rows = _resample(rows, still, -2 * _draw(rows, self.shift)[:, :, 0])
+        rows = _blurred(rows, self.broadening)
+        if self.gain:
+            rows = rows * (1 + _draw(rows, self.gain))
+        return _noisy(rows + spread * added, self.noise, spread).reshape(x.shape)
+
+
 def _per_row(values: Tensor, n_axes: int) -> Tensor:
     return values.reshape(-1, *[1] * (n_axes - 1))
+
+
+def _draw(rows: Tensor, most: float) -> Tensor:
+    """Return a number per row, uniform between plus and minus the largest one."""
+    drawn = 2 * torch.rand(len(rows), device=rows.device, dtype=rows.dtype) - 1
+    return _per_row(most * drawn, rows.ndim)
+
+
+def _spread(rows: Tensor) -> Tensor:
+    """Return the standard deviation of the values of every row."""
+    return _per_row(rows.flatten(1).std(1, correction=0), rows.ndim)
+
+
+def _noisy(rows: Tensor, noise: float, spread: Tensor | None = None) -> Tensor:
+    """Return rows with Gaussian noise, in units of the spread: by default that of these rows."""
+    if not noise:
+        return rows
+    spread = _spread(rows) if spread is None else spread
+    return rows + torch.randn_like(rows) * (noise * spread)
+
+
+def _blurred(rows: Tensor, most: float) -> Tensor:
+    """Blur every row by a Gaussian of its own width, at most this share of each axis."""
+    if not most:
+        return rows
+    share = most * torch.rand(len(rows), 1, device=rows.device, dtype=rows.dtype)
+    for axis, size in enumerate(rows.shape[2:], start=2):
+        reach = math.ceil(3 * most * size)
+        steps = torch.arange(-reach, reach + 1, device=rows.device)
+        # a width of zero is the row itself, not 0 / 0
+        weights = torch.exp(-0.5 * (steps / (share * size).clamp(min=1e-3)) ** 2)
+        weights = weights / weights.sum(1, keepdim=True)
+        places = torch.arange(-reach, size + reach, device=rows.device).clamp(0, size - 1)
+        windows = rows.index_select(axis, places).unfold(axis, 2 * reach + 1, 1)
+        rows = torch.einsum("nc...k,nk->nc...", windows, weights)
+    return rows
 
 
 def _resample(rows: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
@@ -194,6 +357,12 @@ def _resample(rows: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
 AUGMENTATIONS = {
     "affine": RandomAugmentation(rotation=15.0, scale=0.1, shift=0.1),
     "noise": RandomAugmentation(noise=0.1),
+    "image": RandomAugmentation(
+        rotation=15.0, scale=0.1, shift=0.1, gamma=0.2, gain=0.1, blur=0.02, noise=0.05
+    ),
+    "spectrum": SpectrumAugmentation(
+        gain=0.1, offset=0.1, slope=0.1, baseline=0.1, shift=0.005, broadening=0.002, noise=0.05
+    ),
 }
 
 
