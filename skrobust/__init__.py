@@ -91,6 +91,7 @@ from .neural import (
     NetClassifier,
     RandomAugmentation,
     ResNet1d,
+    SpectrumAugmentation,
     UNet,
 )
 from .outliers import (
@@ -169,6 +170,7 @@ __all__ = [  # noqa: RUF022
     "NetClassifier",
     "RandomAugmentation",
     "ResNet1d",
+    "SpectrumAugmentation",
     "UNet",
     # base
     "ModelVersionWarning",

@@ -63,10 +63,10 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         Batches contain this many rows of each of ``batch_size // samples_per_class`` classes,
         drawn for every batch. None uses the rows in shuffled order, in natural proportions, as in
         the paper.
-    augment : {"affine", "noise"}, callable or None, default="affine"
+    augment : {"affine", "image", "noise", "spectrum"}, callable or None, default="affine"
         How rows are changed at random, as in :class:`~skrobust.NetClassifier`, for training and
-        for the two views of a row in the pretraining. "affine" is meant for signals, images and
-        volumes, not for tables.
+        for the two views of a row in the pretraining. All but "noise" are meant for signals, images
+        and volumes, not for tables.
     augment_rows : {"all", "rare"} or None, default="all"
         Which rows are changed in training. The paper's is "rare": rows of rare classes only,
         whose changed copies are added. None changes rows in the pretraining only.

@@ -194,12 +194,14 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         rows to the outputs, so that the outputs alone do not favour frequent classes; theory
         suggests 1 (:class:`~skrobust.LogitAdjustedLoss`). Use only one of the remedies for
         imbalanced classes: this, `class_weight` or `balanced_batches`.
-    augment : {"affine", "noise"}, callable or None, default=None
+    augment : {"affine", "image", "noise", "spectrum"}, callable or None, default=None
         Change every training batch at random. "affine" rotates images and volumes (up to 15
-        degrees), scales and shifts (up to 10%), "noise" adds Gaussian noise (10% of the row's
-        standard deviation). For other strengths, flips and crops, pass a
-        :class:`~skrobust.RandomAugmentation`, or any callable from a batch to a batch of the
-        same shape. "affine" is meant for signals, images and volumes, not for tables.
+        degrees), scales and shifts (up to 10%), "image" also changes grey values, blurs and adds
+        noise, "spectrum" changes gain, offset, slope, baseline, position and width of the lines of
+        signals and adds noise, "noise" adds Gaussian noise (10% of the row's standard deviation).
+        For other strengths, flips and crops, pass a :class:`~skrobust.RandomAugmentation` or
+        :class:`~skrobust.SpectrumAugmentation`, or any callable from a batch to a batch of the
+        same shape. All but "noise" are meant for signals, images and volumes, not for tables.
     mixup : {"input", "manifold"} or None, default=None
         Train on mixtures of two rows of a batch, with targets mixed in the same way: "input" mixes
         the rows (after `augment`), "manifold" mixes at each step either the rows or the input of
