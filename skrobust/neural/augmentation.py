@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-
 _ANY = (lambda v: v >= 0, "0 or more")
 _ANGLE = (lambda v: v >= 0, "0 or more degrees")
 _BELOW_ONE = (lambda v: 0 <= v < 1, "at least 0 and below 1")
@@ -213,11 +212,11 @@ class SpectrumAugmentation:
         + \tfrac{1}{3} \sum_{k=1}^{3} b_k \cos(\pi k t)\big) + \text{noise}
 
     with the place t from 0 to 1, the standard deviation s of the values of the row, and a gain g, a
-    shift d, a width :math:`\sigma`, an offset o, a slope a and a baseline b that are drawn for every
-    row, the same for all its channels. Beyond its ends a spectrum is continued by the value at the
-    end. Called with a batch, it returns a batch of the same shape. It draws from torch's generator;
-    while an estimator is trained, from the generator of the estimator. A strength of 0 changes
-    nothing.
+    shift d, a width :math:`\sigma`, an offset o, a slope a and a baseline b that are drawn for
+    every row, the same for all its channels. Beyond its ends a spectrum is continued by the value
+    at the end. Called with a batch, it returns a batch of the same shape. It draws from torch's
+    generator; while an estimator is trained, from the generator of the estimator. A strength of 0
+    changes nothing.
 
     Parameters
     ----------
