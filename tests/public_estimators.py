@@ -21,6 +21,7 @@ from skrobust import (
     InfluenceReweighter,
     LabelNoiseModel,
     LabelQualityReweighter,
+    LogitAdjustedClassifier,
     NetClassifier,
     Noise2VoidDenoiser,
     OutlierRemover,
@@ -76,6 +77,7 @@ def small_estimators():
         LabelQualityReweighter(
             LogisticRegression(), LabelNoiseModel(cv=3, n_repeats=1), veto=False, random_state=0
         ),
+        LogitAdjustedClassifier(net(random_state=0)),
         net(random_state=0),
         net(n_members=2, random_state=0),
         NetClassifier(max_epochs=1, module__width=2, random_state=0),

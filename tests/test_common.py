@@ -23,6 +23,7 @@ from skrobust import (
     InfluenceReweighter,
     LabelNoiseModel,
     LabelQualityReweighter,
+    LogitAdjustedClassifier,
     NetClassifier,
     Noise2VoidDenoiser,
     OutlierRemovalWarning,
@@ -51,6 +52,7 @@ SAMPLERS = [
 ]
 CLASSIFIERS = [
     ClassWeightedKNeighborsClassifier(),
+    LogitAdjustedClassifier(LogisticRegression()),
     NetClassifier(random_state=0),
     NetClassifier(MLP, n_members=2, max_epochs=20, random_state=0),
     NetClassifier(MLP, mixup="input", max_epochs=20, random_state=0),

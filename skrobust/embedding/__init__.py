@@ -1,6 +1,7 @@
 """Embeddings by triplet losses, for classes with few rows and for retrieval."""
 
 from .displays import EmbeddingDisplay, RetrievalDisplay
+from .logit_adjusted_classifier import LogitAdjustedClassifier
 from .losses import (
     BatchAllTripletLoss,
     BatchHardTripletLoss,
@@ -17,6 +18,7 @@ __all__ = [
     "ClassWeightedKNeighborsClassifier",
     "EmbeddingDisplay",
     "IntervalLoss",
+    "LogitAdjustedClassifier",
     "NTXentLoss",
     "RetrievalDisplay",
     "TripletEmbedder",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from ..neural.batches import Rows
 from ..neural.net import TensorNet
+from ..neural.net_classifier import LogitAdjustedLoss
 from .losses import BatchAllTripletLoss, BatchHardTripletLoss, IntervalLoss, NTXentLoss
 
 
@@ -86,14 +87,29 @@ class EmbeddingCriterion(nn.Module):
         Numbers per embedding.
     n_classes : int
         Number of classes of the linear layer; not used by the other losses.
+    cross_entropy_weight : float, default=0.0
+        Add this many times the cross entropy behind a linear layer to a triplet loss.
+    shares : sequence of float, default=None
+        Class shares in the batches, by which its logits are adjusted; None if they are equal.
     """
 
     def __init__(
-        self, loss: str, margin: float, unit_length: bool, embedding_dim: int, n_classes: int = 0
+        self,
+        loss: str,
+        margin: float,
+        unit_length: bool,
+        embedding_dim: int,
+        n_classes: int = 0,
+        cross_entropy_weight: float = 0.0,
+        shares: Sequence[float] | None = None,
     ):
         super().__init__()
         self.unit_length = unit_length
-        self.head = None
+        self.cross_entropy_weight = cross_entropy_weight
+        self.head = self.joint_head = None
+        if cross_entropy_weight:
+            self.joint_head = nn.Linear(embedding_dim, n_classes)
+            self.cross_entropy = LogitAdjustedLoss(shares or [1.0] * n_classes)
         if loss in EMBEDDING_LOSSES:
             self.loss = EMBEDDING_LOSSES[loss](*[margin] if loss in TRIPLET_LOSSES else [])
         else:
@@ -104,9 +120,12 @@ class EmbeddingCriterion(nn.Module):
         """Return the loss of a batch, a scalar."""
         if self.head is not None:
             return self.loss(self.head(embeddings), codes)
-        if self.unit_length:
-            embeddings = functional.normalize(embeddings)
-        return self.loss(embeddings, codes)
+        scaled = functional.normalize(embeddings) if self.unit_length else embeddings
+        loss = self.loss(scaled, codes)
+        if self.joint_head is None:
+            return loss
+        added = self.cross_entropy(self.joint_head(embeddings), codes)
+        return loss + self.cross_entropy_weight * added
 
 
 class BestEpoch:

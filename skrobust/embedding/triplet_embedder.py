@@ -52,6 +52,10 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         The loss to minimise; the paper's is "batch_hard", which can collapse on hard data.
         "cross_entropy" and "interval" train the embedding below a linear layer, which is then
         discarded; they are the comparison methods of the paper.
+    cross_entropy_weight : float >= 0, default=0.0
+        Add this many times a cross entropy to the triplet loss: that of a linear layer on the
+        embedding, which is then discarded. Its logits are adjusted by the class shares where
+        batches have natural proportions (``samples_per_class=None``).
     margin : float > 0, default=0.2
         Margin of the triplet losses and of "interval". With embeddings of length one distances
         are at most 2. The paper uses 1.0.
@@ -162,6 +166,7 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
     _parameter_constraints: dict = {
         **NetEstimator._parameter_constraints,
         "loss": [StrOptions({*TRIPLET_LOSSES, "cross_entropy", "interval"})],
+        "cross_entropy_weight": [Interval(Real, 0, None, closed="left")],
         "margin": [Interval(Real, 0, None, closed="neither")],
         "embedding_dim": [Interval(Integral, 1, None, closed="left")],
         "normalize": ["boolean"],
@@ -207,6 +212,7 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         module="auto",
         *,
         loss="batch_all",
+        cross_entropy_weight=0.0,
         margin=0.2,
         embedding_dim=16,
         normalize=True,
@@ -319,6 +325,11 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
                 "is None. Set augment, with augment_rows=None to leave the training rows as "
                 "they are."
             )
+        if self.cross_entropy_weight and self.loss not in TRIPLET_LOSSES:
+            raise ValueError(
+                f"cross_entropy_weight={self.cross_entropy_weight} is added to a triplet loss, but "
+                f"loss={self.loss!r}. Set it to 0, or use loss='batch_all'."
+            )
         # from batches of one class a triplet loss learns nothing
         classes_needed = 2 if self.loss in TRIPLET_LOSSES else 1
         needed = classes_needed * (self.samples_per_class or 1)
@@ -399,11 +410,17 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
     ) -> tuple[TensorNet, BestEpoch | None]:
         """Return a net trained on the labelled rows, and the object that chose its epoch."""
         annealing = None if self.lr_schedule is None else self.max_epochs
+        shares = None
+        if self.cross_entropy_weight and self.samples_per_class is None:
+            counts = np.bincount(codes[train], minlength=len(is_rare))
+            shares = (counts / len(train)).tolist()
         net = self._start_embedding(
             X,
             self.loss,
             len(is_rare),
             seed,
+            criterion__cross_entropy_weight=float(self.cross_entropy_weight),
+            criterion__shares=shares,
             samples_per_class=self.samples_per_class,
             annealing_epochs=annealing,
         )

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 
+from .sklearn_private import num_samples
+
 _PAIRS = (
     "one column per pair of classes, as SVC gives with decision_function_shape='ovo'. Set "
     "decision_function_shape='ovr'."
@@ -25,14 +27,9 @@ def class_scores(estimator: Any, X: ArrayLike, classes: ArrayLike) -> NDArray:
             f"{type(estimator).__name__} was fitted on labels {unknown}, which are not among the "
             f"classes {classes.tolist()}."
         )
-    result = np.zeros((_n_rows(X), len(classes)))
+    result = np.zeros((num_samples(X), len(classes)))
     result[:, [place[label] for label in known.tolist()]] = _probabilities(estimator, X, known)
     return result
-
-
-def _n_rows(X: ArrayLike) -> int:
-    """Return the number of rows."""
-    return X.shape[0] if hasattr(X, "shape") else len(X)
 
 
 def _probabilities(estimator: Any, X: ArrayLike, known: NDArray) -> NDArray:
@@ -45,7 +42,7 @@ def _probabilities(estimator: Any, X: ArrayLike, known: NDArray) -> NDArray:
         if scores.shape[1] != n_known:
             raise ValueError(
                 f"{name}.predict_proba returned shape {scores.shape}, expected "
-                f"{(_n_rows(X), n_known)}: one column per class."
+                f"{(num_samples(X), n_known)}: one column per class."
             )
         return scores
     if not hasattr(estimator, "decision_function"):
