@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 
-from ..label_noise.label_noise_model import numeric_features
+from ..label_noise.judge_features import numeric_features
 from .findings import Finding, listing
 from .rows import AuditRows
 from .scoring import Folds, disjoint_folds

@@ -13,7 +13,7 @@ from scipy.sparse import issparse
 from sklearn.utils import column_or_1d
 
 from ..label_noise.inner_fit import take_rows
-from ..label_noise.label_noise_model import numeric_features
+from ..label_noise.judge_features import numeric_features
 from ..utils.groups import check_groups
 from ..utils.targets import check_class_labels
 from ..utils.validation import check_numbers, check_trusted

@@ -1,9 +1,11 @@
 """Which training rows lower or raise the validation loss."""
 
-from .classifiers import InfluencePerturber, InfluenceReweighter, InfluenceWarning
+from .cross_fitted import InfluenceWarning
 from .displays import InfluenceDisplay, PerturbationDisplay, SampleWeightDisplay
 from .head import HeadHessian, head_features
 from .noise2void import Noise2VoidDenoiser
+from .perturber import InfluencePerturber
+from .reweighter import InfluenceReweighter
 from .scores import influence_scores, input_influence
 from .solvers import cg_solver, exact_solver, lissa_solver
 

@@ -64,10 +64,10 @@ feature_names_in_ : ndarray of str
 
 
 def with_shared_docs(cls: type) -> type:
-    """Insert the shared documentation of all networks in place of its marks in a class."""
+    """Replace the marks in the documentation of a class by the texts in its ``_shared_docs``."""
     if cls.__doc__:  # python -OO leaves none
         cls.__doc__ = inspect.cleandoc(cls.__doc__)
-        for mark, text in _SHARED_DOCS.items():
+        for mark, text in cls._shared_docs.items():
             cls.__doc__ = cls.__doc__.replace(mark, text)
     return cls
 
@@ -78,6 +78,8 @@ class NetEstimator(VersionedState, BaseEstimator):
     Subclasses name the parameters in the signature of ``__init__``, as scikit-learn asks, and keep
     them by ``self._keep_params(locals())``.
     """
+
+    _shared_docs = _SHARED_DOCS
 
     # the network of module="auto", from the shape of a row
     _auto_module = staticmethod(auto_module)

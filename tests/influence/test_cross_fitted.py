@@ -16,7 +16,8 @@ from skrobust import (
     influence_scores,
     input_influence,
 )
-from skrobust.influence.classifiers import influence_weights, perturb
+from skrobust.influence.perturber import perturb
+from skrobust.influence.reweighter import influence_weights
 
 
 def net(**params):

@@ -15,7 +15,7 @@ from skrobust import (
     influence_scores,
     input_influence,
 )
-from skrobust.influence.classifiers import perturb
+from skrobust.influence.perturber import perturb
 
 
 def net(**params):
@@ -111,7 +111,7 @@ def test_bad_clipping_ranges_are_refused(data, clip):
 
 def test_a_grid_warms_up_once_per_fold(data, tmp_path, monkeypatch):
     X, y, groups = data
-    import skrobust.influence.classifiers as part
+    import skrobust.influence.cross_fitted as part
 
     calls = []
     scores = part.influence_scores

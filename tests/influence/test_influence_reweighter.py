@@ -19,7 +19,7 @@ from skrobust import (
     flip_labels,
     influence_scores,
 )
-from skrobust.influence.classifiers import influence_weights
+from skrobust.influence.reweighter import influence_weights
 
 PAPER = {"cv": None, "emphasis": "harmful", "scaling": "minmax", "smoothing": None}
 
@@ -154,7 +154,7 @@ def test_final_estimator_gets_the_weights(data):
 
 def test_a_grid_warms_up_once_per_fold(data, tmp_path, monkeypatch):
     X, y, groups = data
-    import skrobust.influence.classifiers as part
+    import skrobust.influence.cross_fitted as part
 
     calls = []
     scores = part.influence_scores

@@ -28,7 +28,7 @@ from skrobust import (
     flip_labels,
     make_mr_spectra,
 )
-from skrobust.label_noise import label_noise_model, noise_rates
+from skrobust.label_noise import noise_model_steps, noise_rates
 from skrobust.label_noise.noise_rates import NoiseRates, interval
 
 
@@ -154,7 +154,7 @@ def test_scores_of_a_fold_do_not_depend_on_its_labels(noise):
         if changed:
             rows = fold[groups] == 2
             given[rows] = np.random.RandomState(3).permutation(1 - y[rows])
-        model = label_noise_model._Explanation(
+        model = noise_model_steps.Explanation(
             None,
             X,
             given,
@@ -436,10 +436,10 @@ def test_the_correlation_of_rows_is_that_of_the_variance_components():
         own = rng.normal(size=(400, 1)) * np.sqrt(share)
         L = own[unit] + rng.normal(size=(3200, 1)) * np.sqrt(1 - share) + Q[:, :1] * 5
         L = np.hstack([L, -L])
-        assert label_noise_model.intraclass_correlation(L, Q, unit) == pytest.approx(
+        assert noise_model_steps.intraclass_correlation(L, Q, unit) == pytest.approx(
             share, abs=0.05
         )
-    assert label_noise_model.intraclass_correlation(L, Q, np.arange(3200)) == 0
+    assert noise_model_steps.intraclass_correlation(L, Q, np.arange(3200)) == 0
 
 
 def test_predicted_needs_no_labels():

@@ -1,0 +1,415 @@
+"""What the classifiers by influence share: rows judged by networks that have not seen them."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import warnings
+from abc import abstractmethod
+from numbers import Integral, Real
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.utils import column_or_1d
+
+from ..base.fitted_inside import FittedInsideMixin, check_labels
+from ..base.state import fill_random_states, fit_context
+from ..neural.batches import is_memory_mapped
+from ..neural.net_classifier import NetClassifier
+from ..neural.seeding import draw_seed
+from ..neural.splits import validation_split
+from ..utils.caching import cached
+from ..utils.groups import check_groups
+from ..utils.sklearn_private import HasMethods, Interval, StrOptions, safe_indexing
+from ..utils.targets import encode_labels, is_soft_labels, weigh
+from ..utils.validation import check_trusted, warn
+from .scores import influence_scores
+
+_SHARED_DOCS = {
+    "<shared first parameters>": """\
+estimator : NetClassifier, default=None
+    The network; its ``max_epochs`` counts the warm-up too. None is ``NetClassifier()``.
+warmup_epochs : int, default=10
+    Epochs before the scores, fewer than ``estimator.max_epochs``. The paper says "several".""",
+    "<shared parameters>": """\
+solver : {"auto", "exact", "cg", "lissa"}, default="auto"
+    How the inverse Hessian is applied, see :func:`~skrobust.influence_scores`. The paper
+    approximates it by LiSSA.
+damping : float, default=0.1
+    Added to the Hessian, as a multiple of the mean of its diagonal.
+smoothing : float or None, default=3
+    Score a smoothed, less certain head, see :func:`~skrobust.influence_scores`, which finds
+    wrong labels better. None is the paper's.
+cv : int or None, default=3
+    Number of folds of the rows that judge, those that are trusted or all, without common
+    groups. For every fold a network is warmed up on the other rows and scores them by the loss
+    over the fold; scores are averaged, and all rows train at the end. Lowered to the number of
+    groups of the smallest class. None is the paper's: one part of the rows judges and never
+    trains.
+validation_fraction : float in (0, 0.5], default=0.2
+    With ``cv=None``, the share of the rows to hold out for validation unless `fit` gets
+    ``X_val``: whole groups if groups are given, stratified rows otherwise.""",
+    "<shared influence>": """\
+influence_ : ndarray of shape (n_samples,)
+    Influence of every row after the warm-up; NaN for rows held out for validation.""",
+    "<shared attributes>": """\
+validation_indices_ : ndarray of shape (n_held_out,), int
+    Rows held out for validation, which never train; empty unless ``cv=None``.
+classes_ : ndarray of shape (n_classes,)
+    Class labels.
+n_features_in_ : int
+    Size of the second axis of X.
+feature_names_in_ : ndarray of str
+    Column names, when X has them.""",
+    "<shared warnings>": """\
+Warns
+-----
+InfluenceWarning
+    If the held-out rows come from fewer than 10 groups, or the validation rows lack a class.""",
+}
+
+# with fewer validation patients, influence found mislabelled rows no better than chance
+_FEW_GROUPS = 10
+
+
+class InfluenceWarning(UserWarning):
+    """The validation rows are too few or too one-sided for meaningful influence scores."""
+
+
+class Judge(NamedTuple):
+    """A network after its warm-up, and what it says of the rows that it was trained on.
+
+    Parameters
+    ----------
+    network : NetClassifier
+        The warmed-up classifier.
+    rows : ndarray of int
+        The rows that it was trained on.
+    X_val, y_val : ndarray
+        Validation rows, which it has not seen, and their labels.
+    influence : ndarray of shape (n_rows,)
+        Influence of the rows on the loss over the validation rows.
+    """
+
+    network: NetClassifier
+    rows: NDArray
+    X_val: NDArray
+    y_val: NDArray
+    influence: NDArray
+
+
+class TrainingRows(NamedTuple):
+    """Rows to train on: in their container, and as an array; labels, groups, and trusted rows."""
+
+    X: ArrayLike
+    checked_X: NDArray
+    y: NDArray
+    groups: NDArray | None
+    trusted: NDArray | None
+
+    def take(self, rows: NDArray) -> TrainingRows:
+        """Return some of the rows."""
+        if len(rows) == len(self.y):
+            return self
+        checked = rows_of(self.checked_X, rows)
+        X = checked if self.X is self.checked_X else rows_of(self.X, rows)
+        rest = [None if values is None else values[rows] for values in self[2:]]
+        return TrainingRows(X, checked, *rest)
+
+    def go_on(
+        self, network, epochs: int, X: NDArray, valid: tuple | None, sample_weight=None
+    ) -> NetClassifier:
+        """Continue training a network, on `X` with the labels of these rows."""
+        net = network.net_
+        codes = encode_labels(self.y, network.classes_, "y")
+        target = weigh(codes, network.classes_, sample_weight, network.class_weight)
+        if valid is not None:
+            codes_val = encode_labels(valid[1], network.classes_, "y_val")
+            valid = network._rows(net, valid[0], codes_val)
+        net.run_epochs(network._rows(net, X, target), epochs, valid)
+        return network
+
+
+class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
+    """Base of the classifiers that use the influence of training rows on a validation loss.
+
+    Subclasses implement `_use`: what to do after the warm-up.
+    """
+
+    _shared_docs = _SHARED_DOCS
+
+    __metadata_request__fit = {"groups": True, "trusted": True, "X_val": True, "y_val": True}
+
+    _parameter_constraints: dict = {
+        "estimator": [HasMethods(["fit", "predict"]), None],
+        "warmup_epochs": [Interval(Integral, 1, None, closed="left")],
+        "solver": [StrOptions({"auto", "exact", "cg", "lissa"})],
+        "damping": [Interval(Real, 0, None, closed="left")],
+        "smoothing": [Interval(Real, 0, None, closed="neither"), None],
+        "cv": [Interval(Integral, 2, None, closed="left"), None],
+        "validation_fraction": [Interval(Real, 0, 0.5, closed="right")],
+        "memory": [str, HasMethods(["cache"]), None],
+        "random_state": ["random_state"],
+    }
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        trusted: ArrayLike | None = None,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+    ):
+        """Warm up, score the training rows, and train on.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Training rows.
+        y : array-like of shape (n_samples,)
+            Labels.
+        groups : array-like of shape (n_samples,), default=None
+            Group (patient) of every row; none is on both sides of a fold.
+        trusted : array-like of bool of shape (n_samples,), default=None
+            Rows that an expert has checked, for example clean images with the right label: only
+            they judge the others, and they train as they are. Needs `cv`.
+        X_val : array-like of shape (n_val, ...), default=None
+            Rows that judge and never train, as in the paper, instead of folds.
+        y_val : array-like of shape (n_val,), default=None
+            Their labels.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If the input is malformed, or the rows that judge cannot be split into folds.
+        """
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val go together, but only one of them was given.")
+        if not isinstance(self._given(), NetClassifier):
+            raise ValueError(
+                f"estimator must be a NetClassifier, got {type(self.estimator).__name__}: its "
+                "network is trained, scored and trained further. A network of your own goes in as "
+                "NetClassifier(module=YourNetwork)."
+            )
+        if self._given().n_members > 1:
+            raise ValueError(
+                f"influence is that of one network, but the estimator has n_members="
+                f"{self._given().n_members}. Set n_members=1."
+            )
+        network = fill_random_states(clone(self._given()), self.random_state)
+        network.set_params(early_stopping=False)
+        given_y, y = y, check_labels(y)
+        if y is not None and is_soft_labels(y):
+            raise ValueError(
+                f"{type(self).__name__} takes one label per row, but y has shape {np.shape(y)}."
+            )
+        checked_X, classes, codes = (
+            clone(network).set_params(class_weight=None)._check_targets(X, y, None)
+        )
+        y = classes[codes]
+        trusted = check_trusted(trusted, given_y)
+        if trusted is not None and (X_val is not None or self.cv is None):
+            raise ValueError(
+                "trusted rows judge the others in folds: set cv, and leave out X_val and y_val, "
+                "which judge instead of them."
+            )
+        if trusted is not None and trusted.all():
+            raise ValueError(
+                "every row is trusted, so that none is left to judge: fit the network itself."
+            )
+        # column names are for the fitted classifier; everything else is passed as an array
+        X = X if hasattr(X, "iloc") else checked_X
+        groups = None if groups is None else check_groups(groups, len(y), given_y)
+        epochs = network.max_epochs - self.warmup_epochs
+        self._check_before(checked_X, groups, epochs)
+        data = TrainingRows(X, checked_X, y, groups, trusted)
+        if X_val is not None:
+            held = np.empty(0, dtype=int)
+            judges = [self._judge(network, data, np.arange(len(y)), X_val, y_val)]
+        elif self.cv is None:
+            train, held = validation_split(
+                codes,
+                self.validation_fraction,
+                groups,
+                draw_seed(self.random_state),
+                remedy="give X_val and y_val",
+            )
+            if groups is not None:
+                _warn_of_few_groups(groups[held])
+            judges = [self._judge(network, data, train, rows_of(X, held), y[held])]
+        else:
+            held = np.empty(0, dtype=int)
+            folds = self._folds(codes, groups, trusted)
+            units = np.arange(len(y)) if groups is None else groups
+            if groups is not None:
+                _warn_of_few_groups(groups[np.concatenate(folds)])
+            judges = [
+                self._judge(network, data, _others(fold, units), rows_of(X, fold), y[fold])
+                for fold in folds
+            ]
+        influence = _mean_influence(len(y), judges)
+        if len(judges) == 1:
+            trained, final = judges[0].rows, judges[0].network
+        else:
+            trained = np.arange(len(y))
+            final = clone(network).set_params(max_epochs=self.warmup_epochs)
+            # the classifier at the end need not be this network
+            final = final.fit(X, y) if epochs > 0 and self._continues() else None
+        self._use(final, data, trained, judges, influence, epochs)
+        self.influence_, self.validation_indices_ = influence, held
+        return self
+
+    def _continues(self) -> bool:
+        """Tell whether the warmed-up network is trained further."""
+        return True
+
+    def _folds(self, codes, groups, trusted) -> list[NDArray]:
+        """Return the rows that judge, in folds without common groups."""
+        judging = np.arange(len(codes)) if trusted is None else np.flatnonzero(trusted)
+        of_judging = codes[judging]
+        units = judging if groups is None else groups[judging]
+        fewest = min(len(np.unique(units[of_judging == c])) for c in np.unique(of_judging))
+        n_folds = min(self.cv, max(fewest, 2))
+        if len(np.unique(units)) < 2:
+            what = "row" if groups is None else "group"
+            raise ValueError(
+                f"all {len(judging)} rows that judge are of one {what}, and cannot be split into "
+                f"folds. Trust rows of more {what}s, or give X_val and y_val."
+            )
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+        splitter = kind(n_folds, shuffle=True, random_state=draw_seed(self.random_state))
+        with warnings.catch_warnings():
+            # a class of a single row or group; the rows that judge lack it, which is said below
+            warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+            try:
+                splits = list(
+                    splitter.split(judging, of_judging, None if groups is None else units)
+                )
+            except ValueError as error:
+                raise ValueError(
+                    f"the rows that judge cannot be split into {n_folds} folds: {error}"
+                ) from error
+        return [judging[held] for _, held in splits if len(held)]
+
+    def _judge(self, network, data, rows, X_val, y_val) -> Judge:
+        """Warm up a network on some rows, and score them."""
+        y_val = column_or_1d(y_val)
+        _warn_of_missing_classes(np.unique(data.y), y_val)
+        train = data.take(rows)
+        warm, influence = cached(self.memory, _warm_up)(
+            network=network,
+            X=train.X,
+            y=train.y,
+            X_val=X_val,
+            y_val=y_val,
+            epochs=self.warmup_epochs,
+            solver_arguments=self._solver_arguments(network),
+        )
+        return Judge(warm, rows, warm._check_X(X_val, reset=False), y_val, influence)
+
+    def _check_before(self, X: NDArray, groups: NDArray | None, epochs: int) -> None:
+        """Raise errors that would otherwise occur only after the warm-up."""
+        if epochs < 1:
+            raise ValueError(
+                f"warmup_epochs={self.warmup_epochs} leaves no epoch to go on with: the estimator "
+                f"has max_epochs={self._given().max_epochs}. Lower the one or raise the other."
+            )
+
+    @abstractmethod
+    def _use(self, final, data, trained, judges, influence, epochs) -> None:
+        """Continue for some epochs after the warm-up, and set the fitted attributes."""
+
+    def _given(self) -> NetClassifier:
+        return NetClassifier() if self.estimator is None else self.estimator
+
+    def _inside(self):
+        fitted = getattr(self, "estimator_", None)
+        return self._given() if fitted is None else fitted
+
+    def _solver_arguments(self, network: NetClassifier) -> dict[str, Any]:
+        arguments = {
+            "solver": self.solver,
+            "damping": self.damping,
+            "smoothing": self.smoothing,
+        }
+        if self.solver == "lissa":
+            arguments["solver_params"] = {"random_state": network.random_state}
+        return arguments
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = tags.input_tags.allow_nan = False
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+def rows_of(X: ArrayLike, rows: NDArray, dtype: Any = None) -> ArrayLike:
+    """Return some rows; those of a memory-mapped X go into a temporary file, not into memory."""
+    if not is_memory_mapped(X if isinstance(X, np.ndarray) else None):
+        chosen = safe_indexing(X, rows)
+        return chosen if dtype is None else chosen.astype(dtype)
+    with tempfile.TemporaryFile() as file:
+        shape = (len(rows), *X.shape[1:])
+        copy = np.memmap(file, X.dtype if dtype is None else dtype, "w+", shape=shape)
+    size = max(1, 2**20 // math.prod(X.shape[1:]))
+    for start in range(0, len(rows), size):
+        copy[start : start + size] = X[rows[start : start + size]]
+    return copy
+
+
+def _others(rows: NDArray, units: NDArray) -> NDArray:
+    """Return the rows of other units; those of the same that are not trusted are no others."""
+    return np.flatnonzero(~np.isin(units, units[rows]))
+
+
+def _mean_influence(n_samples: int, judges: list[Judge]) -> NDArray:
+    """Return the mean influence of every row over the judges that were trained on it, or NaN."""
+    total, times = np.zeros(n_samples), np.zeros(n_samples)
+    for judge in judges:
+        total[judge.rows] += judge.influence
+        times[judge.rows] += 1
+    return np.divide(total, times, out=np.full(n_samples, np.nan), where=times > 0)
+
+
+def valid_rows(judges: list[Judge]) -> tuple | None:
+    """Return the rows whose loss is followed while the network trains on, if none trains."""
+    return (judges[0].X_val, judges[0].y_val) if len(judges) == 1 else None
+
+
+def _warm_up(network, X, y, X_val, y_val, epochs, solver_arguments):
+    """Return a classifier after its first epochs, and the influence of its training rows."""
+    warm = clone(network).set_params(max_epochs=epochs).fit(X, y, X_val=X_val, y_val=y_val)
+    checked = warm._check_X(X, reset=False), y, warm._check_X(X_val, reset=False), y_val
+    return warm, influence_scores(warm, *checked, **solver_arguments)
+
+
+def _warn_of_few_groups(groups: NDArray) -> None:
+    n_groups = len(np.unique(groups))
+    if n_groups < _FEW_GROUPS:
+        warn(
+            f"the validation rows are of {n_groups} groups. Below {_FEW_GROUPS} their loss says "
+            "more about these patients than about the classes: raise validation_fraction, or give "
+            "X_val and y_val of more patients.",
+            InfluenceWarning,
+        )
+
+
+def _warn_of_missing_classes(classes: NDArray, y_val: NDArray) -> None:
+    missing = np.setdiff1d(classes, y_val)
+    if len(missing):
+        warn(
+            f"the validation rows lack {missing.tolist()}: rows of these classes can only look "
+            "harmful. Give validation rows of every class.",
+            InfluenceWarning,
+        )

@@ -1,0 +1,390 @@
+"""The steps of the noise model: honest scores of several kinds, and the posteriors they give."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import logsumexp, softmax
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.utils.parallel import Parallel, delayed
+
+from ..utils.scores import class_scores
+from .distillers import CHECKED_COUNTS
+from .inner_fit import fit_soft, take_rows
+from .judge_features import numeric_features
+from .noise_rates import NoiseRates
+
+_TINY = 1e-9
+
+
+class Kind(NamedTuple):
+    """One way to explain the labels: its fitted parameters, and the posterior of its units."""
+
+    name: str
+    rates: NoiseRates
+    posterior: NDArray
+    predicted: NDArray
+    unit: NDArray
+    of_units: bool
+    weight: float = 0.0
+
+
+def explain(
+    estimator, X, y, unit, weight, folds, impurity, clean, trusted, prior, n_jobs
+) -> dict[str, Any]:
+    """Return kinds, probabilities of rows, rows that could be judged, and the judges' AUC."""
+    model = Explanation(
+        estimator, X, y, unit, weight, folds, impurity, clean, trusted, prior, n_jobs
+    )
+    return model.run()
+
+
+class Explanation:
+    """The steps of the noise model over one training set."""
+
+    def __init__(
+        self, estimator, X, y, unit, weight, folds, impurity, clean, trusted, prior, n_jobs
+    ):
+        self.classes, self.codes = np.unique(y, return_inverse=True)
+        self.K, self.n, self.G = len(self.classes), len(y), unit.max() + 1
+        self.unit, self.weight, self.folds = unit, weight, folds
+        self.impurity, self.clean, self.prior, self.n_jobs = impurity, clean, prior, n_jobs
+        self.given = np.eye(self.K)[self.codes]
+        self.trusted = trusted
+        labels = np.zeros((self.G, self.K))
+        np.add.at(labels, unit, self.given * weight[:, None])
+        self.size = labels.sum(1)
+        # labels that may be wrong, and the class of units that trusted rows tell
+        doubted = self.given * (weight * ~trusted)[:, None]
+        self.counts, seen = np.zeros((self.G, self.K)), np.zeros((self.G, self.K), int)
+        np.add.at(self.counts, unit, doubted)
+        np.add.at(seen, unit, (self.given * trusted[:, None]).astype(int))
+        self.known = np.where((seen > 0).sum(1) == 1, seen.argmax(1), -1)
+        self.row_known = np.where(trusted, self.codes, -1)
+        self.single = self.n == self.G
+        features = numeric_features(X, needed=estimator is None)
+        self.means = None
+        if features is not None and not self.single:
+            self.means = np.zeros((self.G, features.shape[1]))
+            np.add.at(self.means, unit, features * weight[:, None])
+            self.means /= np.maximum(self.size, _TINY)[:, None]
+        self.X = features if estimator is None else X
+        self.estimator = _logistic(0.03) if estimator is None else estimator
+        self.mixed = (labels.max(1) < self.size * (1 - 1e-9)).any()
+        self.label_of_unit = labels.argmax(1)
+        self.start: dict[bytes, NDArray] = {}
+
+    def run(self) -> dict[str, Any]:
+        """Return all results of the noise model."""
+        kinds = self.kinds() if (self.judged_rows() & ~self.trusted).any() else []
+        if not kinds:
+            nothing = {"judged": np.zeros(self.n, bool), "auc": np.nan, "auc_error": np.nan}
+            return {"kinds": [], "probabilities": self.given, **nothing}
+        weights = softmax([kind.rates.log_evidence_ for kind in kinds])
+        kinds = [kind._replace(weight=float(w)) for kind, w in zip(kinds, weights, strict=True)]
+        P = sum(kind.weight * kind.posterior[kind.unit] for kind in kinds)
+        if self.impurity.any():
+            P = self.with_impurity(P)
+        P = P.clip(0)
+        P /= P.sum(1, keepdims=True)  # rounding
+        fixed = self.clean[self.codes] | self.trusted
+        P[fixed] = self.given[fixed]
+        auc, error = self.auc(kinds)
+        return {
+            "kinds": [k._replace(posterior=None, predicted=None, unit=None) for k in kinds],
+            "probabilities": P,
+            "judged": self.judged_rows(),
+            "auc": auc,
+            "auc_error": error,
+        }
+
+    def kinds(self) -> list[Kind]:
+        """Return every way to explain the labels."""
+        S_rows = self.score_rows()
+        self.row_scores = S_rows
+        start = self.majority(np.ones(self.G, bool))
+        correlation = intraclass_correlation(S_rows, start[self.unit], self.unit)
+        kinds = [self.kind("rows", self.pool(S_rows, correlation))]
+        if self.means is not None:
+            for C in (0.01, 0.1):
+                kinds.append(self.kind(f"means, C={C}", self.score_means(C)))
+        twice = self.score_rows_twice()
+        if twice is not None:
+            correlation = intraclass_correlation(twice, start[self.unit], self.unit)
+            kinds.append(self.kind("rows, twice", self.pool(twice, correlation)))
+        if self.mixed:
+            own = self.score_rows(of_units=False)
+            kinds.append(self.kind("no patients", own, of_units=False))
+        return kinds
+
+    def kind(self, name, S, of_units=True) -> Kind:
+        """Fit the noise rates to scores of units."""
+        counts, known = self.counts, self.known
+        if not of_units:
+            counts = self.given * (self.weight * ~self.trusted)[:, None]
+            known = self.row_known
+        judged = self.judged_units() if of_units else self.judged_rows()
+        rates = NoiseRates(self.K, rows=of_units, prior=self.prior, clean=self.clean)
+        rates.fit(S[judged], counts[judged], known[judged])
+        unit = self.unit if of_units else np.arange(self.n)
+        return Kind(
+            name,
+            rates,
+            rates.posterior(S, counts, known),
+            rates.predicted(S),
+            unit,
+            of_units and not self.single,
+        )
+
+    def majority(self, units) -> NDArray:
+        """Return P(z) of every unit from its labels alone; the rate is that of the given units."""
+        key = units.tobytes()
+        if key not in self.start:
+            rates = NoiseRates(self.K, patients=False, prior=self.prior)
+            zeros = np.zeros((self.G, self.K))
+            rates.fit(zeros[units], self.counts[units], self.known[units])
+            self.start[key] = rates.posterior(zeros, self.counts, self.known)
+        return self.start[key]
+
+    def shares(self, posterior, rows) -> NDArray:
+        """Return the soft labels of rows to train on: their unit's, or what is known of them."""
+        trusted = self.trusted[rows, None]
+        return np.where(trusted, self.given[rows], posterior[self.unit[rows]])
+
+    def pool(self, L, correlation) -> NDArray:
+        """Return scores of units: sums over rows, which are correlated."""
+        S = np.zeros((self.G, self.K))
+        np.add.at(S, self.unit, L * self.weight[:, None])
+        return S / (1 + np.maximum(self.size - 1, 0) * correlation)[:, None]
+
+    def in_parallel(self, tasks) -> list[NDArray]:
+        """Return log ratios for (rows to train on, their shares, rows to score)."""
+        return Parallel(n_jobs=self.n_jobs)(
+            delayed(_log_ratios)(
+                self.estimator,
+                take_rows(self.X, train),
+                shares,
+                self.weight[train],
+                self.unit[train],
+                take_rows(self.X, test),
+                self.classes,
+            )
+            for train, shares, test in tasks
+        )
+
+    def score_rows(self, of_units=True) -> NDArray:
+        """Kind (a), or (d) if every row is a unit: fits that have not seen the unit."""
+        L, times, tasks, tests = np.zeros((self.n, self.K)), np.zeros(self.n), [], []
+        for fold in self.folds:
+            f = fold[self.unit]
+            for h in np.unique(fold):
+                train, test = np.flatnonzero(f != h), np.flatnonzero(f == h)
+                if of_units:
+                    shares = self.shares(self.majority(fold != h), train)
+                else:
+                    shares = self.given[train]
+                tasks.append((train, shares, test))
+                tests.append(test)
+        for test, scores in zip(tests, self.in_parallel(tasks), strict=True):
+            if scores is not None:
+                L[test] += scores
+                times[test] += 1
+        return L / np.maximum(times, 1)[:, None]
+
+    def score_means(self, C) -> NDArray:
+        """Kind (b): fits on the means of units, weighted by their numbers of rows."""
+        S, times = np.zeros((self.G, self.K)), np.zeros(self.G)
+        for fold in self.folds:
+            for h in np.unique(fold):
+                train, test = np.flatnonzero(fold != h), np.flatnonzero(fold == h)
+                scores = _log_ratios(
+                    _logistic(C),
+                    self.means[train],
+                    self.majority(fold != h)[train],
+                    self.size[train],
+                    train,
+                    self.means[test],
+                    self.classes,
+                )
+                if scores is not None:
+                    S[test] += scores
+                    times[test] += 1
+        return S / np.maximum(times, 1)[:, None]
+
+    def score_rows_twice(self) -> NDArray | None:
+        """Kind (c): fits on posteriors that do not depend on the unit in any way.
+
+        For a fold h to score, every other fold j gets posteriors from a fit without h and j; one
+        fit serves the pair both ways. Rates and correlation for these posteriors are those of
+        the units outside h.
+        """
+        L, times = np.zeros((self.n, self.K)), np.zeros(self.n)
+        for fold in self.folds:
+            f, numbers = fold[self.unit], np.unique(fold)
+            if len(numbers) < 3:
+                return None
+            pairs = list(combinations(numbers, 2))
+            tasks = []
+            for a, b in pairs:
+                train = np.flatnonzero((f != a) & (f != b))
+                shares = self.shares(self.majority((fold != a) & (fold != b)), train)
+                tasks.append((train, shares, np.flatnonzero((f == a) | (f == b))))
+            scores = dict(zip(pairs, self.in_parallel(tasks), strict=True))
+            tests = [t[2] for t in tasks]
+            tests = dict(zip(pairs, tests, strict=True))
+            tasks = []
+            for h in numbers:
+                inner = np.zeros((self.n, self.K))
+                for j in numbers[numbers != h]:
+                    pair = (min(h, j), max(h, j))
+                    if scores[pair] is not None:
+                        of_j = f[tests[pair]] == j
+                        inner[tests[pair][of_j]] = scores[pair][of_j]
+                train, known = np.flatnonzero(f != h), fold != h
+                start = self.majority(known)[self.unit]
+                correlation = intraclass_correlation(
+                    inner[train], start[train], np.unique(self.unit[train], return_inverse=True)[1]
+                )
+                S = self.pool(inner, correlation)
+                rates = NoiseRates(self.K, prior=self.prior, n_grid=5, clean=self.clean)
+                rates.fit(S[known], self.counts[known], self.known[known])
+                shares = self.shares(rates.posterior(S, self.counts, self.known), train)
+                tasks.append((train, shares, np.flatnonzero(f == h)))
+            for (_, _, test), result in zip(tasks, self.in_parallel(tasks), strict=True):
+                if result is not None:
+                    L[test] += result
+                    times[test] += 1
+        return L / np.maximum(times, 1)[:, None]
+
+    def judged_units(self) -> NDArray:
+        """Return the units whose class some unit of another fold has, in some repeat."""
+        judged = np.zeros(self.G, bool)
+        for fold in self.folds:
+            for h in np.unique(fold):
+                others = np.bincount(self.label_of_unit[fold != h], minlength=self.K) > 0
+                if others.sum() > 1:
+                    judged |= (fold == h) & others[self.label_of_unit]
+        return judged
+
+    def judged_rows(self) -> NDArray:
+        """Return the rows whose class, and that of their unit, occurs in another fold."""
+        judged = np.zeros(self.n, bool)
+        for fold in self.folds:
+            f = fold[self.unit]
+            for h in np.unique(fold):
+                others = np.bincount(self.codes[f != h], minlength=self.K) > 0
+                if others.sum() > 1:
+                    judged |= (f == h) & others[self.codes]
+        return judged & self.judged_units()[self.unit]
+
+    def auc(self, kinds) -> tuple[float, float]:
+        """Return how well the judges predict given labels of unseen units, and its error by chance.
+
+        Units are those of the kinds that carry most of the weight. With more than two classes it is
+        the mean of one class against the rest.
+        """
+        by_row = sum(k.weight for k in kinds if not k.of_units) > 0.5
+        predicted = np.zeros((self.n, self.K))
+        for kind in kinds:
+            predicted += kind.weight * kind.predicted[kind.unit]
+        if by_row:
+            known, labels, checked = self.judged_rows(), self.codes, self.trusted
+        else:
+            known, labels, checked = self.judged_units(), self.label_of_unit, self.known >= 0
+            mean = np.zeros((self.G, self.K))
+            np.add.at(mean, self.unit, predicted)
+            predicted = mean / np.bincount(self.unit)[:, None]
+        values, errors = [], []
+        for k in range(self.K) if self.K > 2 else [1]:
+            own = labels[known] == k
+            n_own, n_rest = own.sum(), (~own).sum()
+            if n_own and n_rest:
+                weight = np.where(checked[known], CHECKED_COUNTS, 1.0)
+                values.append(roc_auc_score(own, predicted[known, k], sample_weight=weight))
+                errors.append((n_own + n_rest + 1) / (12 * n_own * n_rest))
+        if not values:
+            return np.nan, np.nan
+        return float(np.mean(values)), float(np.sqrt(np.mean(errors) / max(len(errors) - 1, 1)))
+
+    def with_impurity(self, P) -> NDArray:
+        """Return probabilities with the known share of rows removed from their impure class.
+
+        Judges see rows labelled k, of density (1 - r) f_k + r f_j, and rows of pure classes j, of
+        density f_j. With l their ratio, a row labelled k shows j with probability r / l. The scale
+        of log l is calibrated on the given labels, its offset so that the mean over the rows
+        labelled k is the known share r.
+        """
+        judged = self.judged_rows()
+        calibrated = NoiseRates(self.K, patients=False, rows=False)
+        calibrated.fit(self.row_scores[judged], self.given[judged])
+        L = calibrated.parts_[0].scale * self.row_scores
+        frequency = np.where(self.impurity == 0, (self.given * self.weight[:, None]).sum(0), 0)
+        others = L + np.log(np.maximum(frequency / frequency.sum(), _TINY))
+        others[:, self.impurity > 0] = -np.inf
+        shown = softmax(others, axis=1)
+        log_others = logsumexp(others, axis=1)
+        result = P.copy()
+        for k in np.flatnonzero(self.impurity):
+            rows = judged & (self.codes == k) & ~self.trusted
+            share, doubt = self.impurity[k], log_others - L[:, k]
+
+            def excess(offset, rows=rows, share=share, doubt=doubt):
+                shares = np.exp(np.minimum(0, offset + doubt[rows]))
+                return np.average(shares, weights=self.weight[rows] + _TINY) - share
+
+            if not rows.any():
+                continue
+            offset = brentq(excess, -doubt[rows].max() - 50, -doubt[rows].min())
+            moved = P[:, k] * np.exp(np.minimum(0, offset + doubt))
+            result[:, k] -= moved
+            result += moved[:, None] * shown
+        return result
+
+
+def _logistic(C) -> LogisticRegression:
+    """Return a judge for the converted columns."""
+    return LogisticRegression(C=C, max_iter=1000)
+
+
+def _log_ratios(estimator, X, shares, weight, groups, X_new, classes) -> NDArray | None:
+    """Return log p(class | x) - log prior of rows that the fit has not seen, centred over classes.
+
+    None if the training rows are all of one class; 0 before centring, "as on average", for a class
+    without training rows.
+    """
+    total = (shares * weight[:, None]).sum(0)
+    present = total > 1e-3 * total.sum() / len(total)
+    if present.sum() < 2:
+        return None
+    fitted = fit_soft(clone(estimator), X, shares, classes, sample_weight=weight, groups=groups)
+    probabilities = class_scores(fitted, X_new, classes)
+    prior = total / total.sum()
+    ratios = np.zeros(probabilities.shape)
+    known = np.isin(classes, fitted.classes_) & present
+    ratios[:, known] = np.log(probabilities[:, known].clip(1e-6)) - np.log(prior[known])
+    return ratios - ratios.mean(1, keepdims=True)
+
+
+def intraclass_correlation(L: NDArray, Q: NDArray, unit: NDArray) -> float:
+    """Return the share of the variance of scores, within classes, that lies between units.
+
+    One-way analysis of variance of the scores' residuals from their class means.
+    """
+    n = np.bincount(unit).astype(float)
+    if (n > 1).sum() < 2:
+        return 0.0
+    G, shares = len(n), []
+    residual = L - Q @ ((Q.T @ L) / (Q.sum(0)[:, None] + _TINY))
+    for r in residual.T:
+        mean = np.bincount(unit, r) / n
+        between = (n * (mean - r.mean()) ** 2).sum() / max(G - 1, 1)
+        within = ((r - mean[unit]) ** 2).sum() / max(len(r) - G, 1)
+        size = (len(r) - (n**2).sum() / len(r)) / max(G - 1, 1)
+        shares.append(max(0.0, (between - within) / (between + (size - 1) * within + _TINY)))
+    return float(np.mean(shares))
