@@ -154,7 +154,13 @@ def score(model: BaseEstimator, fold: Fold, rare: NDArray | None = None) -> dict
     rare : ndarray, default=None
         The rare classes.
     """
-    scores, labels = class_scores(model, fold.X_test), model.classes_
+    return score_probabilities(class_scores(model, fold.X_test), model.classes_, fold, rare)
+
+
+def score_probabilities(
+    scores: NDArray, labels: NDArray, fold: Fold, rare: NDArray | None = None
+) -> dict[str, float]:
+    """Return the scores of the test rows from probabilities, one column per class."""
     each_row = np.arange(len(scores))
     of_patient = fold.y_test if fold.patient_test is None else fold.patient_test
     predicted = labels[scores.argmax(1)]
@@ -171,7 +177,7 @@ def score(model: BaseEstimator, fold: Fold, rare: NDArray | None = None) -> dict
             "auc_patients": group_roc_auc_score(of_patient, scores, **patients),
             "accuracy_patients": group_accuracy_score(of_patient, scores, **patients),
         }
-    if hasattr(model, "predict_proba"):
+    if (scores >= 0).all():  # probabilities
         result |= binary_scores(fold, scores, labels, of_patient if one_label else None)
     if rare is not None:
         result["rare_recall"] = class_recall_score(fold.y_test, predicted, classes=rare)

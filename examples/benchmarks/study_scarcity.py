@@ -1,69 +1,144 @@
-"""Part of the study: few training images, the problem of the factor mixing paper.
+"""Part of the study: few training rows, the problem of the factor mixing paper.
 
-Sets: crops around brain tumours (``factor_mixing.py``, three classes) and generated liver lesions
-(``make_lesion_rois``, four classes), both at 32 by 32 pixels; 100 images train. The methods are
-those of ``factor_mixing.py`` with a narrower network and 40 epochs; weight decay is tuned for all.
-"affine" is the augmentation that anyone would try first.
+Sets: crops around brain tumours (three classes) and brain tumour slices (glioma against
+meningioma) at 32 by 32 pixels, days of wrist activity (depression, signals of 288 points), and
+generated liver lesions (``make_lesion_rois``, four classes); 100 or 400 rows train, for 40 and 20
+epochs. A fold is one draw of patients.
+
+All networks are the same small ones with the same number of steps; their weight decay is tuned, on
+inner folds, for the plain network. Images are changed by ``augment="affine"``, signals by
+``augment="spectrum"``. Every recipe trains five networks with different seeds. *plain*, *augment*
+and *augment, mixup* are the mean scores of the five, each alone; "5 networks" are the scores of the
+mean of their probabilities, ``NetClassifier(n_members=5)``. New rows by factor mixing, as many as
+there are, are added to 100 crops, at half the epochs; mixup too is run with 100 rows only.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
-from factor_mixing import arms as all_arms
-from factor_mixing import load as load_crops
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.model_selection import StratifiedGroupKFold
-from study_cases import Case, Fold, draw_rows, fit_tuned, score
+from skorch.callbacks import LRScheduler
+from study_cases import PLAIN, Case, Fold, draw_rows, fit_tuned, score_probabilities
 
-from skrobust import ResamplingClassifier, make_lesion_rois, roc_auc_scorer
+from skrobust import FactorMixSampler, NetClassifier, make_lesion_rois, roc_auc_scorer
 
-N_FOLDS, MOST_TEST, N_TRAIN, EPOCHS = 3, (200, 5), 100, 40
-FACTOR_EPOCHS = 30_000 // N_TRAIN
+MOST_TEST, N_MEMBERS = (200, 5), 5
+EPOCHS = {100: 40, 400: 20}
+FACTOR_EPOCHS = 150  # the factors come apart after some 1,000 steps
+AUGMENT, MIXUP, FACTORS = "augment", "augment, mixup", "augment, FactorMix"
+RECIPES = {PLAIN: {}, AUGMENT: {}, MIXUP: {"mixup": "manifold"}, FACTORS: {}}
 
 
 def load(name: str, args: argparse.Namespace, seed: int) -> tuple[NDArray, NDArray, NDArray]:
-    """Return flat images, labels and patients."""
-    if name == "crops":
-        return load_crops(args.data)[:3]
-    images, y, groups = make_lesion_rois(
-        500, spread=0.5, noise=0.3, random_state=seed, return_X_y_groups=True
+    """Return rows as networks read them, labels and patients."""
+    if name == "lesions":
+        images, y, groups = make_lesion_rois(
+            800, spread=0.5, noise=0.3, random_state=seed, return_X_y_groups=True
+        )
+        return images.reshape(-1, 1, 32, 32).astype(np.float32), y, groups
+    file = {
+        "crops": "cheng_brain_tumour_roi64.npz",
+        "slices": "cheng_brain_tumour_64.npz",
+        "activity": "actigraphy_depression.npz",
+    }[name]
+    with np.load(args.data / file, allow_pickle=False) as data:
+        X, y, groups = data["X"], data["y"], data["groups"]
+    if name == "activity":
+        return X.astype(np.float32), y, groups
+    X = X.reshape(-1, 1, 32, 2, 32, 2).mean((3, 5)).astype(np.float32) / 255
+    chosen = y < 2 if name == "slices" else slice(None)  # glioma and meningioma
+    return X[chosen], y[chosen], groups[chosen]
+
+
+def net(name: str, epochs: int, seed: int, **params) -> NetClassifier:
+    """Return the network of all recipes."""
+    return NetClassifier(
+        module__width=8,
+        max_epochs=epochs,
+        lr=0.003,
+        callbacks=[LRScheduler("CosineAnnealingLR", T_max=epochs)],
+        random_state=seed,
+        **params,
     )
-    return images.reshape(len(images), -1), y, groups
 
 
-def arms(seed: int, memory: str) -> dict[str, tuple[BaseEstimator, dict]]:
-    """Return the models that are compared, each with its grid."""
-    decay, values = "optimizer__weight_decay", [0, 1e-3]
-    compared = {}
-    for arm, model in all_arms(EPOCHS, FACTOR_EPOCHS, seed, memory).items():
-        nested = isinstance(model, ResamplingClassifier)
-        model.set_params(**{"estimator__module__width" if nested else "module__width": 8})
-        if arm == "SMOTE":  # inner folds have as few as four rows of a class
-            model.set_params(sampler__k_neighbors=3)
-        compared[arm] = (model, {f"estimator__{decay}" if nested else decay: values})
-    return compared
+class Fits:
+    """The probabilities of the networks of every recipe on the test rows, computed when asked for.
 
+    Parameters
+    ----------
+    name : str
+        The set.
+    fold : Fold
+        The rows.
+    seed : int
+        Seed of the networks.
+    memory : str
+        Folder where the factors are kept.
+    """
 
-def run(model: BaseEstimator, grid: dict, fold: Fold, seed: int) -> dict[str, float]:
-    """Fit and score one arm."""
-    return score(fit_tuned(model, grid, fold, 2, roc_auc_scorer, seed), fold)
+    def __init__(self, name: str, fold: Fold, seed: int, memory: str):
+        self.name, self.fold, self.seed, self.memory = name, fold, seed, memory
+        self.members = cache(self._members)
+        self.decay = cache(self._decay)
+
+    def _decay(self) -> float:
+        """Return the weight decay that is best for the plain network."""
+        model = net(self.name, EPOCHS[len(self.fold.X)], self.seed)
+        grid = {"optimizer__weight_decay": [0.0, 1e-3]}
+        fitted = fit_tuned(model, grid, self.fold, 2, roc_auc_scorer, self.seed)
+        return fitted.best_params_["optimizer__weight_decay"]
+
+    def _members(self, recipe: str) -> list[NDArray]:
+        """Return the probabilities of every network of a recipe."""
+        X, y, epochs = self.fold.X, self.fold.y, EPOCHS[len(self.fold.X)]
+        params = {"optimizer__weight_decay": self.decay(), **RECIPES[recipe]}
+        if recipe != PLAIN:
+            params["augment"] = "spectrum" if self.name == "activity" else "affine"
+        if recipe == FACTORS:
+            sampler = FactorMixSampler(
+                max_epochs=FACTOR_EPOCHS, memory=self.memory, random_state=self.seed
+            )
+            X, y = sampler.fit_resample(X, y, groups=self.fold.groups)
+            epochs //= 2
+        model = net(self.name, epochs, self.seed, n_members=N_MEMBERS, **params).fit(X, y)
+        self.labels = model.classes_
+        return [member.predict_proba(self.fold.X_test) for member in model.members_]
+
+    def alone(self, recipe: str) -> dict[str, float]:
+        """Return the mean scores of the single networks."""
+        members = self.members(recipe)
+        each = [score_probabilities(proba, self.labels, self.fold) for proba in members]
+        return {name: np.mean([scores[name] for scores in each]) for name in each[0]}
+
+    def together(self, recipe: str) -> dict[str, float]:
+        """Return the scores of the mean of the networks."""
+        proba = np.mean(self.members(recipe), axis=0)
+        return score_probabilities(proba, self.labels, self.fold)
 
 
 def cases(args: argparse.Namespace, seed: int, memory: str) -> Iterator[Case]:
     """Yield the cases of a seed."""
-    for name in [*(["crops"] if args.data else []), "lesions"]:
+    for name in [*(["crops", "slices", "activity"] if args.data else []), "lesions"]:
         X, y, groups = load(name, args, seed)
-        outer = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=seed)
-        for number, (train, test) in enumerate(outer.split(X, y, groups)):
-            train = np.random.RandomState(seed).permutation(train)[:N_TRAIN]
-            test = draw_rows(test, y, groups, MOST_TEST, seed)
-            fold = Fold(X[train], y[train], groups[train], X[test], y[test], groups[test])
-            for arm, (model, grid) in arms(seed, memory).items():
-                yield Case(
-                    name, "100 images", "net", number, arm, partial(run, model, grid, fold, seed)
-                )
+        outer = StratifiedGroupKFold(3, shuffle=True, random_state=seed)
+        train, test = next(outer.split(np.zeros(len(y)), y, groups))
+        train = np.random.RandomState(seed).permutation(train)
+        test = draw_rows(test, y, groups, MOST_TEST, seed)
+        for n_train in EPOCHS:
+            rows = train[:n_train]
+            fold = Fold(X[rows], y[rows], groups[rows], X[test], y[test], groups[test])
+            fits = Fits(name, fold, seed, memory)
+            recipes = [PLAIN, AUGMENT]
+            if n_train == 100:
+                recipes += [MIXUP, FACTORS] if name == "crops" else [MIXUP]
+            for recipe in recipes:
+                together = "5 networks" if recipe == PLAIN else f"{recipe}, 5 networks"
+                for arm, run in ((recipe, fits.alone), (together, fits.together)):
+                    place = name, f"{n_train} rows", "net", 0, arm
+                    yield Case(*place, partial(run, recipe))
