@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -182,3 +183,39 @@ def score_probabilities(
     if rare is not None:
         result["rare_recall"] = class_recall_score(fold.y_test, predicted, classes=rare)
     return result
+
+
+class Ensembles:
+    """Scores of several networks of a recipe, alone and together, trained when asked for.
+
+    Parameters
+    ----------
+    fold : Fold
+        The rows.
+    learn : callable
+        From the name of a recipe to the classes and the probabilities of the test rows by each
+        network.
+    rare : ndarray, default=None
+        The rare classes.
+    """
+
+    def __init__(
+        self,
+        fold: Fold,
+        learn: Callable[[str], tuple[NDArray, list[NDArray]]],
+        rare: NDArray | None = None,
+    ):
+        self.fold, self.learn, self.rare = fold, cache(learn), rare
+
+    def alone(self, recipe: str) -> dict[str, float]:
+        """Return the mean scores of the single networks."""
+        labels, members = self.learn(recipe)
+        each = [score_probabilities(proba, labels, self.fold, self.rare) for proba in members]
+        return {name: np.mean([scores[name] for scores in each]) for name in each[0]}
+
+    def together(self, *recipes: str) -> dict[str, float]:
+        """Return the scores of the mean of the networks; of several recipes as many in all."""
+        labels, members = self.learn(recipes[0])
+        own = len(members) // len(recipes)
+        chosen = [proba for recipe in recipes for proba in self.learn(recipe)[1][:own]]
+        return score_probabilities(np.mean(chosen, axis=0), labels, self.fold, self.rare)

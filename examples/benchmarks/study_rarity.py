@@ -1,10 +1,18 @@
 """Part of the study: classes with a handful of rows, the problem of the triplet paper.
 
-The sets *digits* and *cheng* (tumour crops, here at 16 by 16 pixels) of ``rare_classes.py``: 80
-down to 3 rows a class, and 30, 10 and 3 patients a class. A fold is a separate draw of classes
-and rows. The methods are from that file too, with a narrower network and 30 epochs; their weight
-decay is tuned by the macro recall, except for the paper's embedding, which has none. Classes are
-predicted from embeddings by the nearest centroid and, as in the paper, by 7 nearest neighbours.
+Sets: *digits* and *cheng* (tumour crops, here at 16 by 16 pixels) of ``rare_classes.py``, 80 down
+to 3 rows a class, and 30, 10 and 3 patients a class; *patches*, volumes of 12 x 12 x 12 voxels of
+brains with tumours, 100 rows without and 12 with tumour, of 4 patients; and *lesions*, generated
+images of 16 by 16 pixels, 80, 40, 10 and 5 rows a class. Every seed is a draw of classes, patients
+and rows.
+
+All networks are the same small ones, for 30 epochs, and every method is the mean of four networks
+with different seeds. *remedies*, the baseline, is cross entropy with the best of four settings on
+inner folds: adjusted logits (the balanced softmax) or balanced batches, with and without affine
+changes. For the embeddings the inner folds choose whether rows are changed. Classes are predicted
+from embeddings by the nearest centroid, or by a linear discriminant analysis with shrinkage and
+equal priors. *joint* adds a cross entropy to the triplet loss. *remedies and joint* is the mean of
+two networks of each. The paper's embedding, with 7 nearest neighbours, is a single network.
 """
 
 from __future__ import annotations
@@ -12,101 +20,135 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
-from imblearn.over_sampling import SMOTE, RandomOverSampler
-from imblearn.pipeline import make_pipeline as make_sampling_pipeline
 from numpy.typing import NDArray
-from rare_classes import DEFAULT, NATURAL, STRONG, load
-from rare_classes import arms as all_arms
-from sklearn.base import BaseEstimator, clone
+from rare_classes import arms as known_arms
+from rare_classes import load as load_known
+from sklearn.base import BaseEstimator
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import LRScheduler
-from study_cases import PLAIN, Case, Fold, fit_tuned, score
+from study_cases import PLAIN, Case, Ensembles, Fold, draw_rows, fit_tuned, score
 
-from skrobust import macro_recall_scorer
+from skrobust import NetClassifier, TripletEmbedder, macro_recall_scorer, make_lesion_rois
 
-N_FOLDS, EPOCHS = 2, 30
-DECAY = [0, 1e-3]
+EPOCHS, N_MEMBERS = 30, 4
+# test patients, and rows of each
+MOST_TEST = {"digits": (400, 1), "cheng": (100, 5), "patches": (7, 20), "lesions": (200, 2)}
+REMEDIES, JOINT = "remedies", "joint, LDA"
+AUGMENT = {"augment": [None, "affine"]}
+# of adjusted logits and balanced batches, both would count twice
+CHOICES = [
+    {**AUGMENT, "logit_adjustment": [1.0]},
+    {**AUGMENT, "logit_adjustment": [None], "balanced_batches": [True]},
+]
 
 
-def at_least_six(y: NDArray) -> dict[int, int]:
-    """Return numbers of rows that SMOTE can work with: more than its five neighbours."""
-    codes, counts = np.unique(y, return_counts=True)
-    return dict(zip(codes, np.maximum(counts, 6), strict=True))
+def load(name: str, args: argparse.Namespace, seed: int) -> tuple[Fold, NDArray]:
+    """Return the rows of a set, as networks read them, and its rare classes."""
+    if name in ("digits", "cheng"):
+        data = load_known(name, seed, args.data)
+        X, X_test = data.X, data.X_test
+        if name == "cheng":
+            X, X_test = (A.reshape(-1, 1, 16, 2, 16, 2).mean((3, 5)) for A in (X, X_test))
+        groups, groups_test = data.groups, data.groups_test
+        if groups is None:
+            groups, groups_test = np.arange(len(X)), np.arange(len(X_test))
+        test = draw_rows(np.arange(len(X_test)), data.y_test, groups_test, MOST_TEST[name], seed)
+        parts = X_test[test], data.y_test[test], groups_test[test]
+        return Fold(X, data.y, groups, *parts), data.rare
+    rng = np.random.RandomState(seed)
+    if name == "lesions":
+        images, y, groups = make_lesion_rois(
+            800, spread=0.5, noise=0.3, random_state=seed, return_X_y_groups=True
+        )
+        X = images.reshape(-1, 1, 16, 2, 16, 2).mean((3, 5)).astype(np.float32)
+        y = rng.permutation(4)[y]
+        patients, sizes, rare = rng.permutation(np.unique(groups)), [80, 40, 10, 5], [2, 3]
+        train = np.isin(groups, patients[: len(patients) // 2])
+    else:
+        with np.load(args.data / "brain_tumour_patches3d_24.npz", allow_pickle=False) as data:
+            X, y, groups = data["X"], data["y"], data["groups"]
+        X = X.reshape(-1, 1, 12, 2, 12, 2, 12, 2).mean((3, 5, 7)).astype(np.float32) / 255
+        ill = rng.permutation(np.unique(groups[y == 1]))
+        train, sizes, rare = np.isin(groups, ill[:4]), [100, 12], [1]
+    kept = [
+        rng.permutation(np.flatnonzero(train & (y == c)))[:size] for c, size in enumerate(sizes)
+    ]
+    kept = np.concatenate(kept)
+    test = draw_rows(np.flatnonzero(~train), y, groups, MOST_TEST[name], seed)
+    fold = Fold(X[kept], y[kept], groups[kept], X[test], y[test], groups[test])
+    return fold, np.array(rare)
 
 
-def arms(
-    name: str, shape: tuple[int, ...], seed: int, memory: str
-) -> dict[str, tuple[BaseEstimator, dict]]:
-    """Return the models that are compared, each with its grid."""
-    small = {"max_epochs": EPOCHS, "module__width": 8, "input_shape": shape}
+def shared(seed: int, **params: Any) -> dict[str, Any]:
+    """Return what all networks have in common."""
+    return {"max_epochs": EPOCHS, "module__width": 8, "random_state": seed, **params}
+
+
+def net(seed: int, **params: Any) -> NetClassifier:
+    """Return a network trained by cross entropy."""
     schedule = LRScheduler("CosineAnnealingLR", T_max=EPOCHS)
-    known = all_arms(name, seed)
-
-    def net(arm: str) -> BaseEstimator:
-        return known[arm].set_params(callbacks=[schedule], **small)
-
-    def read(arm: str, readout: BaseEstimator) -> BaseEstimator:
-        # learnt once for all readouts
-        embedder = clone(known[arm]).set_params(**small)
-        return make_pipeline(embedder, readout, memory=memory)
-
-    decay = "optimizer__weight_decay"
-    plain = net(NATURAL)
-    smote = make_sampling_pipeline(
-        RandomOverSampler(sampling_strategy=at_least_six, random_state=seed),
-        SMOTE(random_state=seed),
-        plain,
-    )
-    nets = {
-        PLAIN: plain,
-        "logit adjustment": net("cross entropy, logit-adjusted"),
-        "balanced batches, affine": net(STRONG),
-    }
-    embedders = {
-        "triplets, centroid": read(DEFAULT, NearestCentroid()),
-        "triplets, kNN": read(DEFAULT, KNeighborsClassifier(7)),
-    }
-    return {
-        **{arm: (model, {decay: DECAY}) for arm, model in nets.items()},
-        "SMOTE": (smote, {f"netclassifier__{decay}": DECAY}),
-        **{arm: (model, {f"tripletembedder__{decay}": DECAY}) for arm, model in embedders.items()},
-        "triplets, paper": (
-            read("paper: pretrained, rare augmented", KNeighborsClassifier(7)),
-            {},
-        ),
-    }
+    return NetClassifier(**shared(seed, lr=0.003, callbacks=[schedule]), **params)
 
 
-def run(model: BaseEstimator, grid: dict, fold: Fold, rare: NDArray, seed: int) -> dict[str, float]:
-    """Fit and score one arm."""
-    fitted = fit_tuned(model, grid, fold, 2, macro_recall_scorer, seed)
-    return score(fitted, fold, rare)
+def readout(name: str, n_classes: int) -> BaseEstimator:
+    """Return the classifier behind an embedding."""
+    if name == "centroid":
+        return NearestCentroid()
+    priors = np.full(n_classes, 1 / n_classes)
+    return LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=priors)
+
+
+def learn(fold: Fold, seed: int, memory: str, recipe: str) -> tuple[NDArray, list[NDArray]]:
+    """Return the classes, and the probabilities of the test rows by every network of a recipe."""
+    if recipe in (PLAIN, REMEDIES):
+        model = net(seed)
+        if recipe == REMEDIES:
+            fitted = fit_tuned(model, CHOICES, fold, 2, macro_recall_scorer, seed)
+            model.set_params(**fitted.best_params_)
+        model.set_params(n_members=N_MEMBERS).fit(fold.X, fold.y)
+        return model.classes_, [member.predict_proba(fold.X_test) for member in model.members_]
+    loss, head = recipe.split(", ")
+    params = {"cross_entropy_weight": 1.0} if loss == "joint" else {}
+
+    def model(seed: int, augment: str | None) -> BaseEstimator:
+        embedder = TripletEmbedder(**shared(seed), **params, augment=augment)
+        # learned once for both heads
+        return make_pipeline(embedder, readout(head, len(np.unique(fold.y))), memory=memory)
+
+    grid = {f"tripletembedder__{name}": values for name, values in AUGMENT.items()}
+    fitted = fit_tuned(model(seed, "affine"), grid, fold, 2, macro_recall_scorer, seed)
+    augment = fitted.best_params_["tripletembedder__augment"]
+    members = [model(10 * seed + i, augment).fit(fold.X, fold.y) for i in range(N_MEMBERS)]
+    return members[0].classes_, [member.predict_proba(fold.X_test) for member in members]
+
+
+def run_paper(name: str, fold: Fold, rare: NDArray, seed: int) -> dict[str, float]:
+    """Fit and score the paper's embedding."""
+    embedder = known_arms(name, seed)["paper: pretrained, rare augmented"]
+    model = make_pipeline(embedder.set_params(**shared(seed)), KNeighborsClassifier(7))
+    return score(model.fit(fold.X, fold.y), fold, rare)
 
 
 def cases(args: argparse.Namespace, seed: int, memory: str) -> Iterator[Case]:
     """Yield the cases of a seed."""
-    for name in ["digits", *(["cheng"] if args.data else [])]:
-        for number in range(N_FOLDS):
-            own = N_FOLDS * seed + number
-            data = load(name, own, args.data)
-            X, X_test = data.X, data.X_test
-            if name == "cheng":
-                X, X_test = (A.reshape(-1, 1, 16, 2, 16, 2).mean((3, 5)) for A in (X, X_test))
-            shape = X.shape[1:]
-            groups, groups_test = data.groups, data.groups_test
-            if groups is None:
-                groups, groups_test = np.arange(len(X)), np.arange(len(X_test))
-            flat, flat_test = X.reshape(len(X), -1), X_test.reshape(len(X_test), -1)
-            fold = Fold(flat, data.y, groups, flat_test, data.y_test, groups_test)
-            for arm, (model, grid) in arms(name, shape, own, memory).items():
-                yield Case(
-                    name,
-                    "long tail",
-                    "net",
-                    number,
-                    arm,
-                    partial(run, model, grid, fold, data.rare, own),
-                )
+    for name in ["digits", *(["cheng", "patches"] if args.data else []), "lesions"]:
+        fold, rare = load(name, args, seed)
+        fits = Ensembles(fold, partial(learn, fold, seed, memory), rare)
+        runs = {
+            PLAIN: partial(fits.together, PLAIN),
+            REMEDIES: partial(fits.together, REMEDIES),
+            "remedies, one network": partial(fits.alone, REMEDIES),
+            **{
+                recipe: partial(fits.together, recipe)
+                for recipe in ("triplets, centroid", "triplets, LDA", "joint, centroid", JOINT)
+            },
+            "remedies and joint": partial(fits.together, REMEDIES, JOINT),
+            "triplets, paper": partial(run_paper, name, fold, rare, seed),
+        }
+        for arm, run in runs.items():
+            yield Case(name, "long tail", "net", 0, arm, run)

@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 from skorch.callbacks import LRScheduler
-from study_cases import PLAIN, Case, Fold, draw_rows, fit_tuned, score_probabilities
+from study_cases import PLAIN, Case, Ensembles, Fold, draw_rows, fit_tuned
 
 from skrobust import FactorMixSampler, NetClassifier, make_lesion_rois, roc_auc_scorer
 
@@ -55,7 +55,7 @@ def load(name: str, args: argparse.Namespace, seed: int) -> tuple[NDArray, NDArr
     return X[chosen], y[chosen], groups[chosen]
 
 
-def net(name: str, epochs: int, seed: int, **params) -> NetClassifier:
+def net(epochs: int, seed: int, **params) -> NetClassifier:
     """Return the network of all recipes."""
     return NetClassifier(
         module__width=8,
@@ -67,59 +67,28 @@ def net(name: str, epochs: int, seed: int, **params) -> NetClassifier:
     )
 
 
-class Fits:
-    """The probabilities of the networks of every recipe on the test rows, computed when asked for.
+def learn(
+    name: str, fold: Fold, seed: int, memory: str, recipe: str
+) -> tuple[NDArray, list[NDArray]]:
+    """Return the classes, and the probabilities of the test rows by every network of a recipe."""
+    X, y, epochs = fold.X, fold.y, EPOCHS[len(fold.X)]
+    params = {"optimizer__weight_decay": best_decay(fold, seed), **RECIPES[recipe]}
+    if recipe != PLAIN:
+        params["augment"] = "spectrum" if name == "activity" else "affine"
+    if recipe == FACTORS:
+        sampler = FactorMixSampler(max_epochs=FACTOR_EPOCHS, memory=memory, random_state=seed)
+        X, y = sampler.fit_resample(X, y, groups=fold.groups)
+        epochs //= 2
+    model = net(epochs, seed, n_members=N_MEMBERS, **params).fit(X, y)
+    return model.classes_, [member.predict_proba(fold.X_test) for member in model.members_]
 
-    Parameters
-    ----------
-    name : str
-        The set.
-    fold : Fold
-        The rows.
-    seed : int
-        Seed of the networks.
-    memory : str
-        Folder where the factors are kept.
-    """
 
-    def __init__(self, name: str, fold: Fold, seed: int, memory: str):
-        self.name, self.fold, self.seed, self.memory = name, fold, seed, memory
-        self.members = cache(self._members)
-        self.decay = cache(self._decay)
-
-    def _decay(self) -> float:
-        """Return the weight decay that is best for the plain network."""
-        model = net(self.name, EPOCHS[len(self.fold.X)], self.seed)
-        grid = {"optimizer__weight_decay": [0.0, 1e-3]}
-        fitted = fit_tuned(model, grid, self.fold, 2, roc_auc_scorer, self.seed)
-        return fitted.best_params_["optimizer__weight_decay"]
-
-    def _members(self, recipe: str) -> list[NDArray]:
-        """Return the probabilities of every network of a recipe."""
-        X, y, epochs = self.fold.X, self.fold.y, EPOCHS[len(self.fold.X)]
-        params = {"optimizer__weight_decay": self.decay(), **RECIPES[recipe]}
-        if recipe != PLAIN:
-            params["augment"] = "spectrum" if self.name == "activity" else "affine"
-        if recipe == FACTORS:
-            sampler = FactorMixSampler(
-                max_epochs=FACTOR_EPOCHS, memory=self.memory, random_state=self.seed
-            )
-            X, y = sampler.fit_resample(X, y, groups=self.fold.groups)
-            epochs //= 2
-        model = net(self.name, epochs, self.seed, n_members=N_MEMBERS, **params).fit(X, y)
-        self.labels = model.classes_
-        return [member.predict_proba(self.fold.X_test) for member in model.members_]
-
-    def alone(self, recipe: str) -> dict[str, float]:
-        """Return the mean scores of the single networks."""
-        members = self.members(recipe)
-        each = [score_probabilities(proba, self.labels, self.fold) for proba in members]
-        return {name: np.mean([scores[name] for scores in each]) for name in each[0]}
-
-    def together(self, recipe: str) -> dict[str, float]:
-        """Return the scores of the mean of the networks."""
-        proba = np.mean(self.members(recipe), axis=0)
-        return score_probabilities(proba, self.labels, self.fold)
+def best_decay(fold: Fold, seed: int) -> float:
+    """Return the weight decay that is best for the plain network."""
+    grid = {"optimizer__weight_decay": [0.0, 1e-3]}
+    model = net(EPOCHS[len(fold.X)], seed)
+    fitted = fit_tuned(model, grid, fold, 2, roc_auc_scorer, seed)
+    return fitted.best_params_["optimizer__weight_decay"]
 
 
 def cases(args: argparse.Namespace, seed: int, memory: str) -> Iterator[Case]:
@@ -133,7 +102,7 @@ def cases(args: argparse.Namespace, seed: int, memory: str) -> Iterator[Case]:
         for n_train in EPOCHS:
             rows = train[:n_train]
             fold = Fold(X[rows], y[rows], groups[rows], X[test], y[test], groups[test])
-            fits = Fits(name, fold, seed, memory)
+            fits = Ensembles(fold, partial(learn, name, fold, seed, memory))
             recipes = [PLAIN, AUGMENT]
             if n_train == 100:
                 recipes += [MIXUP, FACTORS] if name == "crops" else [MIXUP]
