@@ -9,11 +9,12 @@ mean over the patient's rows. The parts, each a module with more about its sets 
 - ``images`` (``study_images.py``): Gaussian and Rician noise in images;
 - ``contamination`` (``study_contamination.py``): outliers in the training set of a detector;
 - ``rarity`` (``study_rarity.py``): classes with a handful of rows;
-- ``scarcity`` (``study_scarcity.py``): 100 training images.
+- ``scarcity`` (``study_scarcity.py``): 100 or 400 training rows.
 
 Run: ``OMP_NUM_THREADS=1 python examples/benchmarks/study.py --data DIR --csv study.csv``, where DIR
 holds ``cheng_brain_tumour_64.npz``, ``cheng_brain_tumour_roi64.npz``, ``raman_saliva_covid.npz``,
-``brain_tumour_patches3d_24.npz`` and ``hippocampus3d_28.npz``; the environment variable
+``brain_tumour_patches3d_24.npz``,
+``actigraphy_depression.npz`` and ``hippocampus3d_28.npz``; the environment variable
 SKROBUST_DATA serves as well, and without either only generated data and those of scikit-learn are
 run. Seed by seed: every finished seed is a full replicate. A run that was stopped resumes where it
 was. ``study_report.py`` makes tables, figures and verdicts from the CSV. cleanlab and PyOD are

@@ -92,7 +92,7 @@ def draw_rows(
 
 def fit_tuned(
     model: BaseEstimator,
-    grid: Mapping[str, list] | None,
+    grid: Mapping[str, list] | list[Mapping[str, list]] | None,
     fold: Fold,
     n_folds: int,
     scoring: Any,
@@ -108,7 +108,8 @@ def fit_tuned(
         passed = {"groups": fold.groups} if takes else {}
         return model.fit(fold.X, fold.y, **passed, **validation)
     inner = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-    search = GridSearchCV(model, dict(grid), cv=inner, scoring=scoring, error_score="raise")
+    grid = [dict(choices) for choices in (grid if isinstance(grid, list) else [grid])]
+    search = GridSearchCV(model, grid, cv=inner, scoring=scoring, error_score="raise")
     return search.fit(fold.X, fold.y, groups=fold.groups, **validation)
 
 
