@@ -132,11 +132,9 @@ def resampled(sampler, net: NetClassifier, train: Bunch, test: Bunch) -> dict[st
 
 def paper_sampler(net: NetClassifier, memory: str, seed: int, **params) -> DistillMixAugmenter:
     """Return distillation and mixing as published."""
-    epochs = params.pop("max_epochs", CertainSamples.paper_params["max_epochs"])
-    certain = CertainSamples(
-        net, **{**CertainSamples.paper_params, "max_epochs": epochs}, memory=memory,
-        random_state=seed,
-    )  # fmt: skip
+    rule = dict(CertainSamples.paper_params)
+    rule |= {name: params.pop(name) for name in rule.keys() & params.keys()}
+    certain = CertainSamples(net, **rule, memory=memory, random_state=seed)
     published = {**DistillMixAugmenter.paper_params, "distiller": certain}
     return DistillMixAugmenter(**{**published, **params}, random_state=seed)
 
@@ -253,7 +251,7 @@ def curves(args: argparse.Namespace, runs: PaperRuns, seed: int) -> None:
         def point(strategy: str, alpha: float, max_epochs: int, factor: int) -> dict:
             sampler = paper_sampler(
                 clone(net), memory, seed, strategy=strategy, alpha=alpha, max_epochs=max_epochs,
-                factor=factor,
+                factor=factor, min_certain=0.3,
             )  # fmt: skip
             return resampled(sampler, clone(net), train, test)
 
@@ -269,11 +267,11 @@ def roc(args: argparse.Namespace, runs: PaperRuns) -> None:
     train, test = load(args, args.curve_rows, args.first_seed)
     net = network(args, args.first_seed)
     with tempfile.TemporaryDirectory() as memory:
-        sampler = paper_sampler(clone(net), memory, args.first_seed)
+        sampler = paper_sampler(clone(net), memory, args.first_seed, min_certain=0.3)
         X, y = sampler.fit_resample(train.data, train.target, groups=train.groups)
     found = {
         PLAIN: clone(net).fit(train.data, train.target).predict_proba(test.data),
-        PAPER: clone(net).fit(X, y).predict_proba(test.data),
+        SHARE: clone(net).fit(X, y).predict_proba(test.data),
     }
     display = RocComparisonDisplay.from_predictions(test.target, found, pos_label=1).plot()
     runs.save(display.figure_, "Fig. 8")
