@@ -9,7 +9,7 @@ each to win on one data set. This is the table to make for your own data.
 By default the spectra are generated (:func:`~skrobust.make_mr_spectra`): a share of the voxels of
 tumour patients is healthy tissue. On your own data::
 
-    python examples/plot_07_all_methods.py --data FILE.npz
+    python examples/study/plot_07_all_methods.py --data FILE.npz
 
 where the file holds ``X``, ``y`` and ``groups`` (the patient of every row), with two classes.
 """

@@ -9,7 +9,7 @@ error separates them. If lesions are in its training set, it learns them too.
 The volumes are generated (:func:`~skrobust.make_brain_volumes`), and 25% of the training set are
 lesioned volumes that were mistaken for healthy ones (:func:`~skrobust.contaminate`)::
 
-    python examples/plot_02_outlier_removal.py --figures figures
+    python examples/methods/plot_02_outlier_removal.py --figures figures
 """
 
 # %%

@@ -11,7 +11,7 @@ than rotating and scaling the old ones.
 The images are generated (:func:`~skrobust.make_lesion_rois`): contrast and texture decide the
 class, size and outline do not::
 
-    python examples/plot_04_factor_mixing.py --figures figures
+    python examples/methods/plot_04_factor_mixing.py --figures figures
 """
 
 # %%
@@ -34,7 +34,7 @@ from skrobust import (
 from skrobust.factor_mixing import FactorMixtureDisplay, FactorSwapDisplay, FactorTrainingDisplay
 
 parser = argparse.ArgumentParser(description="Factor mixing")
-parser.add_argument("--n-samples", type=int, default=400, help="images")
+parser.add_argument("--n-samples", type=int, default=240, help="images")
 parser.add_argument("--figures", type=Path, help="folder to save the figures in")
 options = parser.parse_args()
 
@@ -94,18 +94,17 @@ save(display.figure_, "factor_mixtures")
 # Does it help?
 # -------------
 # Few images, noisier than those above, and the same network for all: plain, with random affine
-# changes, with additional mixup inside the network, and with the new images added. Folds keep
-# patients together. With so few folds, look at the standard deviations before the means.
+# changes, and with the new images added. Folds keep patients together. With so few folds, look at
+# the standard deviations before the means.
 def net(max_epochs, **params):
     return NetClassifier(max_epochs=max_epochs, random_state=0, **params)
 
 
 few = make_lesion_rois(120, size=16, spread=0.4, noise=0.4, random_state=2)
-mixing = FactorMixSampler(affine=False, max_epochs=150, random_state=0)
+mixing = FactorMixSampler(affine=False, max_epochs=40, random_state=0)
 rivals = {
     "plain": net(40),
     "affine": net(40, augment="affine"),
-    "affine, mixup inside": net(40, augment="affine", mixup="manifold"),
     "affine, factor mixing": ResamplingClassifier(mixing, net(20, augment="affine")),
 }
 results = compare_estimators(

@@ -11,7 +11,7 @@ chosen on inner folds, scores are computed on outer ones, and no patient is ever
 By default the spectra are generated (:func:`~skrobust.make_mr_spectra`), and training rows are
 corrupted. On your own data, which are not changed::
 
-    python examples/plot_06_chained_methods.py --data FILE.npz
+    python examples/study/plot_06_chained_methods.py --data FILE.npz
 
 where the file holds ``X``, ``y`` and ``groups`` (the patient of every row).
 """

@@ -10,7 +10,7 @@ with the usual remedies for imbalanced classes.
 
 The volumes are generated (:func:`~skrobust.make_tumour_volumes`)::
 
-    python examples/plot_05_rare_classes.py --figures figures
+    python examples/methods/plot_05_rare_classes.py --figures figures
 """
 
 # %%
