@@ -6,6 +6,8 @@ from pathlib import Path
 os.environ["MPLBACKEND"] = "Agg"
 
 import sklearn
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
 
 import skrobust
 
@@ -19,7 +21,6 @@ version = release = skrobust.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "matplotlib.sphinxext.plot_directive",
     "myst_parser",
     "numpydoc",
@@ -46,6 +47,9 @@ html_css_files = ["tables.css"]
 html_copy_source = False
 
 suppress_warnings = ["config.cache"]
+
+# browsers draw MathML themselves: no script from a server, which closed networks cannot reach
+html_math_renderer = "mathml"
 
 
 def reset_sklearn(gallery_conf, fname):
@@ -99,7 +103,21 @@ def resolve_short_name(app, env, node, contnode):
     )
 
 
+def visit_math(self, node):
+    """Write a formula in a line of text as MathML."""
+    self.body.append(tex2mathml(node.astext()))
+    raise nodes.SkipNode
+
+
+def visit_math_block(self, node):
+    """Write a formula of its own as MathML."""
+    formula = tex2mathml(" ".join(node.astext().split()), as_block=True)
+    self.body.append(f'<div class="formula">{formula}</div>')
+    raise nodes.SkipNode
+
+
 def setup(app):
+    app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
     app.connect("autodoc-skip-member", skip_request_setters)
     # before numpydoc's own
     app.connect("autodoc-process-docstring", escape_stars, priority=400)
