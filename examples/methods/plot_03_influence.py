@@ -51,7 +51,7 @@ def save(figure, name):
 
 
 tumours = make_tumour_volumes(
-    1000, n_classes=4, n_rare=0, n_unlabeled=0, size=(4, 24, 24), random_state=3
+    600, n_classes=4, n_rare=0, n_unlabeled=0, size=(4, 24, 24), random_state=3
 )
 X, masks = tumours.data[:, :, 2], tumours.masks[:, :, 2]
 y, patient = tumours.target, tumours.groups

@@ -34,7 +34,7 @@ from skrobust import (
 from skrobust.factor_mixing import FactorMixtureDisplay, FactorSwapDisplay, FactorTrainingDisplay
 
 parser = argparse.ArgumentParser(description="Factor mixing")
-parser.add_argument("--n-samples", type=int, default=240, help="images")
+parser.add_argument("--n-samples", type=int, default=200, help="images")
 parser.add_argument("--figures", type=Path, help="folder to save the figures in")
 options = parser.parse_args()
 
@@ -52,7 +52,7 @@ def save(figure, name):
 # proportions of the classes in ``mixture_``.
 lesions = make_lesion_rois(options.n_samples, size=16, random_state=1)
 X, y, patients = lesions.data, lesions.target, lesions.groups
-sampler = FactorMixSampler(affine=False, random_state=0)
+sampler = FactorMixSampler(affine=False, max_epochs=60, random_state=0)
 X_new, targets = sampler.fit_resample(X, y, groups=patients)
 print({name: round(value, 2) for name, value in sampler.diagnostics_.items()})
 
@@ -100,8 +100,8 @@ def net(max_epochs, **params):
     return NetClassifier(max_epochs=max_epochs, random_state=0, **params)
 
 
-few = make_lesion_rois(120, size=16, spread=0.4, noise=0.4, random_state=2)
-mixing = FactorMixSampler(affine=False, max_epochs=40, random_state=0)
+few = make_lesion_rois(100, size=16, spread=0.4, noise=0.4, random_state=2)
+mixing = FactorMixSampler(affine=False, class_epochs=15, max_epochs=20, random_state=0)
 rivals = {
     "plain": net(40),
     "affine": net(40, augment="affine"),

@@ -38,7 +38,7 @@ from skrobust import (
 from skrobust.neural.splits import validation_split
 
 parser = argparse.ArgumentParser(description="Rare classes")
-parser.add_argument("--epochs", type=int, default=40)
+parser.add_argument("--epochs", type=int, default=30)
 parser.add_argument("--figures", type=Path, help="folder to save the figures in")
 options = parser.parse_args()
 
@@ -54,7 +54,7 @@ def save(figure, name):
 # --------
 # Half of the patients are for training. ``keep_rare`` leaves a type with a single patient there.
 data = make_tumour_volumes(
-    1000, n_classes=8, n_rare=3, n_unlabeled=300, size=(6, 16, 16), random_state=0
+    700, n_classes=8, n_rare=3, n_unlabeled=200, size=(6, 16, 16), random_state=0
 )
 train, test = validation_split(data.target, 0.5, data.groups, random_state=0, keep_rare=True)
 X, y, X_test, y_test = data.data[train], data.target[train], data.data[test], data.target[test]

@@ -55,7 +55,7 @@ parser = argparse.ArgumentParser(description="Chained methods")
 parser.add_argument("--data", help="npz file with X, y, groups; generated spectra by default")
 parser.add_argument("--mislabelled", type=float, default=0.25, help="share of the patients")
 parser.add_argument("--artefacts", type=float, default=0.1, help="share of the spectra")
-parser.add_argument("--folds", type=int, default=4)
+parser.add_argument("--folds", type=int, default=3)
 parser.add_argument("--figures", type=Path, help="folder to save the figures in")
 options = parser.parse_args()
 

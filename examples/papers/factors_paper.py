@@ -6,7 +6,7 @@ noisy that the baseline has about the paper's accuracy. Folds keep patients toge
 is a network with random affine changes; "proposed" adds images of mixed codes to its training rows,
 as published and with today's defaults.
 
-Run: ``python examples/papers/factors.py --csv papers.csv --figures figures``. ``--pixels 128
+Run: ``python examples/papers/factors_paper.py --csv papers.csv --figures figures``. ``--pixels 128
 --width 64`` is the paper's size.
 """
 

@@ -11,9 +11,9 @@ defaults, which judge in folds of patients; the same network with another seed, 
 chance changes; and the clean validation images simply added to the training images, which is what
 influence has to beat, since it uses them.
 
-Run: ``python examples/papers/influence.py --data cheng_brain_tumour_64.npz --csv papers.csv``, with
-an npz file of ``X``, ``y`` and ``groups``, such as :func:`~skrobust.fetch_brain_tumour` makes, or a
-folder that holds it. ``--width 32 --epochs 40 --pixels 64`` is the paper's size.
+Run: ``python examples/papers/influence_paper.py --data FILE.npz --csv papers.csv``, with a file of
+the arrays ``X`` (images of 64 x 64), ``y`` and ``groups``, and ``mask`` for Fig. 1, or a folder
+with ``cheng_brain_tumour_64.npz``. ``--width 32 --epochs 40 --pixels 64`` is the paper's size.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ paper's 4,962 of 12 x 128 x 128 by default. 80% of the patients train, an eighth
 epoch, 20% test. Embeddings are read by 7 nearest neighbours, as published; for today's defaults
 also by the nearest class centre, and a network that classifies directly is the method to beat.
 
-Run: ``python examples/papers/triplets.py --csv papers.csv --figures figures``. The paper's size is
-``--volumes 4962 --unlabeled 22000 --size 12 128 128 --epochs 400 --paper-network``.
+Run: ``python examples/papers/triplets_paper.py --csv papers.csv --figures figures``. The paper's
+size is ``--volumes 4962 --unlabeled 22000 --size 12 128 128 --epochs 400 --paper-network``.
 """
 
 from __future__ import annotations

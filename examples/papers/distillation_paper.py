@@ -13,9 +13,9 @@ some 30% of the rows were certain; fewer are here, so that an arm, and the curve
 fill up to 30% of each class with the most certain rows. The curves have fewer rows
 (``--curve-rows``).
 
-Run: ``python examples/papers/distillation.py --csv papers.csv --figures figures``. With ``--data
-FILE.npz`` (arrays ``X``, ``y``, ``groups``) the spectra are your own; then the last tenth of the
-patients is scored.
+Run: ``python examples/papers/distillation_paper.py --csv papers.csv --figures figures``. With
+``--data FILE.npz`` (arrays ``X``, ``y``, ``groups``) the spectra are your own; then the last tenth
+of the patients is scored.
 """
 
 from __future__ import annotations

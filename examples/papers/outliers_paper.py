@@ -11,8 +11,8 @@ Arms: no removal, gamma 1.3 to 1.5 as published, today's default (``gamma="auto"
 in folds by the distance to the nearest rows (:class:`~skrobust.OutlierRemover`), and local outlier
 factor alone.
 
-Run: ``python examples/papers/outliers.py --csv papers.csv --figures figures``. The paper's size is
-``--subjects 600 --test 320 --shape 64 77 66 --latent 512 --restarts 50 100 --epochs 400``.
+Run: ``python examples/papers/outliers_paper.py --csv papers.csv --figures figures``. The paper's
+size is ``--subjects 600 --test 320 --shape 64 77 66 --latent 512 --restarts 50 100 --epochs 400``.
 """
 
 from __future__ import annotations
