@@ -61,7 +61,7 @@ from skrobust import (
 parser = argparse.ArgumentParser(description="All methods")
 parser.add_argument("--data", help="npz file with X, y, groups; generated spectra by default")
 parser.add_argument("--folds", type=int, default=3)
-parser.add_argument("--epochs", type=int, default=12, help="epochs of the networks")
+parser.add_argument("--epochs", type=int, default=10, help="epochs of the networks")
 parser.add_argument("--jobs", type=int, default=1)
 parser.add_argument("--figures", type=Path, help="folder to save the figures in")
 options = parser.parse_args()
@@ -135,7 +135,7 @@ methods = {
         TripletEmbedder(max_epochs=epochs, module__width=8, random_state=0), NearestCentroid()
     ),
     "factors mixed": ResamplingClassifier(
-        FactorMixSampler(class_epochs=10, max_epochs=15, random_state=0), net(epochs // 2)
+        FactorMixSampler(class_epochs=6, max_epochs=8, random_state=0), net(epochs // 2)
     ),
 }
 

@@ -418,7 +418,7 @@ def test_the_way_of_the_guide(browser, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(codes[0], names)
-    command = codes[1].split()
+    command = codes[1].replace("\\\n", " ").split()
     assert command[:3] == ["python", "-m", "skrobust"]
     assert main([*command[3:], "--quiet"]) in (0, 1)
 
