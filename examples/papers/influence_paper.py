@@ -181,7 +181,7 @@ def main() -> None:
     parser = parser_of_paper(__doc__.splitlines()[0], seeds=2)
     parser.add_argument("--data", default=data_folder(), help="npz file, or a folder with it")
     parser.add_argument("--width", type=int, default=8, help="first filters; the paper has 32")
-    parser.add_argument("--epochs", type=int, default=8, help="the paper has 40")
+    parser.add_argument("--epochs", type=int, default=40, help="the paper has 40")
     parser.add_argument("--pixels", type=int, default=32, help="the paper has 64")
     parser.add_argument("--lr", type=float, default=0.01)
     parser.add_argument("--noise", nargs="+", choices=list(NOISE), default=list(NOISE))
