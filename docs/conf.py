@@ -106,15 +106,20 @@ def resolve_short_name(app, env, node, contnode):
     )
 
 
+def to_mathml(formula, **options):
+    """Return a formula as MathML, which sizes its brackets itself."""
+    return tex2mathml(re.sub(r"\\[bB]igg?[lr]?\b", "", " ".join(formula.split())), **options)
+
+
 def visit_math(self, node):
-    """Write a formula in a line of text as MathML."""
-    self.body.append(tex2mathml(node.astext()))
+    """Write a formula in a line of text."""
+    self.body.append(to_mathml(node.astext()))
     raise nodes.SkipNode
 
 
 def visit_math_block(self, node):
-    """Write a formula of its own as MathML."""
-    formula = tex2mathml(" ".join(node.astext().split()), as_block=True)
+    """Write a formula of its own."""
+    formula = to_mathml(node.astext(), as_block=True)
     self.body.append(f'<div class="formula">{formula}</div>')
     raise nodes.SkipNode
 

@@ -21,8 +21,8 @@ class AdversarialNetClassifier(NetClassifier):
 
     .. math::
 
-        x + \mathrm{clip}(\delta + a \, \mathrm{sign} \nabla_x L(x + \delta), -\epsilon,
-        \epsilon), \qquad \delta \sim U(-\epsilon, \epsilon),
+        x + \mathrm{clip}\big(\delta + a \, \mathrm{sign} \nabla_x L(x + \delta), -\epsilon,
+        \epsilon\big), \qquad \delta \sim U(-\epsilon, \epsilon),
 
     clipped to the range of the training rows, and the step is taken there. A step takes about
     twice as long as one of :class:`~skrobust.NetClassifier`.
