@@ -89,7 +89,12 @@ def skip_request_setters(app, what, name, obj, skip, options):
 
 def escape_stars(app, what, name, obj, options, lines):
     """Keep the star of shapes such as (channels, *spatial) from starting an emphasis."""
-    lines[:] = [line if "`" in line else line.replace(", *", r", \*") for line in lines]
+    lines[:] = [
+        line
+        if "`" in line or line.lstrip().startswith((">>>", "..."))
+        else line.replace(", *", r", \*")
+        for line in lines
+    ]
 
 
 def resolve_short_name(app, env, node, contnode):

@@ -225,6 +225,7 @@ search = GridSearchCV(
     cv=StratifiedGroupKFold(3),
     scoring=group_roc_auc_scorer,
 )  # fmt: skip
+# sphinx_gallery_thumbnail_number = 3
 search.fit(X, y, groups=patient)
 print(f"\n4. Best of the search: {search.best_params_}, AUC of patients {search.best_score_:.3f}")
 plt.show()

@@ -142,6 +142,7 @@ for name, estimator in arms.items():
     accuracy[name] = estimator.fit(X[train], y_noisy, **passed).score(X[test], y[test])
     print(f"{name:<28}{accuracy[name]:.3f}")
 
+# sphinx_gallery_thumbnail_number = 3
 fig, ax = plt.subplots(figsize=(6.5, 2.8), layout="constrained")
 ax.barh(list(accuracy), list(accuracy.values()), color="#0072B2")
 ax.set(xlabel="Accuracy on other patients, right labels", xlim=(0, 1))

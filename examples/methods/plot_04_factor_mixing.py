@@ -96,6 +96,7 @@ save(display.figure_, "factor_mixtures")
 # Few images, noisier than those above, and the same network for all: plain, with random affine
 # changes, and with the new images added. Folds keep patients together. With so few folds, look at
 # the standard deviations before the means.
+# sphinx_gallery_thumbnail_number = 2
 def net(max_epochs, **params):
     return NetClassifier(max_epochs=max_epochs, random_state=0, **params)
 

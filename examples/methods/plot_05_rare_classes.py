@@ -136,6 +136,7 @@ save(embedding_map.figure_, "embedding")
 # -------------
 # The labelled scans nearest to four test scans, the last of a rare type. Training and test scans
 # are of different patients.
+# sphinx_gallery_thumbnail_number = 3
 some = [next(i for i, label in enumerate(y_test) if label == code) for code in (0, 2, 4, 5)]
 cases = RetrievalDisplay.from_estimator(
     embedder, X_test[some], X, y, y_query=y_test[some], names=dict(enumerate(data.target_names))

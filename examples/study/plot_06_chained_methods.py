@@ -188,6 +188,7 @@ save(comparison.figure_, "chains")
 # -----------------------
 # The share of each kind of row that is removed after each step, mean over the outer folds. Removed
 # right rows are the price.
+# sphinx_gallery_thumbnail_number = 2
 shares = pd.DataFrame(found, columns=["kind", "after", "share"])
 shares = shares.groupby(["kind", "after"], sort=False)["share"].mean().unstack()
 print(shares.round(2).to_string())
