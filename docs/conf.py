@@ -75,6 +75,7 @@ if list((HERE / "../examples").glob("plot_*.py")):
         "reset_modules_order": "both",
         "abort_on_example_error": False,
         "download_all_examples": False,
+        "remove_config_comments": True,
     }
 else:
     (HERE / "gallery").mkdir(exist_ok=True)
