@@ -76,6 +76,8 @@ if list((HERE / "../examples").glob("plot_*.py")):
         "abort_on_example_error": False,
         "download_all_examples": False,
         "remove_config_comments": True,
+        # its page of times loads scripts from a server
+        "write_computation_times": False,
     }
 else:
     (HERE / "gallery").mkdir(exist_ok=True)
