@@ -15,6 +15,7 @@ same on your own file: ``--data FILE --label COLUMN --group COLUMN``.
 # diagnosis, another one numbers the rows, and some ages are missing.
 import argparse
 import tempfile
+import textwrap
 from pathlib import Path
 
 import joblib
@@ -43,6 +44,7 @@ parser = argparse.ArgumentParser(description="From a CSV file to the clinician")
 parser.add_argument("--data", help="CSV file; a table with planted faults by default")
 parser.add_argument("--label", default="diagnosis", help="column of the label")
 parser.add_argument("--group", default="patient", help="column of the patient")
+parser.add_argument("--drop", nargs="*", default=[], help="columns to leave out")
 parser.add_argument("--reviewed", help="CSV file that the review page has exported")
 parser.add_argument("--out", type=Path, help="folder for what is written; a temporary one")
 options = parser.parse_args()
@@ -76,28 +78,37 @@ if options.data is None:
     right = write_visits(options.data)
 visits = pd.read_csv(options.data)
 patient, y = visits[options.group], visits[options.label]
-X = visits.drop(columns=[options.group, options.label])
+X = visits.drop(columns=[options.group, options.label, *options.drop])
 print(f"{len(visits)} visits of {patient.nunique()} patients, {X.shape[1]} columns")
+
 
 # %%
 # What is wrong with it
 # ---------------------
 # Whatever the audit judges, it judges by models that have not seen the patient. Without code it is
 # ``python -m skrobust audit visits.csv --label diagnosis --group patient``.
+def show(report):
+    """Print what is worth a look; ``print(report)`` has all of it."""
+    for row in report.findings.query("severity != 'note'").itertuples():
+        print(
+            textwrap.fill(f"{row.code} {row.severity}: {row.finding}", 88, subsequent_indent="  ")
+        )
+
+
 report = audit(X, y, patient, random_state=0)
-report.findings[["code", "severity", "finding"]]
+show(report)
 
 # %%
 # Columns that tell the row or the answer have to go, and the patient with two names gets one. Only
 # then can labels be judged: with ``therapy`` left in, every model would repeat the given diagnosis.
-# What to leave out of your own table is your decision.
+# What to leave out of your own table is your decision: ``--drop COLUMN``.
 if right is not None:
     X = X.drop(columns=["file", "therapy"])
     keep = patient != "P900"
     X, y, patient = X[keep], y[keep], patient[keep]
     right = right[patient].to_numpy()
-report = audit(X, y, patient, random_state=0)
-report.findings.query("topic == 'Labels'")[["code", "severity", "finding"]]
+    report = audit(X, y, patient, random_state=0)
+    show(report)
 
 # %%
 # Whom to look at again
@@ -106,7 +117,8 @@ report.findings.query("topic == 'Labels'")[["code", "severity", "finding"]]
 # network, and exports the decisions as a CSV file.
 page = report.to_review(out / "review.html", n_patients=40)
 print(f"{page.name}: {page.stat().st_size / 1e6:.1f} MB")
-report.patients.head(10)[["label", "probability", "suggested", "reasons"]].round(3)
+columns = ["label", "probability", "suggested", "reasons"]
+print(report.patients.head(10)[columns].round(3).to_string())
 
 # %%
 # The decisions come back
