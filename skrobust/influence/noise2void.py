@@ -1,4 +1,4 @@
-"""Denoising without clean rows (Noise2Void)."""
+"""Denoising without clean rows (Noise2Void), or taught by a few that an expert has checked."""
 
 from __future__ import annotations
 
@@ -8,16 +8,28 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import ks_2samp
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from ..base.state import fit_context
+from ..datasets.corruptions import add_gaussian_noise, add_rician_noise
 from ..neural.architectures import UNet
 from ..neural.net_estimator import NetEstimator, with_shared_docs
 from ..neural.reconstruction import ReconstructionRows
+from ..neural.seeding import draw_seed
 from ..utils.sklearn_private import Interval, get_output_config
-from ..utils.validation import check_finite_rows
+from ..utils.validation import check_finite_rows, check_trusted, warn
+
+_NOISE = {"gaussian": add_gaussian_noise, "rician": add_rician_noise}
+# a row is noisy if its second differences are this many times those of clean rows, and at least
+# this share of the standard deviation of all clean values
+_NOISY, _VISIBLE = 1.5, 0.02
+
+
+class DenoisingWarning(UserWarning):
+    """There is nothing to denoise."""
 
 
 @with_shared_docs
@@ -30,6 +42,11 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
     is correlated between neighbours, or whose mean is not zero (the Rician noise of magnitude
     images), partly remains; fine detail that the neighbourhood does not determine is lost.
 
+    With ``fit(X, trusted=...)`` the rows that an expert has found clean teach it instead: noise of
+    the kind and level of the other rows, which are estimated, is added to them, and the network
+    learns to take it away. :class:`DenoisedRowsAugmenter` trains a classifier on raw and denoised
+    rows. The columns of a flat row must be in order, as the points of a signal are.
+
     Parameters
     ----------
     module : "auto", type or torch.nn.Module, default="auto"
@@ -41,7 +58,7 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
         The neighbour is drawn from all other points at this distance or less along each axis (2 is
         a 5 by 5 window, smaller at the edges of the row), each with the same probability.
     max_epochs : int, default=50
-        Passes over the training rows.
+        Passes over as many rows as were given.
     lr : float, default=0.001
         Learning rate.
     <shared parameters>
@@ -50,20 +67,36 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
     ----------
     center_, scale_ : float
         Mean and standard deviation of all training values.
+    noise_ : {"gaussian", "rician"} or None
+        With trusted rows, the kind of noise in the others, the one whose values are distributed
+        more alike; None if the others are hardly noisier than the trusted ones.
+    noise_levels_ : ndarray of shape (n_samples,)
+        With trusted rows, the standard deviation of the noise in every row, in the units of X; 0
+        for trusted rows and for rows that are not noisy.
     history_ : skorch.history.History
         Losses (at replaced points, in units of ``scale_**2``) and times per epoch.
     <shared attributes>
 
+    Warns
+    -----
+    DenoisingWarning
+        If there are trusted rows, and no other row is noisier; ``transform`` then returns the rows
+        as they are.
+
     Notes
     -----
-    The comparison method of the influence paper, which denoises all training images and trains
-    on them. It used the settings of Noise2Void's authors (wider, and trained on patches); the
-    sizes here are smaller and can be raised.
+    The level of a row follows from the median absolute second difference along its axes, compared
+    with that of trusted rows to which noise of a known level was added.
+
+    Without trusted rows it is the comparison method of the influence paper, which denoises all
+    training images and trains on them. It used the settings of Noise2Void's authors (wider, and
+    trained on patches); the sizes here are smaller and can be raised.
 
     References
     ----------
     Krull et al., "Noise2Void - learning denoising from single noisy images", 2019. Compared in
-    "Robust influence-based training methods for noisy brain MRI", section 6.2.
+    "Robust influence-based training methods for noisy brain MRI", section 6.2. Trusted rows go
+    beyond both.
 
     Examples
     --------
@@ -75,6 +108,8 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
     >>> bool(np.std(denoised - clean) < 0.7 * np.std(noisy - clean))
     True
     """
+
+    __metadata_request__fit = {"trusted": True}
 
     _auto_module = staticmethod(lambda input_shape: (UNet, {}))
 
@@ -105,7 +140,9 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
         self._keep_params(locals())
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Noise2VoidDenoiser:
+    def fit(
+        self, X: ArrayLike, y: ArrayLike | None = None, *, trusted: ArrayLike | None = None
+    ) -> Noise2VoidDenoiser:
         """Train a new network.
 
         Parameters
@@ -114,6 +151,8 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
             Noisy rows. A memory-mapped array is read in batches.
         y : None
             Ignored.
+        trusted : array-like of bool of shape (n_samples,), default=None
+            Rows that are clean. They teach the network.
 
         Returns
         -------
@@ -123,15 +162,72 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
         Raises
         ------
         ValueError
-            If X is malformed, or the network does not fit it.
+            If X or `trusted` is malformed, rows are too short to see noise in them, or the network
+            does not fit.
         """
-        X = self._check_X(X, reset=True)
-        net = self._start_net(X, None, MaskedSquaredError)
+        given, X = X, self._check_X(X, reset=True)
+        trusted = check_trusted(trusted, given)
+        seed = draw_seed(self.random_state)
+        for name in ("noise_", "noise_levels_"):
+            vars(self).pop(name, None)
+        if trusted is not None:
+            self.noise_, self.noise_levels_ = self._estimate_noise(X, trusted, seed)
+        net = self._start_net(X, None, MaskedSquaredError, seed)
         rows = ReconstructionRows(X, self.input_shape_, net.device)
         rows.learn_scale()
-        self.net_ = net.run_epochs(rows, self.max_epochs)
+        if trusted is not None:
+            teachers = np.resize(np.flatnonzero(trusted), len(X))
+            rows.indices = torch.from_numpy(teachers).to(rows.X.device)
+            if self.noise_ is not None:
+                net.batch_transform = _AddNoise(
+                    self.noise_, self.noise_levels_[self.noise_levels_ > 0], rows
+                )
+        n_epochs = 0 if getattr(self, "noise_", "any") is None else self.max_epochs
+        self.net_ = net.run_epochs(rows, n_epochs)
+        net.batch_transform = self._batch_transform()
         self.center_, self.scale_ = rows.center, rows.scale
         return self
+
+    def _estimate_noise(self, X, trusted, seed):
+        """Return the kind of noise in the rows that are not trusted, and the level of each."""
+        levels = np.zeros(len(X))
+        images = X.reshape(len(X), *(self.input_shape_ if X.ndim > 2 else (1, X.shape[1])))
+        if min(images.shape[2:]) < 3:
+            raise ValueError(
+                f"rows of shape {X.shape[1:]} are too short to see noise in them: trusted rows "
+                "need at least 3 points along every axis."
+            )
+        clean, roughness = images[trusted].astype(float), _roughness(images)
+        least = max(_NOISY * np.median(roughness[trusted]), _VISIBLE * clean.std())
+        noisy = np.flatnonzero(~trusted & (roughness > least))
+        if not len(noisy):
+            warn(
+                "no row is much noisier than the trusted ones: there is nothing to denoise, and "
+                "rows stay as they are.",
+                DenoisingWarning,
+            )
+            return None, levels
+        rng, found = np.random.RandomState(seed), {}
+        for kind, add in _NOISE.items():
+            if kind == "rician" and (clean < 0).any():
+                continue
+            grid = np.linspace(0, 3 * roughness[noisy].max(), 40)
+            seen = [np.median(_roughness(add(clean, level, random_state=seed))) for level in grid]
+            level = np.interp(roughness[noisy], np.maximum.accumulate(seen), grid)
+            rows = rng.randint(len(clean), size=200), rng.randint(len(noisy), size=200)
+            drawn = np.concatenate(
+                [
+                    add(clean[[i]], s, random_state=rng).ravel()
+                    for i, s in zip(rows[0], level[rows[1]], strict=True)
+                ]
+            )
+            distance = ks_2samp(
+                rng.choice(drawn, 20000), rng.choice(images[noisy[rows[1]]].ravel(), 20000)
+            ).statistic
+            found[kind] = distance, level
+        kind = min(found, key=lambda name: found[name][0])
+        levels[noisy] = found[kind][1]
+        return kind, levels
 
     def transform(self, X: ArrayLike) -> NDArray:
         """Denoise rows.
@@ -160,6 +256,8 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
                 "set_output or sklearn.set_config(transform_output=...) asks for. Call "
                 "set_output(transform='default') on this step."
             )
+        if getattr(self, "noise_", "any") is None:
+            return np.array(X, dtype=np.float32)
         device = self.net_.device
         rows = ReconstructionRows(X, self.input_shape_, device, self.center_, self.scale_)
         outputs = self.net_.outputs(rows).reshape(X.shape)
@@ -186,6 +284,37 @@ class MaskedSquaredError(nn.Module):
         """Return the loss."""
         old, hidden = target
         return ((outputs - old) ** 2 * hidden).sum() / hidden.sum().clamp(min=1)
+
+
+class _AddNoise:
+    """Add noise of the estimated kind and levels to clean rows, which are the target."""
+
+    def __init__(self, kind: str, levels: NDArray, rows: ReconstructionRows):
+        self.kind = kind
+        self.center, self.scale = rows.center, rows.scale
+        self.levels = torch.from_numpy(levels / rows.scale).float()
+
+    def __call__(self, net, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        chosen = torch.randint(len(self.levels), (len(x),), device=x.device)
+        level = self.levels.to(x.device)[chosen].reshape(-1, *[1] * (x.ndim - 1))
+        noisy = x + level * torch.randn_like(x)
+        if self.kind == "rician":
+            zero = -self.center / self.scale
+            noisy = zero + torch.hypot(noisy - zero, level * torch.randn_like(x))
+        return noisy, torch.stack([y, torch.ones_like(y)])
+
+
+def _roughness(images: NDArray) -> NDArray:
+    """Return a robust standard deviation of the second differences of every row.
+
+    That of white noise is its own.
+    """
+    differences = images.astype(float)
+    for axis in range(2, images.ndim):
+        differences = np.diff(differences, 2, axis=axis) / np.sqrt(6)
+    differences = differences.reshape(len(images), -1)
+    centre = np.median(differences, axis=1, keepdims=True)
+    return 1.4826 * np.median(np.abs(differences - centre), axis=1)
 
 
 class _HidePoints:

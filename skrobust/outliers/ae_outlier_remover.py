@@ -149,8 +149,9 @@ class AEOutlierRemover(ReconstructionDetector, RowRemover):
     Warns
     -----
     OutlierRemovalWarning
-        If more than half of the rows were removed, or rows above the threshold were kept because
-        of `max_removed_fraction`.
+        If more than half of the rows were removed, rows above the threshold were kept because of
+        `max_removed_fraction`, or rows were removed although one normal distribution fits the
+        logarithms of the errors about as well as two: nothing sets the removed rows apart.
 
     See Also
     --------
@@ -314,7 +315,7 @@ class AEOutlierRemover(ReconstructionDetector, RowRemover):
         self.offset_ = -removal_threshold(errors[removal.kept], self.gamma)
         self.sampling_strategy_ = {}
         self.net_ = net
-        removal.warn("groups" if self.level == "group" else "rows", "gamma", self.gamma)
+        removal.warn("groups" if self.level == "group" else "rows", "gamma", self.gamma, errors)
 
     def _check_all(self, X, y, groups):
         """Return X, the classes, and codes of classes and (for level="group") groups."""

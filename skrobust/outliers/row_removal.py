@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.mixture import GaussianMixture
 
 from ..base.row_sampler import RowSampler
 from ..utils.groups import RowOrigin, check_groups, with_origin
@@ -17,7 +18,7 @@ _ROUNDING = 1e-5, 1e-6
 
 
 class OutlierRemovalWarning(UserWarning):
-    """More rows look like outliers than can be outliers."""
+    """The removed rows are doubtful: too many, or not set apart from the others."""
 
 
 def removal_threshold(errors: NDArray, gamma: float | str) -> float:
@@ -30,6 +31,24 @@ def robust_threshold(errors: NDArray, n_deviations: float) -> float:
     """Return the median plus some robust standard deviations."""
     median = float(np.median(errors))
     return median + n_deviations * 1.4826 * float(np.median(np.abs(errors - median)))
+
+
+def are_of_two_kinds(errors: NDArray, class_codes: NDArray) -> bool:
+    """Tell whether errors, relative to those of their class, look like those of two kinds.
+
+    Two normal distributions must fit the logarithms clearly better than one: by more than 6 in the
+    Bayesian information criterion.
+    """
+    logs = np.log(np.maximum(errors, np.finfo(np.float32).tiny))
+    for code in np.unique(class_codes):
+        logs[class_codes == code] -= np.median(logs[class_codes == code])
+    if len(np.unique(logs)) < 4:
+        return False
+    column = logs[:, None]
+    one, two = (
+        GaussianMixture(k, n_init=3, random_state=0).fit(column).bic(column) for k in (1, 2)
+    )
+    return bool(one - two > 6)
 
 
 class RowRemoval:
@@ -79,6 +98,7 @@ class RowRemoval:
             )
             self.units = self.units.ravel()  # numpy 2.0.0 returns a column
             self.unit_class = pairs[:, 0]
+        self.class_codes = class_codes
         self.threshold = threshold
         self.max_removed_fraction = max_removed_fraction
         self.limits = np.floor(max_removed_fraction * np.bincount(self.unit_class)).astype(int)
@@ -115,10 +135,11 @@ class RowRemoval:
         self.removed_epoch[self.kept & ~self.unit_kept[self.units]] = epoch
         return thresholds
 
-    def warn(self, what: str, name: str, value: float | str) -> None:
-        """Warn if more was removed, or would have been, than outliers can be.
+    def warn(self, what: str, name: str, value: float | str, errors: NDArray | None = None) -> None:
+        """Warn if more was removed, or would have been, than outliers can be, or without evidence.
 
-        `name` and `value` are those of the parameter that decides.
+        `name` and `value` are those of the parameter that decides. `errors` are those of all rows,
+        for a method that always finds some rows to remove.
         """
         n_removed, n_rows = int((~self.kept).sum()), len(self.kept)
         message = None
@@ -137,6 +158,13 @@ class RowRemoval:
                 f"max_removed_fraction={self.max_removed_fraction} is used up, and {self.n_spared} "
                 f"more {what} are above the threshold of {name}={value!r}. Raise {name}, unless "
                 "you expect that many outliers."
+            )
+        elif n_removed and errors is not None and not are_of_two_kinds(errors, self.class_codes):
+            message = (
+                f"{n_removed} of {n_rows} rows were removed, but their errors do not stand apart: "
+                "one distribution describes all errors as well as two. They may be the worst of "
+                f"one kind, and no outliers. Review them, raise {name}, or compare with another "
+                "detector."
             )
         if message:
             warn(message, OutlierRemovalWarning)

@@ -29,6 +29,9 @@ from skrobust import (
 from skrobust.outliers import ae_outlier_remover
 from skrobust.utils.targets import soft_labels
 
+# barely trained networks
+pytestmark = pytest.mark.filterwarnings("ignore:.*do not stand apart")
+
 QUICK = {"gamma": 2.5, "restarts": (10,), "max_epochs": 20, "random_state": 0}
 
 

@@ -1,0 +1,135 @@
+"""Training on raw and denoised rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import clone
+
+from ..base.row_sampler import RowSampler
+from ..base.state import fill_random_states, fit_context
+from ..utils.sklearn_private import HasMethods
+from ..utils.targets import take
+from ..utils.validation import check_trusted
+from .noise2void import Noise2VoidDenoiser
+
+
+class DenoisedRowsAugmenter(RowSampler):
+    """Add a denoised copy of every noisy training row.
+
+    For training sets of noisy signals, images or volumes, some of which an expert has found clean
+    (`trusted`). The denoiser learns from these what the others look like without noise. New rows
+    are classified as they are.
+
+    It gains where the noise hides what tells the classes apart, and training rows are few. Without
+    `trusted` all rows get a copy, denoised by what the noisy rows alone teach.
+
+    Parameters
+    ----------
+    denoiser : transformer, default=None
+        Its ``fit`` should take ``trusted``. None is :class:`~skrobust.Noise2VoidDenoiser`.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the random states of `denoiser` that are None.
+
+    Attributes
+    ----------
+    denoiser_ : transformer
+        The fitted denoiser.
+    sample_indices_ : ndarray of shape (n_samples_new,), int
+        Row that every new row was made from: first all rows as they are, then the denoised ones.
+    n_features_in_ : int
+        Size of the second axis of X.
+    feature_names_in_ : ndarray of str
+        Column names, when X has them.
+    sampling_strategy_ : dict
+        Empty: class sizes follow from what is denoised.
+
+    See Also
+    --------
+    skrobust.ResamplingClassifier : A sampler and a classifier as one estimator.
+
+    References
+    ----------
+    Beyond the papers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust import add_gaussian_noise
+    >>> from skrobust.influence import DenoisedRowsAugmenter, Noise2VoidDenoiser
+    >>> t, phase = np.linspace(0, 9, 64), np.linspace(0, 6, 60)[:, None]
+    >>> X, trusted = np.sin(t + phase), np.arange(60) % 3 == 0
+    >>> X[~trusted] = add_gaussian_noise(X[~trusted], 0.3, random_state=0)
+    >>> denoiser = Noise2VoidDenoiser(module__width=8)
+    >>> sampler = DenoisedRowsAugmenter(denoiser, random_state=0)
+    >>> X_new, y_new = sampler.fit_resample(X, np.arange(60) % 2, trusted=trusted)
+    >>> X_new.shape, sampler.denoiser_.noise_
+    ((100, 64), 'gaussian')
+    """
+
+    __metadata_request__fit_resample = {"groups": True, "trusted": True}
+    _only_numbers = True
+
+    _parameter_constraints: dict = {
+        **RowSampler._parameter_constraints,
+        "denoiser": [HasMethods(["fit", "transform"]), None],
+    }
+
+    def __init__(self, denoiser=None, *, random_state=None):
+        super().__init__()
+        self.denoiser = denoiser
+        self.random_state = random_state
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit_resample(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        trusted: ArrayLike | None = None,
+    ):
+        """Make the new training rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Training rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels of any type, one-hot integers, or soft labels (floats, one column per class).
+        groups : array-like of shape (n_samples,), default=None
+            Group (patient) of every row.
+        trusted : array-like of bool of shape (n_samples,), default=None
+            Rows that are clean. They teach the denoiser, and get no copy.
+
+        Returns
+        -------
+        X_resampled : array of shape (n_samples_new, ...)
+            All rows, then the denoised ones, in the container and dtypes of X.
+        y_resampled : array of shape (n_samples_new,) or (n_samples_new, n_classes)
+            Their labels in the container of y, or a DataFrame of soft labels.
+
+        Raises
+        ------
+        ValueError
+            If the arguments do not fit each other, or contain values that cannot be used.
+        """
+        return self._resample(X, y, groups, trusted=check_trusted(trusted, y))
+
+    def _fit_resample(self, columns, y, groups, trusted=None):
+        X = columns.numbers
+        denoiser = Noise2VoidDenoiser() if self.denoiser is None else clone(self.denoiser)
+        denoiser = fill_random_states(denoiser, self.random_state)
+        known: dict[str, Any] = {} if trusted is None else {"trusted": trusted}
+        self.denoiser_ = denoiser.fit(X, **known)
+        doubted = np.ones(len(X), bool) if trusted is None else ~trusted
+        # rows without noise need no copy
+        doubted &= getattr(self.denoiser_, "noise_levels_", np.ones(len(X))) > 0
+        noisy = np.flatnonzero(doubted)
+        self.sample_indices_ = np.concatenate([np.arange(len(X)), noisy])
+        y_new = take(y, self.sample_indices_)
+        if not len(noisy):
+            return X, y_new
+        return np.concatenate([X, self.denoiser_.transform(X[noisy]).astype(X.dtype)]), y_new
