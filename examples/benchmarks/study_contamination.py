@@ -1,31 +1,40 @@
 """Part of the study: outliers in the training set of an outlier detector.
 
-The sets and detectors of ``outlier_removal.py``, its images and volumes at half the resolution and
-as flat rows, so that the autoencoder is dense; and generated brains (``make_brain_volumes``),
-healthy against lesioned. A fold is a random split, patient-disjoint where there are patients. The
-baseline is the same autoencoder with the same restarts, which removes nothing. Nothing is tuned,
-since this would need labels. The score is the held-out AUC; patients of these sets have rows of
-both kinds, so that there is no score by patient.
+The sets of ``outlier_removal.py``, its images and volumes at half the resolution and as flat rows,
+so that the autoencoder is dense; and generated brains (``make_brain_volumes``), healthy against
+lesioned. Every seed is a random split, patient-disjoint where there are patients. "Learners" are
+detectors; *plain* is the detector on all rows, and for the autoencoder the same restarts, removing
+nothing. *OutlierRemover* removes rows by the same detector in folds. The detectors of others are
+compared with the plain autoencoder too. Nothing is tuned, since this would need labels. The score
+is the held-out AUC; patients of these sets have rows of both kinds, so that there is no score by
+patient.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import numpy as np
-from outlier_removal import BASELINE, Split, arms, row_split
+from any_detector import Residual
+from numpy.typing import NDArray
+from outlier_removal import PyodAutoEncoder, Split, row_split
 from outlier_removal import load as load_set
+from pyod.models.ecod import ECOD
+from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import LocalOutlierFactor
+from sklearn.preprocessing import StandardScaler
 from study_cases import PLAIN, Case
 
-from skrobust import AEOutlierRemover, contaminate, make_brain_volumes
+from skrobust import AEOutlierRemover, OutlierRemover, contaminate, make_brain_volumes
+from skrobust.outliers import NeighborDistance
 
-N_FOLDS = 3
 FRACTIONS = {"clean": 0.0, "12% outliers": 0.12, "30% outliers": 0.3}
 SHAPE = (12, 14, 12)
+SETS, FILE_SETS = ["brains", "digits3", "digits8", "breast"], ["patches", "hippocampus", "cheng"]
 
 
 def halved(split: Split) -> Split:
@@ -50,25 +59,55 @@ def load(name: str, args: argparse.Namespace, seed: int) -> Split:
         rng = np.random.RandomState(seed)
         return row_split(X.reshape(len(X), -1), brains.target == 0, 140, rng)
     split = load_set(name, args.data, seed)
+    if name == "breast":  # columns of different units
+        scale = StandardScaler().fit(split.inliers).transform
+        X = (scale(X) for X in split[:3])
+        return Split(*X, split.is_outlier)
     return split if split.input_shape is None else halved(split)
 
 
-def keep_all(make: Callable[[], AEOutlierRemover]) -> AEOutlierRemover:
-    """Return a remover that removes nothing."""
-    return make().set_params(max_removed_fraction=0.0)
+def arms(seed: int) -> dict[str, dict[str, Any]]:
+    """Return detectors with and without removal."""
+    own = AEOutlierRemover(random_state=seed)
+    others = {
+        "PCA": Residual(),
+        "neighbours": NeighborDistance(),
+        "LOF": LocalOutlierFactor(novelty=True),
+        "isolation forest": IsolationForest(50, random_state=seed),
+    }
+    compared = {
+        "autoencoder": {
+            PLAIN: AEOutlierRemover(max_removed_fraction=0.0, random_state=seed),
+            "removal": own,
+            **others,
+            "ECOD": ECOD(),
+            "PyOD AutoEncoder": PyodAutoEncoder(seed),
+        }
+    }
+    for name, detector in others.items():
+        remover = OutlierRemover(detector, random_state=seed)
+        compared[name] = {PLAIN: detector, "OutlierRemover": remover}
+    return compared
 
 
-def run(make: Callable[[], Any], split: Split, fraction: float, seed: int) -> dict[str, float]:
+def oddness(detector: Any, X: NDArray) -> NDArray:
+    """Return scores that grow with oddness."""
+    if isinstance(detector, ECOD):
+        return detector.decision_function(X)
+    return -detector.score_samples(X)
+
+
+def run(detector: Any, split: Split, fraction: float, seed: int) -> dict[str, float]:
     """Fit and score one detector."""
     X, is_outlier, _ = contaminate(split.inliers, split.outliers, fraction, random_state=seed)
-    detector = make().fit(X)
+    detector.fit(X)
     result = {
-        "auc": roc_auc_score(split.is_outlier, -detector.score_samples(split.X_test)),
+        "auc": roc_auc_score(split.is_outlier, oddness(detector, split.X_test)),
         "n_train": len(X),
         "n_test": len(split.X_test),
     }
-    if isinstance(detector, AEOutlierRemover):
-        kept = detector.removed_epoch_ <= 0
+    if hasattr(detector, "sample_indices_"):
+        kept = np.isin(np.arange(len(X)), detector.sample_indices_)
         result["kept"] = kept.mean()
         if is_outlier.any():
             # what a mask finds: the mean of the shares of outliers removed and of inliers kept
@@ -78,21 +117,10 @@ def run(make: Callable[[], Any], split: Split, fraction: float, seed: int) -> di
 
 def cases(args: argparse.Namespace, seed: int, memory: str) -> Iterator[Case]:
     """Yield the cases of a seed."""
-    files = ["patches", "hippocampus", "cheng"] if args.data else []
-    for name in ["brains", "digits3", *files]:
-        for fold in range(N_FOLDS):
-            own = N_FOLDS * seed + fold
-            split = load(name, args, own)
-            for corruption, fraction in FRACTIONS.items():
-                compared = arms(split, own, [])
-                # the baseline restarts as often, with the same weights
-                compared[BASELINE] = partial(keep_all, compared["auto"])
-                for arm, make in compared.items():
-                    yield Case(
-                        name,
-                        corruption,
-                        "autoencoder",
-                        fold,
-                        {BASELINE: PLAIN, "auto": "removal"}.get(arm, arm),
-                        partial(run, make, split, fraction, own),
-                    )
+    for name in [*SETS, *(FILE_SETS if args.data else [])]:
+        split = load(name, args, seed)
+        for corruption, fraction in FRACTIONS.items():
+            for learner, compared in arms(seed).items():
+                for arm, detector in compared.items():
+                    task = partial(run, detector, split, fraction, seed)
+                    yield Case(name, corruption, learner, 0, arm, task)
