@@ -4,7 +4,9 @@ Sets: brain tumour slices (three classes, here at 32 by 32 pixels) and generated
 (``make_lesion_rois``, four classes), both between 0 and 1. One fifth of the training patients have
 clean images, as the validation patients of the paper. The paper's settings of influence and early
 stopping hold them out as validation rows; by default influence is told that these images are
-trusted and trains on them, as all other methods do, except the paper's own baseline. The network is
+trusted and trains on them, as all other methods do, except the paper's own baseline. "Denoised rows
+added" trains on raw rows and on copies denoised by what the clean images teach; "rows twice" takes
+as many steps without denoising. The network is
 that of ``noisy_images.py``; its weight decay is tuned for all methods. Test images are clean.
 """
 
@@ -28,11 +30,13 @@ from skrobust import (
     InfluencePerturber,
     InfluenceReweighter,
     Noise2VoidDenoiser,
+    ResamplingClassifier,
     add_gaussian_noise,
     add_rician_noise,
     make_lesion_rois,
     roc_auc_scorer,
 )
+from skrobust.influence import DenoisedRowsAugmenter
 from skrobust.neural.splits import validation_split
 
 N_FOLDS, MOST_TEST = 3, (200, 5)
@@ -40,6 +44,7 @@ MOST = {"lesions": (80, 3), "cheng": (40, 4)}
 SCALE, EPOCHS = 0.2, 16
 NOISE = {"clean": None, "Gaussian noise": add_gaussian_noise, "Rician noise": add_rician_noise}
 NAIVE = "plain, noisy images only"
+DENOISED, TWICE = "denoised rows added", "noisy rows twice"
 # arms that do not train on the clean images
 HELD_OUT = ("ISR, paper", "ISP, paper", "early stopping", NAIVE)
 
@@ -78,6 +83,11 @@ def arms(seed: int, memory: str) -> dict[str, tuple[BaseEstimator, dict]]:
     }
     models["Noise2Void"] = make_pipeline(denoiser, net, memory=memory)
     grids["Noise2Void"] = {f"netclassifier__{decay}": [0, 1e-3]}
+    taught = DenoisedRowsAugmenter(Noise2VoidDenoiser(module__width=8, random_state=seed))
+    models[DENOISED] = ResamplingClassifier(taught, net)
+    grids[DENOISED] = {f"estimator__{decay}": [0, 1e-3]}
+    models[TWICE] = net
+    grids[TWICE] = grids[PLAIN]
     return {arm: (model, grids[arm]) for arm, model in models.items()}
 
 
@@ -90,8 +100,11 @@ def run(
         if arm != NAIVE:
             passed = {"X_val": fold.X[held], "y_val": fold.y[held]}
         fold = fold._replace(X=fold.X[~held], y=fold.y[~held], groups=fold.groups[~held])
-    elif arm.startswith("IS"):
+    elif arm.startswith("IS") or arm == DENOISED:
         passed = {"trusted": held}
+    elif arm == TWICE:
+        rows = np.concatenate([np.arange(len(held)), np.flatnonzero(~held)])
+        fold = fold._replace(X=fold.X[rows], y=fold.y[rows], groups=fold.groups[rows])
     return score(fit_tuned(model, grid, fold, 2, roc_auc_scorer, seed, **passed), fold)
 
 
