@@ -59,6 +59,8 @@ from .factor_mixing import (
     FactorTrainingDisplay,
 )
 from .influence import (
+    DenoisedRowsAugmenter,
+    DenoisingWarning,
     InfluenceDisplay,
     InfluencePerturber,
     InfluenceReweighter,
@@ -138,6 +140,8 @@ __all__ = [  # noqa: RUF022
     "OutlierRemover",
     "ReconstructionDisplay",
     # influence
+    "DenoisedRowsAugmenter",
+    "DenoisingWarning",
     "InfluenceDisplay",
     "InfluencePerturber",
     "InfluenceReweighter",

@@ -13,6 +13,7 @@ from skrobust import (
     AEOutlierRemover,
     CertainSamples,
     ClassWeightedKNeighborsClassifier,
+    DenoisedRowsAugmenter,
     DistillMixAugmenter,
     EarlyLabelQuality,
     FactorMixSampler,
@@ -56,6 +57,9 @@ def small_estimators():
         DistillMixAugmenter(
             EarlyLabelQuality(net(), max_epochs=2), strategy="other", targets="soft", balance=None,
             random_state=0,
+        ),
+        DenoisedRowsAugmenter(
+            Noise2VoidDenoiser(max_epochs=1, module__width=2), random_state=0
         ),
         EarlyLabelQuality(net(), max_epochs=2, random_state=0),
         FactorMixSampler(

@@ -14,6 +14,7 @@ from skrobust import (
     AEOutlierRemover,
     CertainSamples,
     ClassWeightedKNeighborsClassifier,
+    DenoisedRowsAugmenter,
     DistillationWarning,
     DistillMixAugmenter,
     EarlyLabelQuality,
@@ -49,6 +50,7 @@ SAMPLERS = [
     FactorMixSampler(targets="sampled", class_epochs=2, max_epochs=2, random_state=0),
     FactorMixSampler(targets="soft", class_epochs=2, max_epochs=2, random_state=0),
     GaussianNoiseAugmenter(factor=2, random_state=0),
+    DenoisedRowsAugmenter(Noise2VoidDenoiser(max_epochs=1, module__width=2), random_state=0),
 ]
 CLASSIFIERS = [
     ClassWeightedKNeighborsClassifier(),
@@ -122,6 +124,7 @@ EXPECTED_FAILURES = {
     "FactorMixSampler": DENSE_ONLY,
     "FactorMixSampler, soft": {**DENSE_ONLY, **SOFT_TARGETS},
     "GaussianNoiseAugmenter": DENSE_ONLY,
+    "DenoisedRowsAugmenter": DENSE_ONLY,
     "LabelQualityReweighter": {
         "check_sample_weight_equivalence_on_dense_data": (
             "labels are judged in folds of rows, whatever their weight"

@@ -120,6 +120,11 @@ class DenoisedRowsAugmenter(RowSampler):
 
     def _fit_resample(self, columns, y, groups, trusted=None):
         X = columns.numbers
+        if isinstance(y, np.ndarray) and len(np.unique(y)) < 2:
+            raise ValueError(
+                "DenoisedRowsAugmenter needs rows of at least 2 classes, but y has one class: "
+                f"{y[0]}."
+            )
         denoiser = Noise2VoidDenoiser() if self.denoiser is None else clone(self.denoiser)
         denoiser = fill_random_states(denoiser, self.random_state)
         known: dict[str, Any] = {} if trusted is None else {"trusted": trusted}

@@ -36,7 +36,8 @@ def test_kind_and_level_are_found_and_noise_is_removed(request, data, kind):
     clean, trusted = request.getfixturevalue(data)
     level = np.where(np.arange(len(clean)) % 2, 0.1, 0.3)
     add = {"gaussian": add_gaussian_noise, "rician": add_rician_noise}[kind]
-    noisy = np.array([add(row, s, random_state=i) for i, (row, s) in enumerate(zip(clean, level))])
+    pairs = enumerate(zip(clean, level, strict=True))
+    noisy = np.array([add(row, s, random_state=i) for i, (row, s) in pairs])
     X = np.where(trusted.reshape(-1, *[1] * (clean.ndim - 1)), clean, noisy)
     denoiser = Noise2VoidDenoiser(**QUICK).fit(X, trusted=trusted)
     found = denoiser.noise_levels_
@@ -66,13 +67,14 @@ def test_rows_without_noise_stay_as_they_are(signals):
     X, trusted = signals
     with pytest.warns(DenoisingWarning, match="nothing to denoise"):
         denoiser = Noise2VoidDenoiser(**QUICK).fit(X, trusted=trusted)
-    assert denoiser.noise_ is None and not denoiser.noise_levels_.any()
+    assert denoiser.noise_ is None
+    assert not denoiser.noise_levels_.any()
     np.testing.assert_allclose(denoiser.transform(X), X, rtol=1e-6)
     again = pickle.loads(pickle.dumps(denoiser))
     np.testing.assert_array_equal(again.transform(X), denoiser.transform(X))
+    sampler = DenoisedRowsAugmenter(Noise2VoidDenoiser(**QUICK))
     with pytest.warns(DenoisingWarning):
-        sampler = DenoisedRowsAugmenter(Noise2VoidDenoiser(**QUICK))
-        X_new, y_new = sampler.fit_resample(X, np.arange(90) % 2, trusted=trusted)
+        X_new, _ = sampler.fit_resample(X, np.arange(90) % 2, trusted=trusted)
     np.testing.assert_array_equal(X_new, X)
 
 
