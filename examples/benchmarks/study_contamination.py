@@ -73,7 +73,7 @@ def arms(seed: int) -> dict[str, dict[str, Any]]:
         "PCA": Residual(),
         "neighbours": NeighborDistance(),
         "LOF": LocalOutlierFactor(novelty=True),
-        "isolation forest": IsolationForest(50, random_state=seed),
+        "isolation forest": IsolationForest(n_estimators=50, random_state=seed),
     }
     compared = {
         "autoencoder": {
