@@ -73,13 +73,13 @@ def arms(seed: int) -> dict[str, dict[str, Any]]:
         "PCA": Residual(),
         "neighbours": NeighborDistance(),
         "LOF": LocalOutlierFactor(novelty=True),
-        "isolation forest": IsolationForest(n_estimators=50, random_state=seed),
     }
     compared = {
         "autoencoder": {
             PLAIN: AEOutlierRemover(max_removed_fraction=0.0, random_state=seed),
             "removal": own,
             **others,
+            "isolation forest": IsolationForest(random_state=seed),
             "ECOD": ECOD(),
             "PyOD AutoEncoder": PyodAutoEncoder(seed),
         }
