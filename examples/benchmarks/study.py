@@ -6,6 +6,7 @@ rows are corrupted, never test rows. Rows and patients are scored: a patient's c
 mean over the patient's rows. The parts, each a module with more about its sets and methods:
 
 - ``labels`` (``study_labels.py``): wrong labels of rows and of whole patients;
+- ``trusted`` (``study_trusted.py``): wrong labels, and patients that an expert has checked;
 - ``images`` (``study_images.py``): Gaussian and Rician noise in images;
 - ``contamination`` (``study_contamination.py``): outliers in the training set of a detector;
 - ``rarity`` (``study_rarity.py``): classes with a handful of rows;
@@ -44,7 +45,7 @@ from study_cases import SCORES
 
 from skrobust import DistillationWarning, InfluenceWarning, OutlierRemovalWarning
 
-PARTS = ["labels", "images", "contamination", "rarity", "scarcity"]
+PARTS = ["labels", "trusted", "images", "contamination", "rarity", "scarcity"]
 LEARNERS = ["logistic", "svc", "forest", "net", "boosting"]
 KEY = ["part", "set", "corruption", "learner", "seed", "fold", "arm"]
 COLUMNS = [*KEY, *SCORES, "n_train", "n_test", "seconds"]

@@ -13,10 +13,6 @@ tissue; rows are then scored against the true tissue, patients against their lab
 of the patients of the second class have the label of the first. Patches and encounters of a patient
 differ in their labels: only rows are made wrong, and only rows scored.
 
-"20% of rows, 10% checked": an expert has corrected the labels of 10% of the training patients,
-drawn for every seed, which all arms train on; only the "trusted" arms know which they are. "wrong
-trust": 20% checked, the labels of one in five of them wrong.
-
 The regularisation of the plain learner is tuned on inner folds without common patients, with the
 given labels. Every other arm uses the value that was found for the plain learner, so that no arm
 is tuned more than the baseline. "noise model" is ``LabelQualityReweighter(learner)`` with its
@@ -47,7 +43,6 @@ from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 from sklearn.svm import SVC
 from skorch.callbacks import EarlyStopping
 from study_cases import OTHER_SEED, PLAIN, Case, Fold, draw_rows, fit_tuned, score
-from trusted import SHARES, trust
 
 from skrobust import (
     CertainSamples,
@@ -59,11 +54,9 @@ from skrobust import (
     make_mr_spectra,
     roc_auc_scorer,
 )
-from skrobust.label_noise.inner_fit import fit_inside, fit_soft
+from skrobust.label_noise.inner_fit import fit_soft
 
 N_FOLDS, MOST_TEST = 3, (200, 10)
-# with trusted patients
-CHECKED = ["clean", "20% of rows", "40% of rows", "40% of patients"], ["logistic", "net"]
 ORACLE, MAIN = "oracle", "noise model"
 CORRUPTIONS = {
     "clean": (0.0, 0.0),
@@ -278,30 +271,6 @@ def corrupt(y: NDArray, groups: NDArray, corruption: str, seed: int) -> NDArray:
     return flip_labels(y, of_rows, random_state=seed)[0] if of_rows else y
 
 
-def trusted_arms(base: BaseEstimator, seed: int) -> dict[str, tuple[BaseEstimator, bool]]:
-    """Return the models that are compared where patients are checked, and whether they know."""
-    model = LabelQualityReweighter(base, random_state=seed)
-    return {
-        PLAIN: (base, False),
-        "rows that weigh 5": (base, True),
-        MAIN: (model, False),
-        "noise model, trusted": (model, True),
-    }
-
-
-def run_trusted(
-    model: BaseEstimator, fold: Fold, trusted: NDArray | None, right: NDArray
-) -> dict[str, float]:
-    """Fit and score one arm; `trusted` marks the checked rows, None if it is not told."""
-    model = clone(model)
-    if isinstance(model, LabelQualityReweighter):
-        model.fit(fold.X, fold.y, groups=fold.groups, trusted=trusted)
-    else:
-        weight = None if trusted is None else np.where(trusted, 5.0, 1.0)
-        fit_inside(model, fold.X, fold.y, sample_weight=weight)
-    return score(model, fold) | diagnose(model, ~right)
-
-
 def take(X: Any, rows: NDArray) -> Any:
     """Return rows of an array or table."""
     return X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
@@ -380,30 +349,3 @@ def cases(args: argparse.Namespace, seed: int, memory: str) -> Iterator[Case]:
                             continue
                         task = partial(run, arm, model, fold, right, seed)
                         yield Case(*place, learner_name, number, arm, task)
-                    checked = corruption in CHECKED[0] and learner_name in CHECKED[1]
-                    if checked and name not in MIXED and number == 0:
-                        yield from checked_cases(*place, learner_name, base, fold, y[train], seed)
-
-
-def checked_cases(
-    name: str,
-    corruption: str,
-    learner_name: str,
-    base: BaseEstimator,
-    fold: Fold,
-    truth: NDArray,
-    seed: int,
-) -> Iterator[Case]:
-    """Yield the cases with trusted patients, in the first split of a seed."""
-    for checked, (share, wrong) in SHARES.items():
-        labels, trusted = trust(fold.y, truth, fold.groups, share, wrong, seed)
-        place = (name, f"{corruption}, {checked}", learner_name, 0)
-        for arm, (model, told) in trusted_arms(base, seed).items():
-            task = partial(
-                run_trusted,
-                model,
-                fold._replace(y=labels),
-                trusted if told else None,
-                labels == truth,
-            )
-            yield Case(*place, arm, task)
