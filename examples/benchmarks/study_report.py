@@ -280,7 +280,7 @@ def methods_in(study: Study) -> list[Method]:
 def best_arm(study: Study, method: Method) -> tuple[str, pd.DataFrame]:
     """Return the arm of a method with the largest mean gain on corrupted data, and its gains."""
     found = study.gains(method.part)
-    found = found[found["arm"].isin(list(method.arms)) & (found["corruption"] != CLEAN)]
+    found = found[found["arm"].isin(list(method.arms)) & ~found["corruption"].str.startswith(CLEAN)]
     arm = found.groupby("arm", sort=False)["mean"].mean().idxmax()
     return arm, found[found["arm"] == arm].sort_values("mean")
 
@@ -311,7 +311,8 @@ def readme_table(study: Study) -> str:
     for method in methods_in(study):
         arm, found = best_arm(study, method)
         everywhere = study.gains(method.part)
-        clean = everywhere[(everywhere["arm"] == arm) & (everywhere["corruption"] == CLEAN)]
+        untouched = everywhere["corruption"].str.startswith(CLEAN)
+        clean = everywhere[(everywhere["arm"] == arm) & untouched]
         shown = [f"{row['corruption']}: {cell(row)}" for _, row in found.iterrows()]
         rows.append(
             [
