@@ -2,6 +2,7 @@
 
 import pickle
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -105,9 +106,11 @@ def test_same_seed_same_networks_also_in_parallel_and_from_a_file(data, tmp_path
     proba = fitted.predict_proba(X)
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    with joblib.parallel_config(backend="threading"):  # no processes to start
+        parallel = ensemble(n_jobs=2).fit(X, y)
     for again in (
+        parallel,
         clone(fitted).fit(mapped, y),
-        ensemble(n_jobs=2).fit(X, y),
         pickle.loads(pickle.dumps(fitted)),
     ):
         assert_array_equal(again.predict_proba(X), proba)
