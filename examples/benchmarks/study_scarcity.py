@@ -2,15 +2,15 @@
 
 Sets: crops around brain tumours (three classes) and brain tumour slices (glioma against
 meningioma) at 32 by 32 pixels, days of wrist activity (depression, signals of 288 points), and
-generated liver lesions (``make_lesion_rois``, four classes); 100 or 400 rows train, for 40 and 20
-epochs. A fold is one draw of patients.
+generated liver lesions (``make_lesion_rois``, four classes); 100 rows train for 40 epochs, of the crops
+also 400 for 20. Every seed is one draw of patients.
 
 All networks are the same small ones with the same number of steps; their weight decay is tuned, on
 inner folds, for the plain network. Images are changed by ``augment="affine"``, signals by
 ``augment="spectrum"``. Every recipe trains five networks with different seeds. *plain*, *augment*
 and *augment, mixup* are the mean scores of the five, each alone; "5 networks" are the scores of the
 mean of their probabilities, ``NetClassifier(n_members=5)``. New rows by factor mixing, as many as
-there are, are added to 100 crops, at half the epochs; mixup too is run with 100 rows only.
+there are, are added to 100 crops, at half the epochs. Mixup is run with 100 images.
 """
 
 from __future__ import annotations
@@ -99,12 +99,12 @@ def cases(args: argparse.Namespace, seed: int, memory: str) -> Iterator[Case]:
         train, test = next(outer.split(np.zeros(len(y)), y, groups))
         train = np.random.RandomState(seed).permutation(train)
         test = draw_rows(test, y, groups, MOST_TEST, seed)
-        for n_train in EPOCHS:
+        for n_train in EPOCHS if name == "crops" else [100]:
             rows = train[:n_train]
             fold = Fold(X[rows], y[rows], groups[rows], X[test], y[test], groups[test])
             fits = Ensembles(fold, partial(learn, name, fold, seed, memory))
             recipes = [PLAIN, AUGMENT]
-            if n_train == 100:
+            if n_train == 100 and name != "activity":
                 recipes += [MIXUP, FACTORS] if name == "crops" else [MIXUP]
             for recipe in recipes:
                 together = "5 networks" if recipe == PLAIN else f"{recipe}, 5 networks"
