@@ -2,8 +2,8 @@
 
 Sets: crops around brain tumours (three classes) and brain tumour slices (glioma against
 meningioma) at 32 by 32 pixels, days of wrist activity (depression, signals of 288 points), and
-generated liver lesions (``make_lesion_rois``, four classes); 100 rows train for 40 epochs, of the crops
-also 400 for 20. Every seed is one draw of patients.
+generated liver lesions (``make_lesion_rois``, four classes); 100 rows train for 40 epochs, of the
+crops also 400 for 20. Every seed is one draw of patients.
 
 All networks are the same small ones with the same number of steps; their weight decay is tuned, on
 inner folds, for the plain network. Images are changed by ``augment="affine"``, signals by
