@@ -166,7 +166,7 @@ class GammaCurveDisplay(Display):
 
 @dataclass(eq=False, repr=False)
 class LossHistogramDisplay(Display):
-    """Histogram of reconstruction errors with the threshold after training.
+    """Histogram of the scores of training rows, with the threshold after training.
 
     Kept and removed rows are stacked. If it is known which rows are outliers, these are hatched:
     hatched bars on the left are outliers that were missed, removed bars without hatching are
@@ -175,13 +175,15 @@ class LossHistogramDisplay(Display):
     Parameters
     ----------
     errors : ndarray of shape (n_samples,)
-        Reconstruction error of every row.
+        Reconstruction error, or another score that grows with oddness, of every row.
     removed : ndarray of shape (n_samples,), bool
         Rows that were removed.
     threshold : float
         Error above which a row is an outlier.
     is_outlier : ndarray of shape (n_samples,), bool, default=None
         True outliers, if they are known.
+    label : str, default="Mean absolute reconstruction error (units of X)"
+        What `errors` are.
 
     Attributes
     ----------
@@ -205,6 +207,7 @@ class LossHistogramDisplay(Display):
     threshold: float
     _: KW_ONLY
     is_outlier: NDArray | None = None
+    label: str = "Mean absolute reconstruction error (units of X)"
 
     @classmethod
     def from_estimator(
@@ -214,8 +217,8 @@ class LossHistogramDisplay(Display):
 
         Parameters
         ----------
-        estimator : AEOutlierRemover
-            After fit, with ``scores_``, ``removed_epoch_`` and ``offset_``.
+        estimator : AEOutlierRemover or OutlierRemover
+            After fit. The scores of the latter are those of detectors that have not seen the row.
         is_outlier : array-like of shape (n_samples,), bool, default=None
             Which of the training rows are outliers, if known.
 
@@ -224,12 +227,13 @@ class LossHistogramDisplay(Display):
         display : LossHistogramDisplay
             What ``plot`` draws.
         """
-        check_is_fitted(estimator, ["scores_", "removed_epoch_", "offset_"])
+        check_is_fitted(estimator, ["scores_", "sample_indices_", "offset_"])
         errors = -np.asarray(estimator.scores_)
         if is_outlier is not None:
             is_outlier = check_length(is_outlier, len(errors), "is_outlier").astype(bool)
-        removed = np.asarray(estimator.removed_epoch_) > 0
-        return cls(errors, removed, -float(estimator.offset_), is_outlier=is_outlier)
+        removed = ~np.isin(np.arange(len(errors)), estimator.sample_indices_)
+        others = {} if hasattr(estimator, "removed_epoch_") else {"label": "Score out of folds"}
+        return cls(errors, removed, -float(estimator.offset_), is_outlier=is_outlier, **others)
 
     def plot(self, ax: Any = None, *, bins: int = 30) -> Self:
         """Draw the histogram; `bins` is the number of bins, `ax` as in the other displays."""
@@ -263,7 +267,7 @@ class LossHistogramDisplay(Display):
         self.threshold_line_ = self.ax_.axvline(
             self.threshold, color="black", ls="--", lw=1.6, label=label
         )
-        self.ax_.set(xlabel="Mean absolute reconstruction error (units of X)", ylabel="Rows")
+        self.ax_.set(xlabel=self.label, ylabel="Rows")
         self.ax_.legend(frameon=False, fontsize="small")
 
 

@@ -10,8 +10,12 @@ from skrobust import (
     AEOutlierRemover,
     GammaCurveDisplay,
     LossHistogramDisplay,
+    OutlierRemover,
     ReconstructionDisplay,
 )
+
+# barely trained networks
+pytestmark = pytest.mark.filterwarnings("ignore:.*do not stand apart")
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +48,15 @@ def test_loss_histogram(data, model):
     assert len(LossHistogramDisplay.from_estimator(model).plot().histograms_) == 2
     with pytest.raises(ValueError, match="is_outlier has 3 entries, but there are 90 rows"):
         LossHistogramDisplay.from_estimator(model, is_outlier=[True] * 3)
+
+
+def test_loss_histogram_of_any_detector(data):
+    X, is_outlier = data
+    remover = OutlierRemover(random_state=0).fit(X)
+    display = LossHistogramDisplay.from_estimator(remover, is_outlier=is_outlier).plot()
+    assert_array_equal(np.flatnonzero(display.removed), np.sort(remover.removed_indices_))
+    assert_array_equal(display.errors, -remover.scores_)
+    assert display.ax_.get_xlabel() == "Score out of folds"
 
 
 def test_reconstruction_of_images(data, model):
