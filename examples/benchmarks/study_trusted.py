@@ -80,7 +80,7 @@ def cases(args: argparse.Namespace, seed: int, memory: str) -> Iterator[Case]:
             given = corrupt(y[train], groups[train], corruption, 1000 * seed)
             fold = Fold(X_train, given, groups[train], X_test, truth[test], groups[test], y[test])
             for learner in ("logistic", "net"):
-                if learner not in LEARNERS.get(name, ["logistic"]):
+                if learner not in LEARNERS.get(name, ["logistic"]) or learner not in args.learners:
                     continue
                 base = tuned(learner, fold, seed)
                 for checked, (share, wrong) in SHARES.items():
