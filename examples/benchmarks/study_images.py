@@ -5,9 +5,9 @@ Sets: brain tumour slices (three classes, here at 32 by 32 pixels) and generated
 clean images, as the validation patients of the paper. The paper's settings of influence and early
 stopping hold them out as validation rows; by default influence is told that these images are
 trusted and trains on them, as all other methods do, except the paper's own baseline. "Denoised rows
-added" trains on raw rows and on copies denoised by what the clean images teach; "rows twice" takes
-as many steps without denoising. The network is
-that of ``noisy_images.py``; its weight decay is tuned for all methods. Test images are clean.
+added" trains on raw rows and on copies denoised by what the clean images teach; "noisy rows twice"
+takes as many steps without denoising. The network is that of ``noisy_images.py``; its weight decay
+is tuned for the plain network, and all methods have the same. Test images are clean.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import EarlyStopping
-from study_cases import PLAIN, Case, Fold, draw_rows, fit_tuned, score
+from study_cases import OTHER_SEED, PLAIN, Case, Fold, draw_rows, fit_tuned, score
 
 from skrobust import (
     InfluencePerturber,
@@ -60,40 +60,37 @@ def load(name: str, args: argparse.Namespace, seed: int) -> tuple[NDArray, NDArr
     return images.reshape(-1, 1, 32, 2, 32, 2).mean((3, 5)), y, groups
 
 
-def arms(seed: int, memory: str) -> dict[str, tuple[BaseEstimator, dict]]:
-    """Return the models that are compared, each with its grid."""
+def tuned(fold: Fold, seed: int) -> BaseEstimator:
+    """Return the network, with the weight decay that inner folds choose on all training rows."""
     size = argparse.Namespace(width=8, epochs=EPOCHS, lr=0.003, precision="bfloat16")
-    net = network(size, seed)
+    grid = {"optimizer__weight_decay": [0, 1e-3]}
+    search = fit_tuned(network(size, seed), grid, fold, 2, roc_auc_scorer, seed)
+    return network(size, seed).set_params(**search.best_params_)
+
+
+def arms(net: BaseEstimator, seed: int) -> dict[str, BaseEstimator]:
+    """Return the models that are compared, around the same tuned network."""
     half = EPOCHS // 2
     denoiser = Noise2VoidDenoiser(max_epochs=10, module__width=8, random_state=seed)
+    taught = DenoisedRowsAugmenter(Noise2VoidDenoiser(module__width=8, random_state=seed))
     stopping = EarlyStopping(patience=EPOCHS, load_best=True, sink=lambda text: None)
     own = {"estimator": net, "warmup_epochs": half, "solver": "auto", "random_state": seed}
-    models = {
+    return {
         PLAIN: net,
         NAIVE: net,
+        TWICE: net,
+        OTHER_SEED: clone(net).set_params(random_state=1000 + seed),
         "early stopping": clone(net).set_params(callbacks=[*net.callbacks, stopping]),
         "ISR": InfluenceReweighter(net, warmup_epochs=half, random_state=seed),
         "ISR, paper": InfluenceReweighter(**InfluenceReweighter.paper_params | own),
         "ISP": InfluencePerturber(net, warmup_epochs=half, random_state=seed),
         "ISP, paper": InfluencePerturber(**InfluencePerturber.paper_params | own),
+        "Noise2Void": make_pipeline(denoiser, net),
+        DENOISED: ResamplingClassifier(taught, net),
     }
-    decay = "optimizer__weight_decay"
-    grids = {
-        arm: {f"estimator__{decay}" if arm.startswith("IS") else decay: [0, 1e-3]} for arm in models
-    }
-    models["Noise2Void"] = make_pipeline(denoiser, net, memory=memory)
-    grids["Noise2Void"] = {f"netclassifier__{decay}": [0, 1e-3]}
-    taught = DenoisedRowsAugmenter(Noise2VoidDenoiser(module__width=8, random_state=seed))
-    models[DENOISED] = ResamplingClassifier(taught, net)
-    grids[DENOISED] = {f"estimator__{decay}": [0, 1e-3]}
-    models[TWICE] = net
-    grids[TWICE] = grids[PLAIN]
-    return {arm: (model, grids[arm]) for arm, model in models.items()}
 
 
-def run(
-    arm: str, model: BaseEstimator, grid: dict, fold: Fold, held: NDArray, seed: int
-) -> dict[str, float]:
+def run(arm: str, model: BaseEstimator, fold: Fold, held: NDArray, seed: int) -> dict[str, float]:
     """Fit and score one arm; `held` marks the clean images."""
     passed = {}
     if arm.startswith(HELD_OUT):
@@ -105,7 +102,7 @@ def run(
     elif arm == TWICE:
         rows = np.concatenate([np.arange(len(held)), np.flatnonzero(~held)])
         fold = fold._replace(X=fold.X[rows], y=fold.y[rows], groups=fold.groups[rows])
-    return score(fit_tuned(model, grid, fold, 2, roc_auc_scorer, seed, **passed), fold)
+    return score(fit_tuned(clone(model), None, fold, 2, roc_auc_scorer, seed, **passed), fold)
 
 
 def cases(args: argparse.Namespace, seed: int, memory: str) -> Iterator[Case]:
@@ -124,12 +121,6 @@ def cases(args: argparse.Namespace, seed: int, memory: str) -> Iterator[Case]:
                 if noise is not None:
                     X[~held] = noise(X[~held], SCALE, random_state=1000 * seed + number)
                 fold = Fold(X, y[train], groups[train], images[test], y[test], groups[test])
-                for arm, (model, grid) in arms(seed, memory).items():
-                    yield Case(
-                        name,
-                        corruption,
-                        "net",
-                        number,
-                        arm,
-                        partial(run, arm, model, grid, fold, held, seed),
-                    )
+                for arm, model in arms(tuned(fold, seed), seed).items():
+                    task = partial(run, arm, model, fold, held, seed)
+                    yield Case(name, corruption, "net", number, arm, task)

@@ -84,8 +84,8 @@ PARTS = {
         "images as validation rows; by default influence is told that they are trusted, and all "
         "other methods train on them too. *Denoised rows added* trains on raw rows and copies that "
         "a denoiser taught by the clean images has made of the noisy ones; *noisy rows twice* "
-        "takes as many steps. The network's weight decay is tuned for every method. Test images "
-        "are clean.",
+        "takes as many steps. The network's weight decay is tuned for *plain*, and all methods "
+        "have the same. Test images are clean.",
         {"auc": "rows", "auc_patients": "patients"},
     ),
     "contamination": Part(
