@@ -224,9 +224,8 @@ def figure_4(args: argparse.Namespace, runs: PaperRuns, seed: int) -> None:
             away = np.linalg.norm(train.data - train.data[~own].mean(0), axis=1)
             found[f"{name}, median distance, all"] = np.median(away[own])
             chosen = away[own & kept]
-            found[f"{name}, median distance, certain"] = (
-                np.median(chosen) if len(chosen) else np.nan
-            )
+            if len(chosen):
+                found[f"{name}, median distance, certain"] = np.median(chosen)
         return found
 
     size = f"about {args.rows} spectra, width {args.width}"
