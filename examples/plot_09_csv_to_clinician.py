@@ -161,6 +161,7 @@ estimators = {
 # with and without the noise model. All are scored on the right labels, which only planted faults
 # have; with your own data they are scored on the reviewed ones. Look at the intervals before the
 # means.
+# sphinx_gallery_thumbnail_path = '_static/review.png'
 common = {
     "groups": patient,
     "y_score": y_reviewed if right is None else right,
