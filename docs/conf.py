@@ -41,10 +41,17 @@ plot_formats = [("png", 90)]
 html_theme = "pydata_sphinx_theme"
 html_title = f"skrobust {version}"
 html_theme_options = {"navigation_with_keys": False, "show_prev_next": False}
-html_sidebars = {
-    page: []
-    for page in ("install", "results", "papers", "architecture", "contributing", "changes/index")
-}
+# no list beside pages that stand alone, nor beside scripts, which need the room
+WIDE = (
+    "install",
+    "results",
+    "papers",
+    "architecture",
+    "contributing",
+    "changes/index",
+    "gallery/**",
+)
+html_sidebars = {page: [] for page in WIDE}
 html_static_path = ["_static"]
 html_css_files = ["tables.css"]
 html_copy_source = False
