@@ -15,6 +15,8 @@ from ..utils.validation import warn
 
 # errors closer than this, relative or in units of the scale, differ only by float32 rounding
 _ROUNDING = 1e-5, 1e-6
+# fewer rows than this are no more than the tail that any set of rows has
+_TAIL = 0.05
 
 
 class OutlierRemovalWarning(UserWarning):
@@ -36,8 +38,8 @@ def robust_threshold(errors: NDArray, n_deviations: float) -> float:
 def are_of_two_kinds(errors: NDArray, class_codes: NDArray) -> bool:
     """Tell whether errors, relative to those of their class, look like those of two kinds.
 
-    Two normal distributions must fit the logarithms clearly better than one: by more than 6 in the
-    Bayesian information criterion.
+    They do if two normal distributions fit the logarithms better than one, by the Bayesian
+    information criterion.
     """
     logs = np.log(np.maximum(errors, np.finfo(np.float32).tiny))
     for code in np.unique(class_codes):
@@ -48,7 +50,7 @@ def are_of_two_kinds(errors: NDArray, class_codes: NDArray) -> bool:
     one, two = (
         GaussianMixture(k, n_init=3, random_state=0).fit(column).bic(column) for k in (1, 2)
     )
-    return bool(one - two > 6)
+    return bool(two < one)
 
 
 class RowRemoval:
@@ -159,7 +161,11 @@ class RowRemoval:
                 f"more {what} are above the threshold of {name}={value!r}. Raise {name}, unless "
                 "you expect that many outliers."
             )
-        elif n_removed and errors is not None and not are_of_two_kinds(errors, self.class_codes):
+        elif (
+            errors is not None
+            and n_removed > _TAIL * n_rows
+            and not are_of_two_kinds(errors, self.class_codes)
+        ):
             message = (
                 f"{n_removed} of {n_rows} rows were removed, but their errors do not stand apart: "
                 "one distribution describes all errors as well as two. They may be the worst of "

@@ -5,6 +5,7 @@ import pickle
 import random
 import threading
 import time
+import warnings
 
 import joblib
 import numpy as np
@@ -27,6 +28,7 @@ from skrobust import (
     contaminate,
 )
 from skrobust.outliers import ae_outlier_remover
+from skrobust.outliers.row_removal import RowRemoval, are_of_two_kinds
 from skrobust.utils.targets import soft_labels
 
 # barely trained networks
@@ -462,3 +464,26 @@ def test_the_paper_settings_are_the_published_ones():
     x = torch.zeros(1, 1, 64, 77, 66)
     assert net.encode(x).shape == (1, 512)
     assert net(x).shape == x.shape
+
+
+def test_a_warning_says_if_nothing_sets_removed_rows_apart():
+    rng = np.random.RandomState(0)
+    errors, codes = np.exp(0.3 * rng.randn(200)), np.zeros(200, int)
+    other = np.arange(200) < 20
+    assert not are_of_two_kinds(errors, codes)
+    assert are_of_two_kinds(np.where(other, 4 * errors, errors), codes)
+    # two classes of different size of error are no outliers
+    assert not are_of_two_kinds(np.where(other, 4 * errors, errors), other.astype(int))
+    assert not are_of_two_kinds(np.ones(200), codes)
+
+    def warned(errors, level):
+        removal = RowRemoval(codes, None, lambda e: np.quantile(e, level), 0.5)
+        removal.remove(errors, 1.0, 1)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            removal.warn("rows", "gamma", 1.4, errors)
+        return [str(w.message) for w in caught]
+
+    assert "20 of 200 rows were removed, but their errors do not stand" in warned(errors, 0.9)[0]
+    assert not warned(np.where(other, 4 * errors, errors), 0.9)
+    assert not warned(errors, 0.96)  # a tail
