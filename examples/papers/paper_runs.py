@@ -153,7 +153,7 @@ def parser_of_paper(description: str, seeds: int) -> argparse.ArgumentParser:
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--csv", type=Path, help="write the scores here; resume from it")
     parser.add_argument("--figures", type=Path, help="folder to save the figures in")
-    parser.add_argument("--parts", nargs="+", help="tables and figures to run; all by default")
+    parser.add_argument("--parts", nargs="+", help="tables and figures to run")
     return parser
 
 
