@@ -102,20 +102,31 @@ PARTS = {
     ),
     "rarity": Part(
         "Classes with a handful of rows",
-        "Digits with 80 down to 3 rows a class, and tumour crops with 30, 10 and 3 patients a "
-        "class. The baseline is cross entropy; weight decay is tuned for every method except the "
-        "paper's. The scores are the mean recall of all classes and of the rare ones. SMOTE makes "
-        "the classes equally large, so that its epochs have several times the steps of the others.",
+        "Digits with 80 down to 3 rows a class, tumour crops with 30, 10 and 3 patients a class, "
+        "patches of brain volumes (100 rows without and 12 with tumour, of 4 patients) and "
+        "generated lesions with 80, 40, 10 and 5 rows a class. Every method is the mean of four "
+        "small networks, but for the paper's and *one network*, the mean score of the four. "
+        "The baseline *remedies* is cross entropy with the best of four settings on inner folds: "
+        "adjusted logits (the balanced softmax) or balanced batches, with and without affine "
+        "changes; whether embeddings are trained with affine changes is chosen in the same way. "
+        "*joint* adds a cross entropy to the triplet loss; *remedies and joint* averages two "
+        "networks of each. The scores are the mean recall of all classes and of the rare ones. "
+        "Three seeds have all sets; digits have five, tumour crops four.",
         {"recall": "all classes", "rare_recall": "rare classes"},
+        "remedies",
         ratio=1.0,
     ),
     "scarcity": Part(
-        "Few training images",
-        "Images at 32 by 32 pixels, tumour crops and, where the table has them, generated liver "
-        "lesions, of which 100 train. The baseline is the same network with random affine "
-        "changes; weight decay is tuned for every method.",
+        "Few training rows",
+        "Brain tumour crops and slices (glioma against meningioma) and generated lesions, images "
+        "at 32 by 32 pixels, and days of activity (depression); 100 rows train, of the crops also "
+        "400. The baseline is one plain network, with tuned weight decay, which all have. Images "
+        'are changed by `augment="affine"`, signals by `augment="spectrum"`. *plain*, *augment* and '
+        "*augment, mixup* are mean scores of five networks, each alone, *5 networks* those of "
+        "their mean. *augment, 5 networks* with 100 rows is the main comparison, declared before "
+        "the study was run. Three seeds have all sets; crops have five, slices four.",
         {"auc": "rows", "auc_patients": "patients"},
-        "affine",
+        main=("augment, 5 networks",),
     ),
 }
 
@@ -205,7 +216,15 @@ METHODS = [
         "rarity",
         {
             "triplets, centroid": "make_pipeline(TripletEmbedder(), NearestCentroid())",
-            "triplets, kNN": "make_pipeline(TripletEmbedder(), KNeighborsClassifier(7))",
+            "triplets, LDA": "make_pipeline(TripletEmbedder(), LinearDiscriminantAnalysis(...))",
+            "joint, centroid": (
+                "make_pipeline(TripletEmbedder(cross_entropy_weight=1), NearestCentroid())"
+            ),
+            "joint, LDA": (
+                "make_pipeline(TripletEmbedder(cross_entropy_weight=1), "
+                "LinearDiscriminantAnalysis(...))"
+            ),
+            "remedies and joint": "the mean of NetClassifier(...) and of joint, LDA",
             "triplets, paper": (
                 "make_pipeline(TripletEmbedder(**TripletEmbedder.paper_params), "
                 "KNeighborsClassifier(7))"
@@ -213,20 +232,35 @@ METHODS = [
         },
         "triplets, paper",
         ("long tail",),
-        "The other settings explain this: a class with fewer than 7 rows can hardly win among 7 "
-        "neighbours, "
-        "and the nearest centroid of the default embedding does better than its 7 neighbours. "
-        "But cross entropy with balanced batches, or adjusted logits, gains as much at less cost.",
+        "The paper's baseline is plain cross entropy. Balanced batches, adjusted logits and "
+        "changed rows are open to cross entropy too, and a class with fewer than 7 rows can hardly "
+        "win among 7 neighbours.",
+        "plain",
+    ),
+    Method(
+        "`NetClassifier` with `augment` and `n_members`",
+        "scarcity",
+        {
+            "augment": 'NetClassifier(augment="affine")',
+            "5 networks": "NetClassifier(n_members=5)",
+            "augment, 5 networks": 'NetClassifier(augment="affine", n_members=5)',
+        },
     ),
     Method(
         "`FactorMixSampler`",
         "scarcity",
         {
-            "affine, FactorMix decoded": 'FactorMixSampler(detail="decoded")',
-            "affine, FactorMix residual": "FactorMixSampler()",
+            "augment, FactorMix": (
+                'ResamplingClassifier(FactorMixSampler(), NetClassifier(augment="affine"))'
+            ),
+            "augment, FactorMix, 5 networks": (
+                "ResamplingClassifier(FactorMixSampler(), "
+                'NetClassifier(augment="affine", n_members=5))'
+            ),
         },
-        "affine, FactorMix decoded",
-        ("100 images",),
+        "augment, FactorMix",
+        ("100 rows",),
+        paper_baseline="augment",
     ),
 ]
 
@@ -234,8 +268,11 @@ NOT_IN_IT = """\
 - The sets are small on purpose: a few hundred training rows, small networks, few epochs. What the
   methods do with thousands of rows is not measured here.
 - The brain tumour images are used in every part, so that the parts are not independent.
-- No volumes at full resolution, no rare classes of volumes, no network larger than the small ones
-  here, nothing on a GPU.
+- No volumes at full resolution, no network larger than the small ones here, nothing on a GPU.
+- Tried, and not in the library: random convolutions (1,000 dilated kernels, their shares of
+  positive outputs and their maxima) before a ridge classifier. On Raman spectra of saliva (control
+  against COVID-19, 900 rows) they lost .057 AUC to principal components before the same classifier,
+  both tuned on inner folds of patients (2 seeds, 2 folds each: -.013, -.078, -.082, -.053).
 - Only the regularisation was tuned, under wrong labels only that of the plain learner: methods may
   do better with other settings.
 - Holm's correction is made within a column of a table, not over the whole page.

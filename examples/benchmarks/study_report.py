@@ -46,7 +46,8 @@ p < {LEVEL}. Otherwise there is **{EVEN}**, or there are **{UNKNOWN}**, if the 9
 interval reaches beyond ±{WIDE}.
 
 This page is written by `examples/benchmarks/study_report.py` from `docs/results/study.csv`, which
-is made by `{COMMAND}` (part labels with `{OPTIONS}`).
+is made by `{COMMAND}` (part labels with `{OPTIONS}`, rarity and
+scarcity with `--seeds 5`).
 """
 
 
