@@ -121,8 +121,8 @@ PARTS = {
         "Brain tumour crops and slices (glioma against meningioma) and generated lesions, images "
         "at 32 by 32 pixels, and days of activity (depression); 100 rows train, of the crops also "
         "400. The baseline is one plain network, with tuned weight decay, which all have. Images "
-        'are changed by `augment="affine"`, signals by `augment="spectrum"`. *plain*, *augment* and '
-        "*augment, mixup* are mean scores of five networks, each alone, *5 networks* those of "
+        'are changed by `augment="affine"`, signals by `augment="spectrum"`. *plain*, *augment* '
+        "and *augment, mixup* are mean scores of five networks, each alone, *5 networks* those of "
         "their mean. *augment, 5 networks* with 100 rows is the main comparison, declared before "
         "the study was run. Three seeds have all sets; crops have five, slices four.",
         {"auc": "rows", "auc_patients": "patients"},
