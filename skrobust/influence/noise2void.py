@@ -23,9 +23,9 @@ from ..utils.sklearn_private import Interval, get_output_config
 from ..utils.validation import check_finite_rows, check_trusted, warn
 
 _NOISE = {"gaussian": add_gaussian_noise, "rician": add_rician_noise}
-# a row is noisy if its second differences are this many times those of clean rows, and at least
-# this share of the standard deviation of all clean values
-_NOISY, _VISIBLE = 1.5, 0.02
+# a row is noisy if its second differences are this many times the median of clean rows, larger than
+# those of nearly all of them, and at least this share of the standard deviation of clean values
+_NOISY, _NEARLY_ALL, _VISIBLE = 2.0, 0.95, 0.02
 
 
 class DenoisingWarning(UserWarning):
@@ -198,8 +198,9 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
                 "need at least 3 points along every axis."
             )
         clean, roughness = images[trusted].astype(float), _roughness(images)
-        least = max(_NOISY * np.median(roughness[trusted]), _VISIBLE * clean.std())
-        noisy = np.flatnonzero(~trusted & (roughness > least))
+        of_clean = roughness[trusted]
+        least = max(_NOISY * np.median(of_clean), np.quantile(of_clean, _NEARLY_ALL))
+        noisy = np.flatnonzero(~trusted & (roughness > max(least, _VISIBLE * clean.std())))
         if not len(noisy):
             warn(
                 "no row is much noisier than the trusted ones: there is nothing to denoise, and "
