@@ -68,7 +68,7 @@ PARTS = {
     "trusted": Part(
         "Wrong labels, and patients that an expert has checked",
         "The sets of *wrong labels* where all rows of a patient have one label, with logistic "
-        "regression and, where it is there, the network. The labels of 10% or 20% of the training "
+        "regression. The labels of 10% or 20% of the training "
         "patients have been corrected, and all methods train on them; *noise model, trusted* and "
         "*rows that weigh 5* are told which patients these are. *Wrong trust*: 20% are checked, "
         "and the labels of one in five of them are wrong. Gains are over *plain*, the same learner "
