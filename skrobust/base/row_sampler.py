@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from ..utils.groups import RowOrigin, check_groups, with_origin
 from ..utils.targets import check_class_labels, check_soft_labels, is_soft_labels, soft_labels
+from ..utils.validation import check_trusted
 from .columns import Columns
 from .state import VersionedState, fit_context
 
@@ -132,6 +133,51 @@ class RowSampler(VersionedState, BaseSampler):
         tags.input_tags.three_d_array = True
         tags.sampler_tags.sample_indices = True
         return tags
+
+
+class TrustingRowSampler(RowSampler):
+    """Base of samplers that are told which rows an expert has checked.
+
+    Subclasses write ``_fit_resample(columns, y, groups, trusted)``; `trusted` is None if no row is.
+    """
+
+    __metadata_request__fit_resample = {"groups": True, "trusted": True}
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit_resample(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        trusted: ArrayLike | None = None,
+    ):
+        """Make the new training rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Training rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels of any type, one-hot integers, or soft labels (floats, one column per class).
+        groups : array-like of shape (n_samples,), default=None
+            Group (patient) of every row.
+        trusted : array-like of bool of shape (n_samples,), default=None
+            Rows that an expert has checked.
+
+        Returns
+        -------
+        X_resampled : array of shape (n_samples_new, ...)
+            New rows, in the container and dtypes of X.
+        y_resampled : array of shape (n_samples_new,) or (n_samples_new, n_classes)
+            Their labels in the container of y, or a DataFrame of soft labels.
+
+        Raises
+        ------
+        ValueError
+            If the arguments do not fit each other, or contain values that cannot be used.
+        """
+        return self._resample(X, y, groups, trusted=check_trusted(trusted, y))
 
 
 def _as_given(y: NDArray, given: Any) -> Any:

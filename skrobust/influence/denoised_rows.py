@@ -5,23 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.base import clone
 
-from ..base.row_sampler import RowSampler
-from ..base.state import fill_random_states, fit_context
+from ..base.row_sampler import TrustingRowSampler
+from ..base.state import fill_random_states
 from ..utils.sklearn_private import HasMethods
 from ..utils.targets import take
-from ..utils.validation import check_trusted
 from .noise2void import Noise2VoidDenoiser
 
 
-class DenoisedRowsAugmenter(RowSampler):
+class DenoisedRowsAugmenter(TrustingRowSampler):
     """Add a denoised copy of every noisy training row.
 
     For training sets of noisy signals, images or volumes, some of which an expert has found clean
-    (`trusted`). The denoiser learns from these what the others look like without noise. New rows
-    are classified as they are.
+    (`trusted`). The denoiser learns from these what the others look like without noise; they get no
+    copy. Rows to predict stay as they are.
 
     It gains where the noise hides what tells the classes apart, and training rows are few. Without
     `trusted` all rows get a copy, denoised by what the noisy rows alone teach.
@@ -69,11 +67,10 @@ class DenoisedRowsAugmenter(RowSampler):
     ((100, 64), 'gaussian')
     """
 
-    __metadata_request__fit_resample = {"groups": True, "trusted": True}
     _only_numbers = True
 
     _parameter_constraints: dict = {
-        **RowSampler._parameter_constraints,
+        **TrustingRowSampler._parameter_constraints,
         "denoiser": [HasMethods(["fit", "transform"]), None],
     }
 
@@ -82,43 +79,7 @@ class DenoisedRowsAugmenter(RowSampler):
         self.denoiser = denoiser
         self.random_state = random_state
 
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit_resample(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        *,
-        groups: ArrayLike | None = None,
-        trusted: ArrayLike | None = None,
-    ):
-        """Make the new training rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
-            Training rows.
-        y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            Labels of any type, one-hot integers, or soft labels (floats, one column per class).
-        groups : array-like of shape (n_samples,), default=None
-            Group (patient) of every row.
-        trusted : array-like of bool of shape (n_samples,), default=None
-            Rows that are clean. They teach the denoiser, and get no copy.
-
-        Returns
-        -------
-        X_resampled : array of shape (n_samples_new, ...)
-            All rows, then the denoised ones, in the container and dtypes of X.
-        y_resampled : array of shape (n_samples_new,) or (n_samples_new, n_classes)
-            Their labels in the container of y, or a DataFrame of soft labels.
-
-        Raises
-        ------
-        ValueError
-            If the arguments do not fit each other, or contain values that cannot be used.
-        """
-        return self._resample(X, y, groups, trusted=check_trusted(trusted, y))
-
-    def _fit_resample(self, columns, y, groups, trusted=None):
+    def _fit_resample(self, columns, y, groups, trusted):
         X = columns.numbers
         if isinstance(y, np.ndarray) and len(np.unique(y)) < 2:
             raise ValueError(

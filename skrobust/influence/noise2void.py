@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from numbers import Integral, Real
 
@@ -26,6 +27,7 @@ _NOISE = {"gaussian": add_gaussian_noise, "rician": add_rician_noise}
 # a row is noisy if its second differences are this many times the median of clean rows, larger than
 # those of nearly all of them, and at least this share of the standard deviation of clean values
 _NOISY, _NEARLY_ALL, _VISIBLE = 2.0, 0.95, 0.02
+_MOST_CLEAN = 100
 
 
 class DenoisingWarning(UserWarning):
@@ -175,30 +177,34 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
         net = self._start_net(X, None, MaskedSquaredError, seed)
         rows = ReconstructionRows(X, self.input_shape_, net.device)
         rows.learn_scale()
-        if trusted is not None:
+        n_epochs = 0 if self._nothing_to_denoise() else self.max_epochs
+        if trusted is not None and n_epochs:
             teachers = np.resize(np.flatnonzero(trusted), len(X))
             rows.indices = torch.from_numpy(teachers).to(rows.X.device)
-            if self.noise_ is not None:
-                net.batch_transform = _AddNoise(
-                    self.noise_, self.noise_levels_[self.noise_levels_ > 0], rows
-                )
-        n_epochs = 0 if getattr(self, "noise_", "any") is None else self.max_epochs
+            levels = self.noise_levels_[self.noise_levels_ > 0]
+            net.batch_transform = _AddNoise(self.noise_, levels, rows)
         self.net_ = net.run_epochs(rows, n_epochs)
         net.batch_transform = self._batch_transform()
         self.center_, self.scale_ = rows.center, rows.scale
         return self
 
+    def _nothing_to_denoise(self) -> bool:
+        """Tell whether trusted rows were given, and no other row is noisier."""
+        return hasattr(self, "noise_levels_") and not self.noise_levels_.any()
+
     def _estimate_noise(self, X, trusted, seed):
         """Return the kind of noise in the rows that are not trusted, and the level of each."""
-        levels = np.zeros(len(X))
-        images = X.reshape(len(X), *(self.input_shape_ if X.ndim > 2 else (1, X.shape[1])))
+        shape = self.input_shape_
+        images = X.reshape(len(X), *(shape if len(shape) > 1 else (1, *shape)))
         if min(images.shape[2:]) < 3:
             raise ValueError(
                 f"rows of shape {X.shape[1:]} are too short to see noise in them: trusted rows "
                 "need at least 3 points along every axis."
             )
-        clean, roughness = images[trusted].astype(float), _roughness(images)
-        of_clean = roughness[trusted]
+        rng, levels, found = np.random.RandomState(seed), np.zeros(len(X)), {}
+        # a sample stands for all clean rows
+        clean = images[rng.permutation(np.flatnonzero(trusted))[:_MOST_CLEAN]].astype(float)
+        roughness, of_clean = _roughness(images), _roughness(clean)
         least = max(_NOISY * np.median(of_clean), np.quantile(of_clean, _NEARLY_ALL))
         noisy = np.flatnonzero(~trusted & (roughness > max(least, _VISIBLE * clean.std())))
         if not len(noisy):
@@ -208,23 +214,17 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
                 DenoisingWarning,
             )
             return None, levels
-        rng, found = np.random.RandomState(seed), {}
+        observed = roughness[noisy]
+        grid = np.r_[0, np.geomspace(observed.min() / 2, 3 * observed.max(), 40)]
+        shown = images[rng.choice(noisy, _MOST_CLEAN)].ravel()
         for kind, add in _NOISE.items():
             if kind == "rician" and (clean < 0).any():
                 continue
-            grid = np.linspace(0, 3 * roughness[noisy].max(), 40)
             seen = [np.median(_roughness(add(clean, level, random_state=seed))) for level in grid]
-            level = np.interp(roughness[noisy], np.maximum.accumulate(seen), grid)
-            rows = rng.randint(len(clean), size=200), rng.randint(len(noisy), size=200)
-            drawn = np.concatenate(
-                [
-                    add(clean[[i]], s, random_state=rng).ravel()
-                    for i, s in zip(rows[0], level[rows[1]], strict=True)
-                ]
-            )
-            distance = ks_2samp(
-                rng.choice(drawn, 20000), rng.choice(images[noisy[rows[1]]].ravel(), 20000)
-            ).statistic
+            level = np.interp(observed, np.maximum.accumulate(seen), grid)
+            pairs = zip(clean, rng.choice(level, len(clean)), strict=True)
+            drawn = np.concatenate([add(row, s, random_state=rng).ravel() for row, s in pairs])
+            distance = ks_2samp(rng.choice(drawn, 20000), rng.choice(shown, 20000)).statistic
             found[kind] = distance, level
         kind = min(found, key=lambda name: found[name][0])
         levels[noisy] = found[kind][1]
@@ -257,7 +257,7 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
                 "set_output or sklearn.set_config(transform_output=...) asks for. Call "
                 "set_output(transform='default') on this step."
             )
-        if getattr(self, "noise_", "any") is None:
+        if self._nothing_to_denoise():
             return np.array(X, dtype=np.float32)
         device = self.net_.device
         rows = ReconstructionRows(X, self.input_shape_, device, self.center_, self.scale_)
@@ -310,12 +310,15 @@ def _roughness(images: NDArray) -> NDArray:
 
     That of white noise is its own.
     """
-    differences = images.astype(float)
-    for axis in range(2, images.ndim):
-        differences = np.diff(differences, 2, axis=axis) / np.sqrt(6)
-    differences = differences.reshape(len(images), -1)
-    centre = np.median(differences, axis=1, keepdims=True)
-    return 1.4826 * np.median(np.abs(differences - centre), axis=1)
+    result, size = np.empty(len(images)), max(1, 2**20 // math.prod(images.shape[1:]))
+    for start in range(0, len(images), size):  # a memory-mapped X stays on disk
+        differences = images[start : start + size].astype(float)
+        for axis in range(2, images.ndim):
+            differences = np.diff(differences, 2, axis=axis) / np.sqrt(6)
+        differences = differences.reshape(len(differences), -1)
+        differences -= np.median(differences, axis=1, keepdims=True)
+        result[start : start + size] = 1.4826 * np.median(np.abs(differences), axis=1)
+    return result
 
 
 class _HidePoints:

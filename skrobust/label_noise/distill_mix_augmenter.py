@@ -6,23 +6,21 @@ from numbers import Real
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from ..base.row_sampler import RowSampler
-from ..base.state import fill_random_states, fit_context
+from ..base.row_sampler import TrustingRowSampler
+from ..base.state import fill_random_states
 from ..neural.net_classifier import NetClassifier
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions
 from ..utils.targets import one_hot, soft_labels, take
-from ..utils.validation import check_trusted
 from .distillers import check_kept, fit_distiller, quality_weights, verdict
 from .early_training import CertainSamples
 from .label_noise_model import LabelNoiseModel
 from .mixing import check_numbers_to_change, draw_partners, draw_targets, mix
 
 
-class DistillMixAugmenter(RowSampler):
+class DistillMixAugmenter(TrustingRowSampler):
     """Keep the training rows that a distiller trusts, and mix them into an augmented set.
 
     By default the rows that :class:`~skrobust.LabelNoiseModel` trusts are kept unchanged; these are
@@ -31,7 +29,8 @@ class DistillMixAugmenter(RowSampler):
     network is certain in its first epochs, and mixes them. A new row is ``(1 - alpha) x_j + alpha
     x_k`` (Eq. 1) with the label of ``x_j``; both come from C. The augmented set replaces the
     training rows and has ``round(factor * len(C))`` rows; every row of C is ``x_j`` equally often,
-    as far as `balance` allows.
+    as far as `balance` allows. Trusted rows, whose label has been checked, are kept, and teach a
+    distiller that accepts them to judge the others.
 
     Parameters
     ----------
@@ -119,10 +118,8 @@ class DistillMixAugmenter(RowSampler):
     True
     """
 
-    __metadata_request__fit_resample = {"groups": True, "trusted": True}
-
     _parameter_constraints: dict = {
-        **RowSampler._parameter_constraints,
+        **TrustingRowSampler._parameter_constraints,
         "distiller": [HasMethods(["fit", "get_params"]), None],
         "strategy": [StrOptions({"both", "same", "other"}), None],
         "alpha": [Interval(Real, 0, 1, closed="both"), tuple],
@@ -162,44 +159,7 @@ class DistillMixAugmenter(RowSampler):
         self.targets = targets
         self.random_state = random_state
 
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit_resample(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        *,
-        groups: ArrayLike | None = None,
-        trusted: ArrayLike | None = None,
-    ):
-        """Make the new training rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
-            Training rows.
-        y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            Labels of any type, one-hot integers, or soft labels (floats, one column per class).
-        groups : array-like of shape (n_samples,), default=None
-            Group (patient) of every row.
-        trusted : array-like of bool of shape (n_samples,), default=None
-            Rows whose label has been checked and is right. They are kept, and teach the distiller,
-            if it accepts them, to judge the other rows.
-
-        Returns
-        -------
-        X_resampled : array of shape (n_samples_new, ...)
-            New rows, in the container and dtypes of X.
-        y_resampled : array of shape (n_samples_new,) or (n_samples_new, n_classes)
-            Their labels in the container of y, or a DataFrame of soft labels.
-
-        Raises
-        ------
-        ValueError
-            If the arguments do not fit each other, or contain values that cannot be used.
-        """
-        return self._resample(X, y, groups, trusted=check_trusted(trusted, y))
-
-    def _fit_resample(self, columns, y, groups, trusted=None):
+    def _fit_resample(self, columns, y, groups, trusted):
         self._check_choices(groups)
         if isinstance(y, pd.DataFrame):
             classes, mass = y.columns.to_numpy(), y.to_numpy()

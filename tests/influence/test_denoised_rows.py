@@ -63,6 +63,24 @@ def test_trusted_rows_teach_more_than_noise_alone(images):
     assert error[1] < 0.8 * error[0]
 
 
+def test_flat_rows_and_files_are_read_as_the_images_they_are(images, tmp_path):
+    clean, trusted = images
+    X = clean.copy().astype(np.float32)
+    X[~trusted] = add_gaussian_noise(X[~trusted], 0.2, random_state=0)
+    denoiser = Noise2VoidDenoiser(**{**QUICK, "max_epochs": 2}).fit(X, trusted=trusted)
+    levels, cleaned = denoiser.noise_levels_, denoiser.transform(X)
+    flat = (
+        clone(denoiser).set_params(input_shape=(1, 20, 20)).fit(X.reshape(60, -1), trusted=trusted)
+    )
+    np.testing.assert_array_equal(flat.noise_levels_, levels)
+    np.testing.assert_allclose(
+        flat.transform(X.reshape(60, -1)).reshape(X.shape), cleaned, atol=1e-6
+    )
+    np.save(tmp_path / "X.npy", X)
+    mapped = clone(denoiser).fit(np.load(tmp_path / "X.npy", mmap_mode="r"), trusted=trusted)
+    np.testing.assert_array_equal(mapped.noise_levels_, levels)
+
+
 def test_rows_without_noise_stay_as_they_are(signals):
     X, trusted = signals
     with pytest.warns(DenoisingWarning, match="nothing to denoise"):
