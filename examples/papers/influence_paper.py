@@ -20,12 +20,13 @@ with ``cheng_brain_tumour_64.npz``. ``--width 32 --epochs 40 --pixels 64`` is th
 from __future__ import annotations
 
 import argparse
+import os
 import warnings
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from paper_runs import PaperRuns, data_folder, parser_of_paper
+from paper_runs import PaperRuns, parser_of_paper
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
@@ -187,7 +188,9 @@ def inside_the_tumour(args: argparse.Namespace, runs: PaperRuns, size: str) -> N
 def main() -> None:
     """Run what is missing, then print all."""
     parser = parser_of_paper(__doc__.splitlines()[0], seeds=2)
-    parser.add_argument("--data", default=data_folder(), help="npz file, or a folder with it")
+    parser.add_argument(
+        "--data", default=os.environ.get("SKROBUST_DATA"), help="npz file, or a folder with it"
+    )
     parser.add_argument("--width", type=int, default=8, help="first filters; the paper has 32")
     parser.add_argument("--epochs", type=int, default=20, help="the paper has 40")
     parser.add_argument("--pixels", type=int, default=32, help="the paper has 64")

@@ -8,7 +8,6 @@ its time, so that a run without it was cut short and is run again.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -155,8 +154,3 @@ def parser_of_paper(description: str, seeds: int) -> argparse.ArgumentParser:
     parser.add_argument("--figures", type=Path, help="folder to save the figures in")
     parser.add_argument("--parts", nargs="+", help="tables and figures to run")
     return parser
-
-
-def data_folder() -> str | None:
-    """Return the folder of real data from the environment."""
-    return os.environ.get("SKROBUST_DATA")
