@@ -61,7 +61,8 @@ def run(args: argparse.Namespace, table: ResumableTable) -> None:
             with tempfile.TemporaryDirectory() as memory:
                 for case in module.cases(args, seed, memory):
                     place = (case.set, case.corruption, case.learner, seed, case.fold, case.arm)
-                    if table.has(part, *place):
+                    left_out = not (chosen(case.set, args.sets) and chosen(case.arm, args.arms))
+                    if left_out or table.has(part, *place):
                         continue
                     started = time.perf_counter()
                     scores = case.run()
@@ -71,6 +72,11 @@ def run(args: argparse.Namespace, table: ResumableTable) -> None:
                     table.add(**key, **scores, seconds=seconds)
             minutes = (time.perf_counter() - start) / 60
             print(f"seed {seed}, {part}: {minutes:.1f} minutes", flush=True)
+
+
+def chosen(name: str, names: list[str] | None) -> bool:
+    """Tell whether a set or an arm is to be run."""
+    return names is None or name in names
 
 
 def parse() -> argparse.Namespace:
@@ -86,6 +92,8 @@ def parse() -> argparse.Namespace:
         default=LEARNERS,
         help="learners of the part labels",
     )
+    parser.add_argument("--sets", nargs="+", help="run these sets only; all by default")
+    parser.add_argument("--arms", nargs="+", help="run these arms only; all by default")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--folds", type=int, default=3, help="splits per seed of labels and images")
     parser.add_argument("--seeds", type=int, default=3, help="number of replicates")

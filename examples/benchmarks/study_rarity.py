@@ -12,17 +12,26 @@ inner folds: adjusted logits (the balanced softmax) or balanced batches, with an
 changes. For the embeddings the inner folds choose whether rows are changed. Classes are predicted
 from embeddings by the nearest centroid, or by a linear discriminant analysis with shrinkage and
 equal priors. *joint* adds a cross entropy to the triplet loss. *remedies and joint* is the mean of
-two networks of each. The paper's embedding, with 7 nearest neighbours, is a single network.
+two networks of each. *cRT* re-trains the last layer of networks trained by cross entropy, as they
+are, on balanced batches (classifier re-training). The paper's embedding, with 7 nearest neighbours,
+is a single network.
+
+References
+----------
+B. Kang et al., "Decoupling representation and classifier for long-tailed recognition", ICLR 2020:
+cRT.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rare_classes import arms as known_arms
 from rare_classes import load as load_known
@@ -32,19 +41,67 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import LRScheduler
 from study_cases import PLAIN, Case, Ensembles, Fold, draw_rows, fit_tuned, score
+from torch import Tensor, nn
 
 from skrobust import NetClassifier, TripletEmbedder, macro_recall_scorer, make_lesion_rois
 
-EPOCHS, N_MEMBERS = 30, 4
+EPOCHS, HEAD_EPOCHS, N_MEMBERS = 30, 10, 4
 # test patients, and rows of each
 MOST_TEST = {"digits": (400, 1), "cheng": (100, 5), "patches": (7, 20), "lesions": (200, 2)}
-REMEDIES, JOINT = "remedies", "joint, LDA"
+REMEDIES, CRT, JOINT = "remedies", "cRT", "joint, LDA"
 AUGMENT = {"augment": [None, "affine"]}
 # of adjusted logits and balanced batches, both would count twice
 CHOICES = [
     {**AUGMENT, "logit_adjustment": [1.0]},
     {**AUGMENT, "logit_adjustment": [None], "balanced_batches": [True]},
 ]
+
+
+class NewHead(nn.Module):
+    """A trained network that learns no more, and a new last layer."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        old = network.head.linear
+        self.body, self.linear = (
+            copy.deepcopy(network),
+            nn.Linear(old.in_features, old.out_features),
+        )
+        self.body.head.linear = nn.Identity()
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def train(self, mode: bool = True) -> NewHead:
+        """Train the new layer; the statistics of batch norm stay as they are."""
+        super().train(mode)
+        self.body.eval()
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the scores of the classes."""
+        with torch.no_grad():
+            features = self.body(x)
+        return self.linear(features)
+
+
+class RetrainedNetClassifier(NetClassifier):
+    """cRT: after the training a new last layer is trained on balanced batches."""
+
+    def fit(self, X, y, sample_weight=None, **validation):
+        """Train the network, then the new layer."""
+        super().fit(X, y, sample_weight, **validation)
+        if self.n_members == 1:
+            head = NetClassifier(
+                NewHead(self.net_.module_),
+                balanced_batches=True,
+                augment=self.augment,
+                max_epochs=HEAD_EPOCHS,
+                lr=10 * self.lr,  # a linear model, on few batches
+                callbacks=[LRScheduler("CosineAnnealingLR", T_max=HEAD_EPOCHS)],
+                random_state=self.random_state,
+            )
+            self.net_ = head.fit(X, y).net_
+        return self
 
 
 def load(name: str, args: argparse.Namespace, seed: int) -> tuple[Fold, NDArray]:
@@ -89,10 +146,10 @@ def shared(seed: int, **params: Any) -> dict[str, Any]:
     return {"max_epochs": EPOCHS, "module__width": 8, "random_state": seed, **params}
 
 
-def net(seed: int, **params: Any) -> NetClassifier:
+def net(seed: int, cls: type[NetClassifier] = NetClassifier, **params: Any) -> NetClassifier:
     """Return a network trained by cross entropy."""
     schedule = LRScheduler("CosineAnnealingLR", T_max=EPOCHS)
-    return NetClassifier(**shared(seed, lr=0.003, callbacks=[schedule]), **params)
+    return cls(**shared(seed, lr=0.003, callbacks=[schedule]), **params)
 
 
 def readout(name: str, n_classes: int) -> BaseEstimator:
@@ -105,10 +162,11 @@ def readout(name: str, n_classes: int) -> BaseEstimator:
 
 def learn(fold: Fold, seed: int, memory: str, recipe: str) -> tuple[NDArray, list[NDArray]]:
     """Return the classes, and the probabilities of the test rows by every network of a recipe."""
-    if recipe in (PLAIN, REMEDIES):
-        model = net(seed)
-        if recipe == REMEDIES:
-            fitted = fit_tuned(model, CHOICES, fold, 2, macro_recall_scorer, seed)
+    if recipe in (PLAIN, REMEDIES, CRT):
+        model = net(seed, RetrainedNetClassifier if recipe == CRT else NetClassifier)
+        if recipe != PLAIN:
+            grid = AUGMENT if recipe == CRT else CHOICES
+            fitted = fit_tuned(model, grid, fold, 2, macro_recall_scorer, seed)
             model.set_params(**fitted.best_params_)
         model.set_params(n_members=N_MEMBERS).fit(fold.X, fold.y)
         return model.classes_, [member.predict_proba(fold.X_test) for member in model.members_]
@@ -143,6 +201,7 @@ def cases(args: argparse.Namespace, seed: int, memory: str) -> Iterator[Case]:
             PLAIN: partial(fits.together, PLAIN),
             REMEDIES: partial(fits.together, REMEDIES),
             "remedies, one network": partial(fits.alone, REMEDIES),
+            CRT: partial(fits.together, CRT),
             **{
                 recipe: partial(fits.together, recipe)
                 for recipe in ("triplets, centroid", "triplets, LDA", "joint, centroid", JOINT)

@@ -7,23 +7,32 @@ crops also 400 for 20. Every seed is one draw of patients.
 
 All networks are the same small ones with the same number of steps; their weight decay is tuned, on
 inner folds, for the plain network. Images are changed by ``augment="affine"``, signals by
-``augment="spectrum"``. Every recipe trains five networks with different seeds. *plain*, *augment*
-and *augment, mixup* are the mean scores of the five, each alone; "5 networks" are the scores of the
-mean of their probabilities, ``NetClassifier(n_members=5)``. New rows by factor mixing, as many as
-there are, are added to 100 crops, at half the epochs. Mixup is run with 100 images.
+``augment="spectrum"``. Every recipe trains five networks with different seeds. *plain*, *augment*,
+*augment, mixup* and *augment, CutMix* are the mean scores of the five, each alone; "5 networks" are
+the scores of the mean of their probabilities, ``NetClassifier(n_members=5)``. New rows by factor
+mixing, as many as there are, are added to 100 crops, at half the epochs. Mixup and CutMix are run
+with 100 images.
+
+References
+----------
+S. Yun et al., "CutMix: regularization strategy to train strong classifiers with localizable
+features", ICCV 2019.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 from skorch.callbacks import LRScheduler
 from study_cases import PLAIN, Case, Ensembles, Fold, draw_rows, fit_tuned
+from torch import Tensor
+from torch.nn.functional import one_hot
 
 from skrobust import FactorMixSampler, NetClassifier, make_lesion_rois, roc_auc_scorer
 
@@ -31,7 +40,8 @@ MOST_TEST, N_MEMBERS = (200, 5), 5
 EPOCHS = {100: 40, 400: 20}
 FACTOR_EPOCHS = 150  # the factors come apart after some 1,000 steps
 AUGMENT, MIXUP, FACTORS = "augment", "augment, mixup", "augment, FactorMix"
-RECIPES = {PLAIN: {}, AUGMENT: {}, MIXUP: {"mixup": "manifold"}, FACTORS: {}}
+CUTMIX = "augment, CutMix"
+RECIPES = {PLAIN: {}, AUGMENT: {}, MIXUP: {"mixup": "manifold"}, CUTMIX: {}, FACTORS: {}}
 
 
 def load(name: str, args: argparse.Namespace, seed: int) -> tuple[NDArray, NDArray, NDArray]:
@@ -55,9 +65,41 @@ def load(name: str, args: argparse.Namespace, seed: int) -> tuple[NDArray, NDArr
     return X[chosen], y[chosen], groups[chosen]
 
 
-def net(epochs: int, seed: int, **params) -> NetClassifier:
+class CutMix:
+    """In every second batch, a box of each image is that of another one; targets by area."""
+
+    def __init__(self, before: Callable):
+        self.before = before
+
+    def __call__(self, net: object, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the batch, the box of the same place and size in all rows."""
+        x, y = self.before(net, x, y)
+        y = one_hot(y, net.n_outputs).to(x.dtype)
+        if torch.rand(()) < 0.5:
+            return x, y
+        size = torch.rand(()).sqrt()  # the area is uniform
+        box = [slice(None), slice(None)]
+        for length in x.shape[2:]:
+            half, centre = int(length * size) // 2, int(torch.randint(length, ()))
+            box.append(slice(max(centre - half, 0), centre + half))
+        partners = torch.randperm(len(x))
+        cut = x.clone()
+        cut[tuple(box)] = x[partners][tuple(box)]
+        return cut, y.lerp(y[partners], cut[tuple(box)].numel() / cut.numel())
+
+
+class CutMixNetClassifier(NetClassifier):
+    """A network trained by CutMix, after the changes of `augment`."""
+
+    def _batch_transform(self):
+        return CutMix(super()._batch_transform())
+
+
+def net(
+    epochs: int, seed: int, cls: type[NetClassifier] = NetClassifier, **params
+) -> NetClassifier:
     """Return the network of all recipes."""
-    return NetClassifier(
+    return cls(
         module__width=8,
         max_epochs=epochs,
         lr=0.003,
@@ -79,7 +121,8 @@ def learn(
         sampler = FactorMixSampler(max_epochs=FACTOR_EPOCHS, memory=memory, random_state=seed)
         X, y = sampler.fit_resample(X, y, groups=fold.groups)
         epochs //= 2
-    model = net(epochs, seed, n_members=N_MEMBERS, **params).fit(X, y)
+    cls = CutMixNetClassifier if recipe == CUTMIX else NetClassifier
+    model = net(epochs, seed, cls, n_members=N_MEMBERS, **params).fit(X, y)
     return model.classes_, [member.predict_proba(fold.X_test) for member in model.members_]
 
 
@@ -105,7 +148,7 @@ def cases(args: argparse.Namespace, seed: int, memory: str) -> Iterator[Case]:
             fits = Ensembles(fold, partial(learn, name, fold, seed, memory))
             recipes = [PLAIN, AUGMENT]
             if n_train == 100 and name != "activity":
-                recipes += [MIXUP, FACTORS] if name == "crops" else [MIXUP]
+                recipes += [MIXUP, CUTMIX, *([FACTORS] if name == "crops" else [])]
             for recipe in recipes:
                 together = "5 networks" if recipe == PLAIN else f"{recipe}, 5 networks"
                 for arm, run in ((recipe, fits.alone), (together, fits.together)):
