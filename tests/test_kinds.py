@@ -7,6 +7,7 @@ import sys
 import textwrap
 import threading
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 import joblib
@@ -139,9 +140,24 @@ def test_arguments_that_end_in_an_underscore():
 # State of the process
 
 
+@contextmanager
+def other_defaults():
+    """No gradients, tensors on another device, and products that may be rounded."""
+    torch.set_float32_matmul_precision("medium")
+    torch.backends.cudnn.benchmark = True
+    try:
+        with torch.no_grad(), torch.device("meta"):
+            yield
+        assert torch.get_float32_matmul_precision() == "medium"
+        assert torch.backends.cudnn.benchmark
+    finally:
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.cudnn.benchmark = False
+
+
 STATES = {
     "inference_mode": torch.inference_mode,
-    "no_grad": torch.no_grad,
+    "other defaults": other_defaults,
     "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
 }
 
@@ -151,8 +167,11 @@ STATES = {
 def test_the_state_of_torch_around_changes_nothing(index, state, plain):
     X, y, groups = small_table()
     with STATES[state]():
-        said = outputs(fitted(ESTIMATORS[index], X, y, groups), X)
+        model = fitted(ESTIMATORS[index], X, y, groups)
+        said = outputs(model, X)
+        loaded = outputs(pickle.loads(pickle.dumps(model)), X)
     assert not differences(said, plain[index])
+    assert not differences(loaded, plain[index])
 
 
 @every

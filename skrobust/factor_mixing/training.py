@@ -201,7 +201,7 @@ class FactorNetworks:
         decoder, recipe = self.networks.eval()["decoder"], self.recipe
         codes = np.concatenate([class_codes, residual_codes], axis=1).astype(np.float32)
         rows = Rows(codes, None, codes.shape[1:], recipe.device)
-        size = prediction_batch_size(recipe.input_shape)
+        size = prediction_batch_size(recipe.input_shape, recipe.device)
         return self._in_batches(rows, lambda x: self._unscaled(decoder(x)), size)
 
     def classify(self, class_codes: NDArray) -> NDArray:
@@ -210,7 +210,7 @@ class FactorNetworks:
         return self._in_batches(rows, self.networks.eval()["classifier"])
 
     def _in_batches(self, rows: Rows, run: Callable, size: int | None = None) -> NDArray:
-        size = size or prediction_batch_size(rows.input_shape)
+        size = size or prediction_batch_size(rows.input_shape, rows.device)
         with torch_defaults(), torch.no_grad():
             # no rows: run on an empty batch, for the shape
             batches = Batches(rows, size) if len(rows) else [rows[:0]]

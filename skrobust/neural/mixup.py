@@ -34,7 +34,8 @@ class BatchMixup:
 
     def __init__(self, where: str, alpha: float | None, augment: Callable | None):
         self.where = where
-        self.law = Beta(*[torch.tensor(alpha or DEFAULT_ALPHA[where], dtype=torch.float64)] * 2)
+        alpha = alpha or DEFAULT_ALPHA[where]
+        self.law = Beta(*[torch.tensor(alpha, dtype=torch.float64, device="cpu")] * 2)
         self.augment = augment
         self.places: list[str] | None = None
 

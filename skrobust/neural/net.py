@@ -151,7 +151,9 @@ class TensorNet(NeuralNet):
         **kwargs,
     ):
         # so that progress bars know the number of batches
-        kwargs["iterator_valid__batch_size"] = prediction_batch_size(probe.shape[1:])
+        kwargs["iterator_valid__batch_size"] = prediction_batch_size(
+            probe.shape[1:], kwargs["device"]
+        )
         super().__init__(*args, **kwargs)
         self.batch_transform = batch_transform
         self.samples_per_class = samples_per_class
@@ -426,7 +428,7 @@ class TensorNet(NeuralNet):
         """Return whole-batch slices; shuffled or balanced by class for training."""
         rows = dataset.rows if isinstance(dataset, ShownRows) else dataset
         if not training:
-            return Batches(rows, prediction_batch_size(rows.input_shape))
+            return Batches(rows, prediction_batch_size(rows.input_shape, self.device))
         generator = self.randomness_.generator()
         if self.samples_per_class is None:
             return Batches(rows, self.batch_size, generator)
@@ -558,9 +560,14 @@ def _callback(given):
 _FEWEST_ROWS = 16
 
 
-def prediction_batch_size(input_shape) -> int:
-    """Return the number of rows to predict at once: about 2**17 numbers, which fit in caches."""
-    return max(_FEWEST_ROWS, 2**17 // math.prod(input_shape))
+def prediction_batch_size(input_shape, device="cpu") -> int:
+    """Return the number of rows to predict at once.
+
+    About 2**17 numbers, which fit in the caches of a processor; 2**20 on a GPU, where smaller
+    batches take up to 3 times longer.
+    """
+    numbers = 2**17 if torch.device(device).type == "cpu" else 2**20
+    return max(_FEWEST_ROWS, numbers // math.prod(input_shape))
 
 
 def is_skorch_net(estimator) -> bool:

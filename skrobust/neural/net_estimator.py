@@ -294,7 +294,7 @@ class NetEstimator(VersionedState, BaseEstimator):
         if dumped is None:
             return
         recipe["device"] = nearest_device(recipe["device"])
-        probe = torch.zeros(2, *self.input_shape_, dtype=torch.float32)
+        probe = torch.zeros(2, *self.input_shape_, dtype=torch.float32, device="cpu")
         self.net_ = self._net_from_recipe(recipe, probe)
         self.net_.load(dumped)
         self.net_.history.extend(history)

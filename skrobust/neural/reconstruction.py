@@ -75,7 +75,7 @@ class ReconstructionRows(Rows):
         """
         self.center, self.scale = 0.0, 1.0
         n_numbers = self.X.numel()
-        batches = Batches(self, prediction_batch_size(self.input_shape))
+        batches = Batches(self, prediction_batch_size(self.input_shape, self.device))
         self.center = sum(float(x.sum(dtype=torch.float64)) for x, _ in batches) / n_numbers
         # around the first mean, which float32 has rounded
         total, squares = 0.0, 0.0

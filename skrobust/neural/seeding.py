@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 
 import numpy as np
@@ -190,8 +190,30 @@ def draw_seed(random_state) -> int:
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
-_float32_lock = threading.Lock()
-_float32_users: list[torch.dtype] = []
+_state_lock = threading.Lock()
+_states_of_callers: list[list] = []
+
+# where torch keeps what all threads see, and the value here: single precision that is not rounded
+# to TF32 or bfloat16, and algorithms that add in one order
+_SHARED_STATE = (
+    *((part, "fp32_precision", "ieee") for library in (torch.backends.cudnn, torch.backends.mkldnn)
+      for part in (library.conv, library.rnn)),
+    (torch.backends.cuda.matmul, "fp32_precision", "ieee"),
+    (torch.backends.mkldnn.matmul, "fp32_precision", "ieee"),
+    (torch.backends.cudnn, "deterministic", True),
+    (torch.backends.cudnn, "benchmark", False),
+)  # fmt: skip
+_HERE = [torch.float32, *(value for _, _, value in _SHARED_STATE)]
+
+
+def _shared_state() -> list:
+    return [torch.get_default_dtype(), *(getattr(part, name) for part, name, _ in _SHARED_STATE)]
+
+
+def _share_state(values: list) -> None:
+    torch.set_default_dtype(values[0])
+    for (part, name, _), value in zip(_SHARED_STATE, values[1:], strict=True):
+        setattr(part, name, value)
 
 
 _process = {"id": os.getpid(), "threaded": False}
@@ -212,21 +234,25 @@ def _check_fork() -> None:
 
 @contextmanager
 def torch_defaults():
-    """Compute as in a fresh process, whatever modes of torch the caller is in.
+    """Compute in the same way whatever modes of torch the caller is in.
 
-    Gradients can be recorded, an outer autocast rounds nothing, and new tensors are float32. Only
-    the default dtype is visible to other threads: if it is another one, it is set to float32 until
-    the last thread has left this context.
+    Gradients can be recorded, an outer autocast rounds nothing, new tensors are float32 on the
+    CPU, and sums and products of float32 are those of float32, on a GPU too. The default dtype
+    and the settings of the backends are visible to other threads: they are changed until the last
+    thread has left this context.
     """
     _check_fork()
-    other = torch.get_default_dtype() != torch.float32 or bool(_float32_users)
-    if other:
-        with _float32_lock:
-            _float32_users.append(torch.get_default_dtype() if not _float32_users else
-                                  _float32_users[0])  # fmt: skip
-            torch.set_default_dtype(torch.float32)
+    with _state_lock:
+        if not _states_of_callers:
+            given = _shared_state()
+            _share_state(_HERE)
+        else:
+            given = _states_of_callers[0]
+        _states_of_callers.append(given)
+    elsewhere = torch.get_default_device().type != "cpu"
     try:
         with (
+            torch.device("cpu") if elsewhere else nullcontext(),
             torch.inference_mode(False),
             torch.enable_grad(),
             torch.autocast("cpu", enabled=False),
@@ -234,11 +260,10 @@ def torch_defaults():
         ):
             yield
     finally:
-        if other:
-            with _float32_lock:
-                given = _float32_users.pop()
-                if not _float32_users:
-                    torch.set_default_dtype(given)
+        with _state_lock:
+            given = _states_of_callers.pop()
+            if not _states_of_callers:
+                _share_state(given)
 
 
 def device_exists(device: str) -> bool:
