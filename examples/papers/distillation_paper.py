@@ -86,7 +86,7 @@ def load(args: argparse.Namespace, rows: int, seed: int) -> tuple[Bunch, Bunch]:
 def network(args: argparse.Namespace, seed: int) -> NetClassifier:
     """Return the paper's network."""
     params = {**NetClassifier.paper_params, "module__width": args.width, "max_epochs": args.epochs}
-    return NetClassifier(**params, random_state=seed)
+    return NetClassifier(**params, device=args.device, random_state=seed)
 
 
 def scores(proba: NDArray, test: Bunch) -> dict[str, float]:

@@ -52,7 +52,11 @@ def load(args: argparse.Namespace, seed: int) -> Bunch:
 
 def samplers(args: argparse.Namespace, seed: int) -> dict[str, FactorMixSampler | None]:
     """Return how the training rows of every arm are made."""
-    epochs = {"class_epochs": args.class_epochs, "max_epochs": args.factor_epochs}
+    epochs = {
+        "class_epochs": args.class_epochs,
+        "max_epochs": args.factor_epochs,
+        "device": args.device,
+    }
     published = {**FactorMixSampler.paper_params, "width": args.width, **epochs}
     return {
         "plain network": None,
@@ -74,6 +78,7 @@ def fit(
         net = NetClassifier(
             max_epochs=args.epochs,
             augment=None if arm.startswith("plain") else "affine",
+            device=args.device,
             random_state=seed,
         )
         if sampler is not None:

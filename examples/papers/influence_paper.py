@@ -97,6 +97,7 @@ def network(args: argparse.Namespace, seed: int, kind: type = NetClassifier) -> 
         lr=args.lr,
         batch_size=32,
         augment=RandomAugmentation(flip=(-1,)),
+        device=args.device,
         random_state=seed,
     )
 
@@ -121,7 +122,10 @@ def arms(args: argparse.Namespace, seed: int) -> dict:
         "AT": network(args, seed, AdversarialNetClassifier),
         "N2V-Training": make_pipeline(
             Noise2VoidDenoiser(
-                max_epochs=max(1, args.epochs // 4), module__width=8, random_state=seed
+                max_epochs=max(1, args.epochs // 4),
+                module__width=8,
+                device=args.device,
+                random_state=seed,
             ),
             network(args, seed),
         ),

@@ -68,6 +68,7 @@ def autoencoder(args: argparse.Namespace, seed: int, **params) -> AEOutlierRemov
         "restarts": tuple(args.restarts),
         "max_epochs": args.epochs,
         "input_shape": (1, *args.shape),
+        "device": args.device,
         "random_state": seed,
     }
     return AEOutlierRemover(**{**published, **params})

@@ -150,6 +150,7 @@ def parser_of_paper(description: str, seeds: int) -> argparse.ArgumentParser:
     )
     parser.add_argument("--seeds", type=int, default=seeds, help="number of repeats")
     parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu", help="'cuda' trains the networks on a GPU")
     parser.add_argument("--csv", type=Path, help="write the scores here; resume from it")
     parser.add_argument("--figures", type=Path, help="folder to save the figures in")
     parser.add_argument("--parts", nargs="+", help="tables and figures to run")

@@ -73,6 +73,7 @@ def embedder(args: argparse.Namespace, seed: int, **params: Any) -> TripletEmbed
         **TripletEmbedder.paper_params,
         "max_epochs": args.epochs,
         "pretrain_epochs": args.pretrain_epochs,
+        "device": args.device,
     }
     if not args.paper_network:
         published = {k: v for k, v in published.items() if not k.startswith("module")}
@@ -112,7 +113,7 @@ def table_2(args: argparse.Namespace, runs: PaperRuns, size: str, seed: int) -> 
         )
         for line in TABLE_2
     }
-    shared = {"max_epochs": args.epochs, "random_state": seed}
+    shared = {"max_epochs": args.epochs, "device": args.device, "random_state": seed}
     arms |= {
         "TripletEmbedder(), kNN(7)": (TripletEmbedder(**shared), None),
         "TripletEmbedder(), centroid": (TripletEmbedder(**shared), NearestCentroid()),

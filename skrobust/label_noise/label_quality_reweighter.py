@@ -35,6 +35,7 @@ from .inner_fit import check_takes_weights, fit_inside, fit_soft, take_rows
 from .label_noise_model import LabelNoiseModel
 
 _N_FOLDS, _N_DRAWS = 4, 2
+_MOST_COUNTS = 5  # of a trusted row
 
 
 class Veto(NamedTuple):
@@ -204,8 +205,11 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
             Group (patient) of every row, for the distiller, the trials and the parts of the
             classifier that accept them.
         trusted : array-like of bool of shape (n_samples,), default=None
-            Rows whose label has been checked and is right. They keep label and weight, and teach
-            the distiller, if it accepts them, to judge the other rows.
+            Rows whose label has been checked and is right. They keep their label, and teach the
+            distiller, if it accepts them, to judge the other rows. If it estimates probabilities
+            (``row_probabilities_``), they count more, the more of the other labels are wrong:
+            :math:`1 / (1 - e K / (K - 1))` times with a share e of wrong labels, estimated as the
+            mean of 1 - `quality_`, and K classes; at most 5 times.
 
         Returns
         -------
@@ -233,13 +237,14 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         said = verdict(distiller, len(labels), trusted)
         use = self._use(distiller)
         self.veto_ = self._trials(estimator, unfitted, use, distiller, data)
-        ones = np.ones(len(labels)) if weight is None else weight
         if self.veto_ is not None and self.veto_.stepped_in:
-            self.estimator_ = fit_inside(estimator, X, labels, sample_weight=weight, groups=groups)
-            self.sample_weight_ = ones
+            counted = _count_trusted(distiller, use, data)
+            self.estimator_ = _fit_given(estimator, counted)
+            share = 1.0
         else:
-            self.estimator_, share = _fit(estimator, distiller, use, data)
-            self.sample_weight_ = share * ones
+            self.estimator_, share, counted = _fit(estimator, distiller, use, data)
+        ones = np.ones(len(labels)) if counted.weight is None else counted.weight
+        self.sample_weight_ = share * ones
         self.distiller_, self.quality_, self.noisy_indices_ = distiller, said.quality, said.noisy
         return self
 
@@ -343,8 +348,34 @@ class _Rows(NamedTuple):
         return fit_distiller(distiller, self.X, self.y, **known)
 
 
+def _count_trusted(distiller, use, data) -> _Rows:
+    """Return the rows with weights that count the trusted ones more, the more others are wrong.
+
+    A share e of labels that are wrong, evenly over the other classes, leaves 1 - e K / (K - 1) of
+    the differences between K classes. The means of the differences in two samples, one with wrong
+    labels, estimate them with least error if the samples are weighted in proportion to that.
+    """
+    if data.trusted is None or use == "select" or not hasattr(distiller, "row_probabilities_"):
+        return data
+    quality = verdict(distiller, len(data.y), data.trusted).quality
+    n_classes = len(np.unique(data.y))
+    wrong = 1 - quality[~data.trusted].mean() if not data.trusted.all() else 0.0
+    left = max(1 - wrong * n_classes / (n_classes - 1), 1 / _MOST_COUNTS)
+    weight = np.where(data.trusted, 1 / left, 1.0)
+    return data._replace(weight=weight if data.weight is None else weight * data.weight)
+
+
+def _fit_given(estimator, data):
+    """Fit on the given labels."""
+    return fit_inside(estimator, data.X, data.y, sample_weight=data.weight, groups=data.groups)
+
+
 def _fit(estimator, distiller, use, data):
-    """Fit with the results of a distiller; return the classifier and the given labels' share."""
+    """Fit with the results of a distiller; return the classifier, shares and weighted rows.
+
+    The shares are those of the given labels in the weights of their rows.
+    """
+    data = _count_trusted(distiller, use, data)
     X, y, weight, groups, trusted = data
     said = verdict(distiller, len(y), trusted)
     if use == "relabel":
@@ -353,11 +384,11 @@ def _fit(estimator, distiller, use, data):
         if trusted is not None:
             shares = np.where(trusted[:, None], y[:, None] == classes, shares)
         fitted = fit_soft(estimator, X, shares, classes, sample_weight=weight, groups=groups)
-        return fitted, said.quality
+        return fitted, said.quality, data
     if use == "weight":
         share = quality_weights(said.quality, y, trusted)
         weight = share if weight is None else share * weight
-        return fit_inside(estimator, X, y, sample_weight=weight, groups=groups), share
+        return fit_inside(estimator, X, y, sample_weight=weight, groups=groups), share, data
     check_kept(distiller, said.kept, y)
     rows = np.flatnonzero(said.kept)
     fitted = fit_inside(
@@ -367,7 +398,7 @@ def _fit(estimator, distiller, use, data):
         sample_weight=None if weight is None else weight[rows],
         groups=None if groups is None else groups[rows],
     )
-    return fitted, said.kept.astype(float)
+    return fitted, said.kept.astype(float), data
 
 
 def _trial_folds(X, y, groups, random_state) -> list[tuple[NDArray, NDArray]]:
@@ -399,10 +430,8 @@ def _trial(estimator, distiller, use, data, train, test) -> float:
     with warnings.catch_warnings():
         # one warning about the labels is given for all of them
         warnings.simplefilter("ignore", DistillationWarning)
-        said, _ = _fit(clone(estimator), known.distil(clone(distiller)), use, known)
-    given = fit_inside(
-        clone(estimator), known.X, known.y, sample_weight=known.weight, groups=known.groups
-    )
+        said, _, counted = _fit(clone(estimator), known.distil(clone(distiller)), use, known)
+    given = _fit_given(clone(estimator), counted)
     rows = data.take(test)
     return _auc(said, rows, classes) - _auc(given, rows, classes)
 

@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skrobust import (
     CertainSamples,
+    DistillationWarning,
     DistillMixAugmenter,
     EarlyLabelQuality,
     LabelNoiseModel,
@@ -195,21 +196,78 @@ def test_weights_of_trusted_rows_are_one_and_of_others_one_on_average():
     assert_allclose(quality_weights([0.2, 0.9], ["a", "b"], [True, True]), [1, 1])
 
 
+class Recorder(LogisticRegression):
+    """Keeps what it was fitted on last."""
+
+    def fit(self, X, y, sample_weight=None):
+        Recorder.seen = X, y, sample_weight
+        return super().fit(X, y, sample_weight)
+
+
+def expected_count(clf, trusted, n_classes=2):
+    """Return the weight of trusted rows that separates two means best, by trying weights.
+
+    A row without a checked label shows the right share of the difference between its classes; its
+    noise is the same.
+    """
+    wrong = 1 - clf.quality_[~trusted].mean()
+    left = 1 - wrong * n_classes / (n_classes - 1)
+    counts, (some, others) = np.linspace(1, 5, 40_001), (trusted.sum(), (~trusted).sum())
+    signal_to_noise = (counts * some + left * others) / np.sqrt(counts**2 * some + others)
+    return counts[signal_to_noise.argmax()]
+
+
 def test_soft_labels_of_trusted_rows_are_their_labels():
     X, y, groups, trusted, _ = spectra()
-
-    class Recorder(LogisticRegression):
-        def fit(self, X, y, sample_weight=None):
-            Recorder.seen = X, y, sample_weight
-            return super().fit(X, y, sample_weight)
-
     clf = LabelQualityReweighter(Recorder(C=0.1), veto=False, random_state=0)
     clf.fit(X, y, groups=groups, trusted=trusted)
+    count = expected_count(clf, trusted)
+    assert 1.5 < count < 5
+    assert_allclose(clf.sample_weight_[trusted], count, rtol=1e-3)
     X_seen, y_seen, weight = Recorder.seen
     for row in np.flatnonzero(trusted)[:5]:
         same = (X_seen == X[row]).all(1)
         assert_array_equal(y_seen[same], [y[row]])
-        assert_allclose(weight[same], 1)
+        assert_allclose(weight[same], count, rtol=1e-3)
+
+
+def test_trusted_rows_count_more_the_more_labels_are_wrong():
+    counts = []
+    for wrong in (0.0, 0.15, 0.3):
+        X, y, groups, trusted, _ = spectra(wrong=wrong)
+        clf = LabelQualityReweighter(LINEAR, veto=False, random_state=0)
+        clf.fit(X, y, sample_weight=np.full(len(y), 2.0), groups=groups, trusted=trusted)
+        counts.append(np.unique(clf.sample_weight_[trusted]) / 2)
+    assert all(len(count) == 1 for count in counts)
+    assert counts[0] < 1.1
+    assert counts[0] < counts[1] < counts[2]
+    everybody = LabelQualityReweighter(LINEAR, veto=False, random_state=0)
+    everybody.fit(X, y, groups=groups, trusted=np.ones(len(y), bool))
+    assert (everybody.sample_weight_ == 1).all()
+
+
+class Contrarian(LabelNoiseModel):
+    """Believes the other class of every second row."""
+
+    def fit(self, X, y, *, groups=None, sample_weight=None, trusted=None):
+        super().fit(X, y, groups=groups, sample_weight=sample_weight, trusted=trusted)
+        turned = ~trusted & (np.arange(len(y)) % 2 == 0)
+        self.label_probabilities_ = np.abs(np.eye(2)[y] - 0.8 * turned[:, None])
+        self.quality_ = np.where(turned, 0.2, 1.0)
+        return self
+
+
+def test_they_count_more_too_where_the_veto_steps_in():
+    X, y, groups, trusted, _ = spectra(wrong=0.1)
+    clf = LabelQualityReweighter(Recorder(C=0.1), Contrarian(), random_state=0)
+    with pytest.warns(DistillationWarning, match="worse than without"):
+        clf.fit(X, y, groups=groups, trusted=trusted)
+    assert clf.veto_.stepped_in
+    _, y_seen, weight = Recorder.seen
+    assert_array_equal(y_seen, y)
+    expected = np.where(trusted, expected_count(clf, trusted), 1)
+    assert_allclose(weight, expected, rtol=1e-3)
+    assert_array_equal(clf.sample_weight_, weight)
 
 
 def test_the_sampler_keeps_trusted_rows():
