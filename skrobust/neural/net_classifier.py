@@ -124,7 +124,8 @@ class ClassifierNet(ClassifierMixin, TensorNet):
     def predict_proba(self, X) -> NDArray:
         """Return class probabilities."""
         with torch_defaults():
-            return softmax(torch.cat(list(self.forward_iter(X))).detach().float().numpy(), axis=1)
+            scores = torch.cat(list(self.forward_iter(X))).detach().float().cpu()
+            return softmax(scores.numpy(), axis=1)
 
     def predict(self, X) -> NDArray:
         """Return class codes."""
