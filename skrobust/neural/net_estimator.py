@@ -48,7 +48,8 @@ verbose : int, default=0
 random_state : int, RandomState instance or None, default=None
     Fixes initialisation, dropout, the order of rows and all other draws. With an int, no global
     random generator is read or changed, and two fits agree bit for bit on the same machine and
-    number of threads, on a GPU up to rounding. None draws a seed from numpy's global generator, as scikit-learn does.
+    number of threads, on a GPU up to rounding. None draws a seed from numpy's global generator, as
+    scikit-learn does.
 **kwargs : dict
     ``module__<argument>`` and ``optimizer__<argument>``, for example ``module__width=8``.""",
     "<shared attributes>": """\
