@@ -58,7 +58,7 @@ class Finding:
     @property
     def page(self) -> str:
         """Place in the documentation, from its root."""
-        return f"user_guide/audit.html#{self.code.lower()}"
+        return f"findings/{self.code.lower()}.html"
 
 
 def percent(share: float) -> str:
