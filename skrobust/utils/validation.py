@@ -186,7 +186,10 @@ def check_number(name: str, value: float, *, zero: bool) -> float:
 
 
 # modules between a user's line and the warning: this library, and what calls it
-_NOT_THE_USER = {"skrobust", "sklearn", "imblearn", "joblib", "skorch", "torch", "tqdm", "contextlib"}
+_NOT_THE_USER = {
+    *("skrobust", "sklearn", "imblearn", "joblib", "skorch", "torch"),
+    *("tqdm", "contextlib"),
+}
 
 
 def warn(message: str | Warning, category: type[Warning] | None = None) -> None:
