@@ -1,14 +1,16 @@
-"""Time of several networks: one after the other, two at a time, and in one vectorised loop.
+"""Time of several networks: one after the other, two at a time, and in one loop.
 
-``NetClassifier(n_members=5)`` compared with one network, sequentially and with two jobs. Beside
-it a hand-written loop that trains five networks at once by ``torch.func.stack_module_state`` and
-``vmap``, without validation, weights, soft labels or changes of rows. Interleaved, 400 rows, 5
-epochs, one thread.
+``NetClassifier(n_members=5)`` compared with one network and with two jobs. It trains networks of
+linear layers in one loop, here the first line with and without dropout, and others one after the
+other. Beside it a hand-written loop that trains any five networks at once by
+``torch.func.stack_module_state`` and ``vmap``, without validation, weights, soft labels or changes
+of rows. Interleaved, 400 rows, 5 epochs, one thread.
 
 Run: ``OMP_NUM_THREADS=1 python examples/benchmarks/ensembles.py``. Read: time over that of one
-network. On a CPU the vectorised loop is slower than five networks in a row wherever there are
+network. On a CPU the loop by ``vmap`` is slower than five networks in a row wherever there are
 convolutions, since grouped convolutions are slow there, and networks for signals cannot be
-vectorised at all ("fails"): this is why ``n_members`` trains one after the other, or by ``n_jobs``.
+vectorised at all ("fails"): this is why ``n_members`` trains them one after the other, or by
+``n_jobs``.
 """
 
 from __future__ import annotations
@@ -26,11 +28,12 @@ from torch.nn.functional import cross_entropy
 from skrobust import NetClassifier
 
 N_ROWS, EPOCHS, BATCH_SIZE, N_MEMBERS, N_ROUNDS = 400, 5, 32, 5, 3
-SHAPES = {
-    "table, 50 columns": (50,),
-    "signal, 288 points": (288,),
-    "image, 32 x 32": (1, 32, 32),
-    "volume, 12 x 12 x 12": (1, 12, 12, 12),
+SETS = {
+    "table, 50 columns": ((50,), {}),
+    "the same with dropout": ((50,), {"module__dropout": 0.3}),
+    "signal, 288 points": ((288,), {}),
+    "image, 32 x 32": ((1, 32, 32), {}),
+    "volume, 12 x 12 x 12": ((1, 12, 12, 12), {}),
 }
 
 
@@ -61,28 +64,29 @@ def vectorised(networks: list[torch.nn.Module], X: NDArray, y: NDArray) -> Calla
 
 def main() -> None:
     """Print the ratios."""
-    print(f"{'rows':<24}{'one after the other':>22}{'two jobs':>22}{'vectorised':>22}")
-    for name, shape in SHAPES.items():
+    print(f"{'rows':<24}{'n_members=5':>22}{'two jobs':>22}{'vmap':>22}")
+    for name, (shape, sizes) in SETS.items():
         rng = np.random.RandomState(0)
         X = rng.normal(size=(N_ROWS, *shape)).astype(np.float32)
         y = (X.reshape(N_ROWS, -1)[:, 0] > 0).astype(np.int64)
-        one = NetClassifier(max_epochs=EPOCHS, batch_size=BATCH_SIZE, random_state=0)
+        shared = {"max_epochs": EPOCHS, "batch_size": BATCH_SIZE, "random_state": 0}
+        one = NetClassifier(**shared, **sizes)
         several = NetClassifier(**one.get_params()).set_params(n_members=N_MEMBERS)
         two_jobs = NetClassifier(**several.get_params()).set_params(n_jobs=2)
         networks = [member.net_.module_ for member in several.fit(X, y).members_]
         calls = {
             "one": lambda one=one, X=X, y=y: one.fit(X, y),
-            "sequential": lambda several=several, X=X, y=y: several.fit(X, y),
+            "several": lambda several=several, X=X, y=y: several.fit(X, y),
             "two jobs": lambda two_jobs=two_jobs, X=X, y=y: two_jobs.fit(X, y),
-            "vectorised": vectorised(networks, X, y),
+            "vmap": vectorised(networks, X, y),
         }
         try:
-            calls["vectorised"]()
+            calls["vmap"]()
         except RuntimeError:
-            del calls["vectorised"]
+            del calls["vmap"]
         times = time_interleaved(calls, N_ROUNDS)
         cells = []
-        for arm in ("sequential", "two jobs", "vectorised"):
+        for arm in ("several", "two jobs", "vmap"):
             ratios = times[arm] / times["one"] if arm in times else []
             cells.append(
                 f"{np.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f})"

@@ -200,9 +200,13 @@ class TensorNet(NeuralNet):
                     dict(self.callbacks_)["progress"].on_train_end(self)
                 raise
             self.notify("on_train_end", X=rows, y=None)
+        self.check_weights()
+        return self
+
+    def check_weights(self) -> None:
+        """Raise if weights are infinite or NaN."""
         if not all(bool(w.isfinite().all()) for w in _tensors(self.module_.state_dict())):
             raise ValueError(self._diverged("weights are infinite or NaN"))
-        return self
 
     def _run_epochs(self, rows, epochs, valid, after_epoch) -> None:
         shown = {"dataset_train": ShownRows(rows, self), "dataset_valid": None}
@@ -293,11 +297,12 @@ class TensorNet(NeuralNet):
                 n_batches += 1
         except Stopped:
             if n_rows:
-                self._record_epoch(prefix, float(total) / n_rows, n_rows, n_batches, watched)
+                self.record_epoch(prefix, float(total) / n_rows, n_rows, n_batches, watched)
             raise
-        self._record_epoch(prefix, float(total) / n_rows, n_rows, n_batches, watched)
+        self.record_epoch(prefix, float(total) / n_rows, n_rows, n_batches, watched)
 
-    def _record_epoch(self, prefix, loss, n_rows, n_batches, watched) -> None:
+    def record_epoch(self, prefix, loss, n_rows, n_batches, watched=False) -> None:
+        """Write an epoch into the history; `watched` if callbacks have written its batches."""
         if not watched:  # callbacks look for the last batch
             self.history.new_batch()
             self.history.record_batch(f"{prefix}_loss", loss)

@@ -23,6 +23,8 @@ from .net import TensorNet, resolve_device
 from .seeding import draw_seed, nearest_device
 
 _NESTED = ("module__", "optimizer__")
+# optimizers with one kernel for all weights, each of which they treat alike
+FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
 
 _SHARED_DOCS = {
     "<shared parameters>": """\
@@ -227,7 +229,7 @@ class NetEstimator(VersionedState, BaseEstimator):
         module, module_params = self._resolve_module(n_outputs)
         optimizer_params = self._nested_params("optimizer__")
         _check_arguments(self.optimizer, optimizer_params, "optimizer")
-        if self.optimizer in (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD):
+        if self.optimizer in FUSED:
             # one kernel for all weights: up to 1.3 times faster on small networks
             optimizer_params = {"fused": device.startswith(("cpu", "cuda")), **optimizer_params}
         recipe = {

@@ -11,10 +11,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
+from skorch.callbacks import LRScheduler
 from torch import nn
 
-from skrobust import MLP, AdversarialNetClassifier, InfluenceReweighter, NetClassifier
+from skrobust import MLP, AdversarialNetClassifier, ConvNet, InfluenceReweighter, NetClassifier
 from skrobust.neural import net_classifier
+from skrobust.neural.net import TensorNet
+from skrobust.neural.side_by_side import StackedMLP
 
 
 @pytest.fixture(scope="module")
@@ -100,14 +103,112 @@ def test_early_stopping_holds_out_other_patients_in_every_member(data, monkeypat
     assert len({frozenset(valid) for _, valid in held}) > 1
 
 
-def test_same_seed_same_networks_also_in_parallel_and_from_a_file(data, tmp_path):
+IN_ONE_LOOP = [
+    {},
+    {"module__dropout": 0.3, "module__n_layers": 2},
+    {"optimizer": torch.optim.SGD, "optimizer__momentum": 0.9, "optimizer__weight_decay": 0.01},
+    {"optimizer": torch.optim.AdamW, "optimizer__amsgrad": True, "module__n_layers": 0},
+    {"balanced_batches": True, "class_weight": "balanced", "batch_size": 16},
+    {"logit_adjustment": 1.0, "max_epochs": 40},
+]
+
+
+@pytest.mark.parametrize("params", IN_ONE_LOOP, ids=str)
+def test_networks_trained_in_one_loop_are_those_trained_alone(data, params, monkeypatch):
     X, y, _ = data
-    fitted = ensemble().fit(X, y)
+    X, weight = X.reshape(-1, 1, 12), np.random.RandomState(1).uniform(size=len(y))
+    weight[::7] = 0
+    with monkeypatch.context() as only:
+        only.setattr(TensorNet, "run_epochs", None)  # none is trained by itself
+        together = ensemble(**params).fit(X, y, weight)
+    for member in together.members_:
+        alone = clone(member).fit(X, y, weight)
+        for key in ("epoch", "train_loss", "train_loss_best", "train_batch_count"):
+            expected = [row[key] for row in alone.history_]
+            assert_allclose([row[key] for row in member.history_], expected, rtol=1e-5)
+        # further epochs use the state of the optimizer and of the generators
+        again = pickle.loads(pickle.dumps(member))
+        if "class_weight" in params or "logit_adjustment" in params:
+            nets = [alone, member, again]
+        else:
+            nets = [net.partial_fit(X, y) for net in (alone, member, again)]
+        expected, *proba = [net.predict_proba(X) for net in nets]
+        assert_allclose(proba[0], expected, atol=1e-5)
+        assert_array_equal(proba[0], proba[1])
+
+
+class DeepMLP(MLP):
+    """A network that one loop cannot train: it may do anything."""
+
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"callbacks": [LRScheduler("CosineAnnealingLR", T_max=3)]},
+        {"early_stopping": True},
+        {"augment": "noise"},
+        {"mixup": "input"},
+        {"precision": "bfloat16"},
+        {"optimizer": torch.optim.Adagrad},
+        {"module": DeepMLP},
+        {"module": MLP((12,), 3)},
+        {"module": ConvNet},
+        {"X_val": True},
+        {"verbose": 2},
+    ],
+    ids=str,
+)
+def test_all_other_networks_are_trained_by_themselves(data, params, monkeypatch):
+    X, y, _ = data
+    params = dict(params)
+    validation = {"X_val": X[:20], "y_val": y[:20]} if params.pop("X_val", False) else {}
+    monkeypatch.setattr(net_classifier, "train_side_by_side", None)
+    given = {"module": MLP, "module__width": 4, **params}
+    if isinstance(given["module"], nn.Module):
+        del given["module__width"]
+    net = NetClassifier(max_epochs=3, n_members=2, random_state=0, **given)
+    together = net.fit(X, y, **validation)
+    member = together.members_[0]
+    alone = clone(member).fit(X, y, **validation)
+    assert_array_equal(member.predict_proba(X), alone.predict_proba(X))
+
+
+def test_stacked_networks_compute_what_each_computes():
+    torch.manual_seed(0)
+    nets = [MLP((2, 5), 3, width=7, n_layers=2, dropout=0.5).eval() for _ in range(4)]
+    x = torch.randn(4, 6, 2, 5)
+    stacked = StackedMLP(nets)
+    outputs = stacked(x)
+    for net, rows, own in zip(nets, x, outputs.detach(), strict=True):
+        assert_allclose(own, net(rows).detach(), rtol=1e-5)
+    outputs[2].square().sum().backward()
+    nets[2](x[2]).square().sum().backward()
+    for together, own in zip(stacked.parameters, nets[2].parameters(), strict=True):
+        assert_allclose(together.grad[2], own.grad, rtol=1e-4, atol=1e-5)
+        assert not together.grad[[0, 1, 3]].any()
+
+
+def test_one_network_that_diverges_is_an_error(data):
+    X, y, _ = data
+    before = ensemble().fit(X, y)
+    expected = before.predict_proba(X)
+    with pytest.raises(ValueError, match=r"the training diverged.*lr=1e\+30"):
+        before.set_params(lr=1e30, optimizer=torch.optim.SGD).fit(X, y)
+    assert_array_equal(before.predict_proba(X), expected)
+
+
+@pytest.mark.parametrize("augment", [None, "noise"])
+def test_same_seed_same_networks_also_in_parallel_and_from_a_file(data, tmp_path, augment):
+    X, y, _ = data
+    fitted = ensemble(augment=augment).fit(X, y)
     proba = fitted.predict_proba(X)
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
     with joblib.parallel_config(backend="threading"):  # no processes to start
-        parallel = ensemble(n_jobs=2).fit(X, y)
+        parallel = ensemble(n_jobs=2, augment=augment).fit(X, y)
     for again in (
         parallel,
         clone(fitted).fit(mapped, y),
