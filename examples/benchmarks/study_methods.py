@@ -110,8 +110,8 @@ PARTS = {
         "adjusted logits (the balanced softmax) or balanced batches, with and without affine "
         "changes; whether embeddings are trained with affine changes is chosen in the same way. "
         "*joint* adds a cross entropy to the triplet loss; *remedies and joint* averages two "
-        "networks of each. The scores are the mean recall of all classes and of the rare ones. "
-        "Three seeds have all sets; digits have five, tumour crops four.",
+        "networks of each. *cRT* re-trains the last layer of networks trained by cross entropy, on "
+        "balanced batches. The scores are the mean recall of all classes and of the rare ones.",
         {"recall": "all classes", "rare_recall": "rare classes"},
         "remedies",
         ratio=1.0,
@@ -121,10 +121,10 @@ PARTS = {
         "Brain tumour crops and slices (glioma against meningioma) and generated lesions, images "
         "at 32 by 32 pixels, and days of activity (depression); 100 rows train, of the crops also "
         "400. The baseline is one plain network, with tuned weight decay, which all have. Images "
-        'are changed by `augment="affine"`, signals by `augment="spectrum"`. *plain*, *augment* '
-        "and *augment, mixup* are mean scores of five networks, each alone, *5 networks* those of "
-        "their mean. *augment, 5 networks* with 100 rows is the main comparison, declared before "
-        "the study was run. Three seeds have all sets; crops have five, slices four.",
+        'are changed by `augment="affine"`, signals by `augment="spectrum"`. *plain*, *augment*, '
+        "*augment, mixup* and *augment, CutMix* are mean scores of five networks, each alone, *5 "
+        "networks* those of their mean. *augment, 5 networks* with 100 rows is the main "
+        "comparison, declared before the study was run.",
         {"auc": "rows", "auc_patients": "patients"},
         main=("augment, 5 networks",),
     ),
@@ -270,9 +270,13 @@ NOT_IN_IT = """\
 - The brain tumour images are used in every part, so that the parts are not independent.
 - No volumes at full resolution, no network larger than the small ones here, nothing on a GPU.
 - Tried, and not in the library: random convolutions (1,000 dilated kernels, their shares of
-  positive outputs and their maxima) before a ridge classifier. On Raman spectra of saliva (control
-  against COVID-19, 900 rows) they lost .057 AUC to principal components before the same classifier,
-  both tuned on inner folds of patients (2 seeds, 2 folds each: -.013, -.078, -.082, -.053).
+  positive outputs and their maxima) before a linear classifier, compared with principal components
+  before the same classifier, both tuned on inner folds of patients. On tumour crops of 32 by 32
+  pixels they gain .067 AUC (.890 to .957, logistic regression; 3 seeds of 3 folds: .064, .068,
+  .068). On Raman spectra of saliva (control against COVID-19) they lose .031 (512 rows, logistic
+  regression; 2 seeds of 3 folds: -.043, -.019) and .057 (900 rows, ridge; 2 seeds of 2 folds:
+  -.013, -.078, -.082, -.053), and on Raman spectra of the skin of 20 people (diabetes) both are below
+  chance (.357 and .431). To be kept they had to gain .02 on images and on spectra.
 - Only the regularisation was tuned, under wrong labels only that of the plain learner: methods may
   do better with other settings.
 - Holm's correction is made within a column of a table, not over the whole page.
