@@ -275,7 +275,7 @@ NOT_IN_IT = """\
   pixels they gain .067 AUC (.890 to .957, logistic regression; 3 seeds of 3 folds: .064, .068,
   .068). On Raman spectra of saliva (control against COVID-19) they lose .031 (512 rows, logistic
   regression; 2 seeds of 3 folds: -.043, -.019) and .057 (900 rows, ridge; 2 seeds of 2 folds:
-  -.013, -.078, -.082, -.053), and on Raman spectra of the skin of 20 people (diabetes) both are below
+  -.013, -.078, -.082, -.053). On Raman spectra of the skin of 20 people (diabetes) both are below
   chance (.357 and .431). To be kept they had to gain .02 on images and on spectra.
 - Only the regularisation was tuned, under wrong labels only that of the plain learner: methods may
   do better with other settings.
