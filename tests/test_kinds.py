@@ -294,6 +294,7 @@ def test_missing_labels_and_groups_are_named(index, kind):
 SCRIPT = """
     import sys, warnings
     warnings.simplefilter("ignore")
+    import joblib
     import numpy as np
     from sklearn.model_selection import cross_val_score, GridSearchCV
     from sklearn.neighbors import KNeighborsClassifier
@@ -301,21 +302,30 @@ SCRIPT = """
     from torch import nn
     import skrobust as sr
 
+    SCALE = 1.0
+
     class MyNet(nn.Module):
         def __init__(self, input_shape, n_outputs):
             super().__init__()
             self.layer = nn.Linear(int(np.prod(input_shape)), n_outputs)
 
         def forward(self, x):
-            return self.layer(x.flatten(1))
+            return SCALE * self.layer(x.flatten(1))
 
     def jitter(x):
         return x + 0.01
 
+    def judged(kind, memory):
+        augment = None if memory else (lambda x: x)
+        judge = sr.NetClassifier(MyNet, augment=augment, random_state=0)
+        distiller = kind(judge, max_epochs=2, memory=memory, random_state=0)
+        return distiller.fit(X, y).quality_[:3].tolist()
+
+    rng = np.random.RandomState(0)
+    y = np.tile([0, 1], 30)
+    X = rng.randn(60, 5) + y[:, None]
+
     if __name__ == "__main__":
-        rng = np.random.RandomState(0)
-        y = np.tile([0, 1], 30)
-        X = rng.randn(60, 5) + y[:, None]
         net = sr.NetClassifier(MyNet, max_epochs=2, augment=jitter, random_state=0)
         tried = {
             "net": net,
@@ -337,17 +347,24 @@ SCRIPT = """
         search = GridSearchCV(net, {"lr": np.logspace(-3, -1, 2)}, cv=2, n_jobs=2)
         assert search.fit(X, y).predict(X).shape == (60,)
         print("search")
+        for kind in (sr.CertainSamples, sr.EarlyLabelQuality):
+            for memory in (None, sys.argv[1]):
+                here = judged(kind, memory)
+                there = joblib.Parallel(2)(joblib.delayed(judged)(kind, memory) for _ in range(2))
+                assert there == [here, here], (kind, memory)
+        print("memory")
     """
 
 
 def test_networks_of_a_script_in_worker_processes(tmp_path):
     (tmp_path / "script.py").write_text(textwrap.dedent(SCRIPT))
     ran = subprocess.run(
-        [sys.executable, tmp_path / "script.py"], capture_output=True, text=True, check=False,
-        cwd=Path(__file__).parents[1],
+        [sys.executable, tmp_path / "script.py", tmp_path / "memory"],
+        capture_output=True, text=True, check=False, cwd=Path(__file__).parents[1],
     )  # fmt: skip
     assert ran.stdout.split() == [
         "net", "lambda", "early", "certain", "quality", "influence", "embedding", "search",
+        "memory",
     ], ran.stderr[-3000:]  # fmt: skip
 
 

@@ -139,6 +139,6 @@ def test_a_worker_that_dies_is_an_error_and_loses_nothing(tmp_path):
     estimators = {"a": LogisticRegression(), "b": Dies(str(tmp_path / "died"))}
     with joblib.parallel_config(backend="loky"), pytest.raises(BrokenProcessPool):
         compare(estimators, tmp_path / "memory", n_jobs=2)
-    table = compare(estimators, tmp_path / "memory", n_jobs=2)
+    table = compare(estimators, tmp_path / "memory")
     shutil.rmtree(tmp_path / "memory")
     pd.testing.assert_frame_equal(table, compare(estimators, None))

@@ -1,7 +1,6 @@
 """Nothing unknown counts as zero; X comes through as it is; caches know the code."""
 
 import os
-import textwrap
 import warnings
 from pathlib import Path
 
@@ -352,55 +351,6 @@ def test_a_hospital_table():
 
 
 # Caches ------------------------------------------------------------------------------------------
-
-SCRIPT = """
-import sys, warnings
-import joblib, numpy as np
-from sklearn.model_selection import GridSearchCV
-from torch import nn
-from skrobust import CertainSamples, EarlyLabelQuality, NetClassifier
-warnings.simplefilter("ignore")
-SCALE = 1.0
-
-class Net(nn.Module):
-    def __init__(self, input_shape, n_outputs):
-        super().__init__()
-        self.linear = nn.Linear(input_shape[0], n_outputs)
-    def forward(self, x):
-        return SCALE * self.linear(x)
-
-def run(kind, memory):
-    y = np.tile([0, 1], 30)
-    X = np.random.RandomState(0).normal(size=(60, 4)) + y[:, None]
-    net = NetClassifier(Net, augment=None if memory else (lambda x: x), random_state=0)
-    return kind(net, max_epochs=2, memory=memory, random_state=0).fit(X, y).quality_[:3].tolist()
-
-if __name__ == "__main__":
-    for kind in (CertainSamples, EarlyLabelQuality):
-        for memory in (None, sys.argv[1]):
-            here = run(kind, memory)
-            there = joblib.Parallel(n_jobs=2, backend="loky")(
-                joblib.delayed(run)(kind, memory) for _ in range(2)
-            )
-            assert there == [here, here], (here, there)
-    print("ok")
-"""
-
-
-def test_classes_of_a_script_work_in_other_processes_and_with_a_memory(tmp_path):
-    import subprocess
-    import sys
-
-    script = tmp_path / "script.py"
-    script.write_text(textwrap.dedent(SCRIPT))
-    done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path / "memory")],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": ":".join(p for p in sys.path if p)},
-    )
-    assert done.stdout.strip() == "ok", done.stderr[-2000:]
-
 
 NET = """
 class Net(nn.Module):

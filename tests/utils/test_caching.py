@@ -127,23 +127,20 @@ def test_different_values_have_different_keys_and_equal_ones_the_same():
 
 def test_keys_are_the_same_in_another_process():
     code = """
-        from skrobust.utils.caching import fingerprint
         class Thing:
             names = {"b", "a", "c"}
             def f(self): return {"x", "y", "z"}
-        print(fingerprint([Thing, {"p", "q", "r"}]))
+        thing = [Thing, {"p", "q", "r"}]
     """
-    runs = [
-        subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(code)],
-            capture_output=True,
-            text=True,
-            check=True,
-            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
-        ).stdout
-        for seed in ("1", "2")
-    ]
-    assert runs[0] == runs[1] != ""
+    printed = "from skrobust.utils.caching import fingerprint\nprint(fingerprint(thing))"
+    other = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code) + printed],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONHASHSEED": "12345", "PYTHONPATH": ":".join(sys.path)},  # sets in another order
+    ).stdout
+    assert other.strip() == fingerprint(defined(code))
 
 
 def test_what_refers_to_itself_ends():
