@@ -41,31 +41,18 @@ def needs(package):
     return pytest.mark.skipif(find_spec(package) is None, reason=f"{package} is not installed")
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the schedulers
+
+
+@pytest.mark.parametrize(
+    "workers",
+    [
         pytest.param(backends.loky, id="loky"),
         pytest.param(partial(backends.dask, 2), id="dask", marks=needs("distributed")),
         pytest.param(partial(backends.ray, 2), id="ray", marks=needs("ray")),
     ],
 )
-def workers(request):
-    with request.param():
-        yield
-
-
-pytestmark = pytest.mark.filterwarnings("ignore")  # of the schedulers
-
-
-@pytest.mark.usefixtures("workers")
-def test_scores_of_a_search_are_equal_to_the_last_bit(spectra, tmp_path):
-    alone = scores(spectra, 1, backend="sequential")
-    assert len(np.unique(alone)) > 1
-    np.testing.assert_array_equal(scores(spectra, 2, str(tmp_path)), alone)
-
-
-@pytest.mark.usefixtures("workers")
-def test_comparisons_are_equal_to_the_last_bit(spectra):
+def test_searches_and_comparisons_are_equal_to_the_last_bit(spectra, tmp_path, workers):
     X, y, patient = spectra
     estimators = {"linear": LogisticRegression(C=0.01), "net": backends.small_net(epochs=1)}
 
@@ -73,14 +60,16 @@ def test_comparisons_are_equal_to_the_last_bit(spectra):
         table = compare_estimators(estimators, X, y, groups=patient, cv=3, n_jobs=n_jobs)
         return table.set_index(["estimator", "split", "metric"])["score"].sort_index()
 
-    with joblib.parallel_config(backend="sequential"):
-        alone = compare(1)
-    assert compare(2).equals(alone)
+    alone = scores(spectra, 1, backend="sequential")
+    assert len(np.unique(alone)) > 1
+    compared = compare(1)
+    with workers():
+        np.testing.assert_array_equal(scores(spectra, 2, str(tmp_path)), alone)
+        assert compare(2).equals(compared)
 
 
 @needs("distributed")
-@pytest.mark.parametrize("delay", [0.3, 2.0])
-def test_a_dask_worker_that_is_killed_changes_no_score(spectra, delay):
+def test_dask_workers_that_are_killed_change_no_score(spectra):
     from dask.distributed import Client, LocalCluster
     from distributed.client import FutureCancelledError
 
@@ -89,19 +78,24 @@ def test_a_dask_worker_that_is_killed_changes_no_score(spectra, delay):
     with cluster, Client(cluster), joblib.parallel_config(backend="dask"):
         killed = []
 
-        def kill():
-            pid = next(iter(cluster.workers.values())).pid
-            os.kill(pid, signal.SIGKILL)
-            killed.append(pid)
+        def kill(worker):
+            killed.append(worker.pid)
+            os.kill(worker.pid, signal.SIGKILL)
 
-        timer = threading.Timer(delay, kill)
-        timer.start()
+        timers = [
+            threading.Timer(delay, kill, [worker])
+            for delay, worker in zip([0.3, 2.0], cluster.workers.values(), strict=True)
+        ]
+        for timer in timers:
+            timer.start()
         try:
             found = scores(spectra, 2, epochs=10)
         except FutureCancelledError:  # dask may forget a future whose worker died: fit again
-            timer.join()
+            for timer in timers:
+                timer.join()
             found = scores(spectra, 2, epochs=10)
         finally:
-            timer.join()
-    assert killed
+            for timer in timers:
+                timer.join()
+    assert len(set(killed)) == 2
     np.testing.assert_array_equal(found, alone)
