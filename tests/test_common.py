@@ -41,33 +41,37 @@ def linear():
 
 
 SAMPLERS = [
-    AEOutlierRemover(restarts=(5,), max_epochs=20, random_state=0),
+    AEOutlierRemover(restarts=(2,), max_epochs=5, lr=0.01, random_state=0),
     OutlierRemover(cv=2, n_repeats=1, random_state=0),
-    DistillMixAugmenter(random_state=0),
+    DistillMixAugmenter(LabelNoiseModel(cv=3, n_repeats=1), random_state=0),
     DistillMixAugmenter(
         OutOfFoldLabelQuality(linear(), cv=2), strategy="both", balance="random", random_state=0
     ),
-    FactorMixSampler(targets="sampled", class_epochs=2, max_epochs=2, random_state=0),
-    FactorMixSampler(targets="soft", class_epochs=2, max_epochs=2, random_state=0),
+    FactorMixSampler(
+        targets="sampled", width=4, class_epochs=1, max_epochs=1, batch_size=256, random_state=0
+    ),
+    FactorMixSampler(
+        targets="soft", width=4, class_epochs=1, max_epochs=1, batch_size=256, random_state=0
+    ),
     GaussianNoiseAugmenter(factor=2, random_state=0),
-    DenoisedRowsAugmenter(Noise2VoidDenoiser(max_epochs=1, module__width=2), random_state=0),
+    DenoisedRowsAugmenter(Noise2VoidDenoiser(max_epochs=1, batch_size=256), random_state=0),
 ]
 CLASSIFIERS = [
     ClassWeightedKNeighborsClassifier(),
     LogitAdjustedClassifier(LogisticRegression()),
-    NetClassifier(random_state=0),
-    NetClassifier(MLP, n_members=2, max_epochs=20, random_state=0),
-    NetClassifier(MLP, mixup="input", max_epochs=20, random_state=0),
-    NetClassifier(MLP, mixup="manifold", max_epochs=20, random_state=0),
-    AdversarialNetClassifier(MLP, max_epochs=20, random_state=0),
+    NetClassifier(max_epochs=6, lr=0.01, random_state=0),
+    NetClassifier(MLP, n_members=2, max_epochs=6, lr=0.02, random_state=0),
+    NetClassifier(MLP, mixup="input", max_epochs=6, lr=0.02, random_state=0),
+    NetClassifier(MLP, mixup="manifold", max_epochs=6, lr=0.02, random_state=0),
+    AdversarialNetClassifier(MLP, max_epochs=6, lr=0.02, random_state=0),
     InfluencePerturber(NetClassifier(MLP, max_epochs=8), warmup_epochs=4, random_state=0),
     InfluenceReweighter(NetClassifier(MLP, max_epochs=8), warmup_epochs=4, random_state=0),
     ResamplingClassifier(GaussianNoiseAugmenter(scale=0.01, random_state=0), LogisticRegression()),
     LabelQualityReweighter(
-        LogisticRegression(), LabelNoiseModel(cv=2, n_repeats=1), random_state=0
+        LogisticRegression(), LabelNoiseModel(cv=2, n_repeats=1), veto=False, random_state=0
     ),
     LabelQualityReweighter(
-        LogisticRegression(), OutOfFoldLabelQuality(linear(), cv=2), veto=False, random_state=0
+        LogisticRegression(), OutOfFoldLabelQuality(linear(), cv=2), random_state=0
     ),
 ]
 DISTILLERS = [
