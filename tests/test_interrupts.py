@@ -60,12 +60,12 @@ class Interrupted:
         self.n_calls = 0
 
     def _count(self, frame, event, argument):
+        if event != "call" or frame.f_code.co_flags & inspect.CO_GENERATOR:
+            return  # in generators Python 3.11 loses what a profiler raises
         # Python keeps finalizers from raising, and cannot keep an interrupt out of a context's end
-        names = {f.f_code.co_name for f, _ in islice(walk_stack(frame), 4)}
-        if event != "call" or names & {"__del__", "__enter__", "__exit__"}:
-            return
-        if frame.f_code.co_flags & inspect.CO_GENERATOR:
-            return  # where Python 3.11 loses what a profiler raises
+        for called, _ in islice(walk_stack(frame), 4):
+            if called.f_code.co_name in ("__del__", "__enter__", "__exit__"):
+                return
         self.n_calls += 1
         if self.n_calls == self.at:
             signal.raise_signal(signal.SIGINT)
