@@ -56,35 +56,42 @@ def gains(
         baseline), ``mean``, ``sd`` and ``p`` of the gain, ``half_width`` of its 95% interval,
         ``n_splits`` and ``verdict``.
     """
-    rows = []
+    means, groups = [], []
     for group, part in lines.dropna(subset=[score]).groupby(by, sort=False):
         wide = part.set_index(["arm", *PLACE, *SPLIT])[score].unstack(SPLIT)
-        arms = dict.fromkeys(part["arm"])
-        places = {arm: frozenset(wide.loc[arm].index) for arm in arms}
-        for covered in dict.fromkeys(places[arm] for arm in arms if arm != baseline):
-            same = [arm for arm in arms if places[arm] == covered and arm != baseline]
-            means = split_means(wide, [baseline, *same], list(covered))
-            results = means.reset_index(names="split").melt("split", var_name="estimator")
-            results = results.rename(columns={"value": "score"}).assign(
-                metric=score, n_test=ratio, n_train=1
-            )
-            summary = summarize_comparison(results, baseline=baseline).set_index("estimator")
-            for arm in same:
-                found = summary.loc[arm]
-                n_splits = int(found["n_splits"])
-                error = found["sd_difference"] * np.sqrt(1 / n_splits + ratio)
-                row = {
-                    **dict(zip(by, group, strict=True)),
-                    "arm": arm,
-                    "base": summary.loc[baseline, "mean"],
-                    "mean": found["mean_difference"],
-                    "sd": found["sd_difference"],
-                    "p": found["p_value"],
-                    "half_width": error * stats.t.ppf(0.975, n_splits - 1),
-                    "n_splits": n_splits,
-                }
-                rows.append(row)
-    found = pd.DataFrame(rows)
+        own = {arm: wide.loc[arm] for arm in part["arm"].unique()}  # places by splits
+        places = {arm: frozenset(table.index) for arm, table in own.items() if arm != baseline}
+        for covered in dict.fromkeys(places.values()):
+            same = {arm: own[arm] for arm, its in places.items() if its == covered}
+            same[baseline] = own[baseline][own[baseline].index.isin(list(covered))]
+            # a split that lacks a place is left out
+            over = pd.DataFrame({arm: table.mean(skipna=False) for arm, table in same.items()})
+            over = over.dropna().reset_index(drop=True).rename_axis("split").reset_index()
+            over = over.melt("split", var_name="estimator", value_name="score")
+            means.append(over.assign(metric=len(groups)))
+            groups.append(group)
+    found = pd.DataFrame()
+    if means:
+        results = pd.concat(means).assign(n_test=ratio, n_train=1)
+        summary = summarize_comparison(results, baseline=baseline).set_index("metric")
+        of_baseline = summary["estimator"] == baseline
+        compared = summary[~of_baseline].sort_index(kind="stable")
+        error = compared["sd_difference"] * np.sqrt(1 / compared["n_splits"] + ratio)
+        found = pd.DataFrame(
+            {
+                **dict(
+                    zip(by, zip(*(groups[k] for k in compared.index), strict=True), strict=True)
+                ),
+                "arm": compared["estimator"],
+                "base": summary.loc[of_baseline, "mean"].loc[compared.index],
+                "mean": compared["mean_difference"],
+                "sd": compared["sd_difference"],
+                "p": compared["p_value"],
+                "half_width": error * stats.t.ppf(0.975, compared["n_splits"] - 1),
+                "n_splits": compared["n_splits"],
+            }
+        ).reset_index(drop=True)
+        found[by] = [groups[k] for k in compared.index]
     if len(found):
         corrected = found[~found["arm"].isin([*main, *NOT_TESTED])]
         p = corrected.groupby(by, sort=False)["p"].transform(holm)
@@ -103,13 +110,6 @@ def holm(p: pd.Series) -> NDArray:
     factors = np.arange(len(known), 0, -1)
     corrected = np.minimum(1, np.maximum.accumulate(known.to_numpy() * factors))
     return pd.Series(corrected, index=known.index).reindex(p.index).to_numpy()
-
-
-def split_means(wide: pd.DataFrame, arms: list[str], places: list[tuple]) -> pd.DataFrame:
-    """Return the mean score over the places, one row per complete split, one column per arm."""
-    chosen = pd.concat({arm: wide.loc[arm].loc[places] for arm in arms}, names=["arm"])
-    chosen = chosen.dropna(axis=1)
-    return chosen.groupby("arm", sort=False).mean().T.reset_index(drop=True)
 
 
 def verdict(gain: dict | pd.Series) -> str:

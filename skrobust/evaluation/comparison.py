@@ -446,12 +446,11 @@ def summarize_comparison(
     """
     _check_results(results, baseline)
     check_scalar(confidence, "confidence", Real, min_val=0, max_val=1, include_boundaries="neither")
-    names = results["estimator"].unique()
+    tables = dict(iter(results.set_index("split").groupby(["estimator", "metric"], sort=False)))
     rows = []
-    for name in names:
-        own = results[results["estimator"] == name]
-        for metric in own["metric"].unique():
-            table = own[own["metric"] == metric].set_index("split")
+    for name in results["estimator"].unique():
+        for metric in results.loc[results["estimator"] == name, "metric"].unique():
+            table = tables[name, metric]
             scores = table["score"].dropna()
             row = {
                 "estimator": name,
@@ -464,9 +463,16 @@ def summarize_comparison(
                 row["lower"], row["upper"] = _interval(drawn, confidence, f"{metric} of {name}")
             row["n_splits"] = len(scores)
             if "pos_label" in results and results["pos_label"].notna().any():
-                row["pos_label"] = own["pos_label"].iloc[0]
+                row["pos_label"] = table["pos_label"].iloc[0]
             if baseline is not None:
-                other = _baseline_scores(results, baseline, metric, table, name)
+                other = tables.get((baseline, metric), results[:0].set_index("split"))
+                absent = table.index.difference(other.index)
+                if len(absent):
+                    raise ValueError(
+                        f"The baseline {baseline!r} has no {metric} on splits {absent.tolist()}, "
+                        f"but {name!r} has. Compare them in one run."
+                    )
+                other = other.loc[table.index]
                 row |= _compare(table, other["score"])
                 paired = (table["score"] - other["score"]).dropna().index
                 theirs = _drawn(other, paired)
@@ -544,21 +550,6 @@ def _check_results(results: pd.DataFrame, baseline: str | None) -> None:
     names = results["estimator"].unique().tolist()
     if baseline is not None and baseline not in names:
         raise ValueError(f"baseline is {baseline!r}, but the estimators are {names}.")
-
-
-def _baseline_scores(
-    results: pd.DataFrame, baseline: str, metric: str, table: pd.DataFrame, name: str
-) -> pd.DataFrame:
-    """Return the lines of the baseline for the splits of another estimator."""
-    chosen = (results["estimator"] == baseline) & (results["metric"] == metric)
-    scores = results[chosen].set_index("split")
-    absent = table.index.difference(scores.index)
-    if len(absent):
-        raise ValueError(
-            f"The baseline {baseline!r} has no {metric} on splits {absent.tolist()}, but {name!r} "
-            "has. Compare them in one run."
-        )
-    return scores.loc[table.index]
 
 
 def _compare(table: pd.DataFrame, baseline_scores: pd.Series) -> dict[str, float]:
