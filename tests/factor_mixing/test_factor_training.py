@@ -217,7 +217,8 @@ def test_decoded_rows_move_with_the_residual_code():
         adversary_steps=1,
         class_mean_weight=1.0,
         swap_weight=0.05,
-        max_epochs=40,
+        class_epochs=10,
+        max_epochs=20,
     )
 
     def size_is_kept(weight):
