@@ -438,20 +438,17 @@ def test_callbacks_see_the_books_and_go_on_over_restarts(mixed):
 def test_removal_wins_back_digits():
     X, y = load_digits(return_X_y=True)
     gains = {0.1: [], 0.3: []}
-    for seed in (0, 1):
-        rng = np.random.RandomState(seed)
-        for digit in (3, 8):
-            normal, other = (rng.permutation(np.flatnonzero((y == digit) == t)) for t in (1, 0))
-            held = np.r_[normal[120:], other[200:]]
-            for fraction, gain in gains.items():
-                X_train, _, _ = contaminate(
-                    X[normal[:120]], X[other[:200]], fraction, random_state=seed
-                )
-                auroc = []
-                for settings in ({"max_removed_fraction": 0.0, "restarts": ()}, {}):
-                    model = AEOutlierRemover(random_state=seed, **settings).fit(X_train)
-                    auroc.append(roc_auc_score(y[held] == digit, model.score_samples(X[held])))
-                gain.append(auroc[1] - auroc[0])
+    rng = np.random.RandomState(0)
+    for digit in (3, 8):
+        normal, other = (rng.permutation(np.flatnonzero((y == digit) == t)) for t in (1, 0))
+        held = np.r_[normal[120:], other[200:]]
+        for fraction, gain in gains.items():
+            X_train, _, _ = contaminate(X[normal[:120]], X[other[:200]], fraction, random_state=0)
+            auroc = []
+            for settings in ({"max_removed_fraction": 0.0, "restarts": ()}, {}):
+                model = AEOutlierRemover(random_state=0, **settings).fit(X_train)
+                auroc.append(roc_auc_score(y[held] == digit, model.score_samples(X[held])))
+            gain.append(auroc[1] - auroc[0])
     assert np.mean(gains[0.3]) >= 0.03
     assert np.mean(gains[0.1]) >= -0.005
 
