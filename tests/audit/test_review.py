@@ -102,7 +102,7 @@ def test_probabilities_of_classes_say_what_rows_look_like(tmp_path):
 
 
 def test_noise_model_and_audit_write_pages(tmp_path):
-    data = make_mr_spectra(n_patients=30, n_voxels=4, impurity=0, random_state=0)
+    data = make_mr_spectra(30, n_voxels=4, n_points=64, impurity=0, random_state=0)
     y, wrong = flip_labels(data.target, 0.2, groups=data.groups, random_state=0)
     model = LabelNoiseModel(random_state=0).fit(data.data, y, groups=data.groups)
     page = write_review(tmp_path / "a.html", data.data, y, data.groups, model.patients_)
