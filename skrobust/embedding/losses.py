@@ -173,7 +173,40 @@ def count_active_triplets(
     return torch.empty_like(sorted_counts).scatter_(1, order, sorted_counts), n_active
 
 
-class BatchAllTripletLoss(nn.Module):
+class _TripletLoss(nn.Module):
+    """What both triplet losses share: the margin, and a batch turned into distances."""
+
+    def __init__(self, margin: float = 0.5) -> None:
+        super().__init__()
+        self.margin = check_number("margin", margin, zero=True)
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss, a scalar.
+
+        Parameters
+        ----------
+        embeddings : Tensor of shape (n_rows, n_dims)
+            float32 or float64, normalised or not.
+        labels : Tensor of shape (n_rows,)
+            The class of each row, integers.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If shapes or types are wrong.
+        """
+        embeddings, labels = check_batch(embeddings, labels)
+        return self._loss(euclidean_distances(embeddings), labels)
+
+    def extra_repr(self) -> str:
+        """Name the margin."""
+        return f"margin={self.margin}"
+
+    def _loss(self, distances: Tensor, labels: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class BatchAllTripletLoss(_TripletLoss):
     r"""Triplet loss over all triplets of a batch, averaged over the active ones.
 
     Every row is an anchor a, with all others of its class as positives p and all rows of other
@@ -229,37 +262,13 @@ class BatchAllTripletLoss(nn.Module):
     tensor([-1.,  2., -1.])
     """
 
-    def __init__(self, margin: float = 0.5) -> None:
-        super().__init__()
-        self.margin = check_number("margin", margin, zero=True)
-
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Return the loss, a scalar.
-
-        Parameters
-        ----------
-        embeddings : Tensor of shape (n_rows, n_dims)
-            float32 or float64, normalised or not.
-        labels : Tensor of shape (n_rows,)
-            The class of each row, integers.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If shapes or types are wrong.
-        """
-        embeddings, labels = check_batch(embeddings, labels)
-        distances = euclidean_distances(embeddings)
+    def _loss(self, distances: Tensor, labels: Tensor) -> Tensor:
         counts, n_active = count_active_triplets(distances.detach(), labels, self.margin)
         mean = (counts * distances).sum() / n_active.clamp(min=1).to(distances.dtype)
         return mean + self.margin * (n_active > 0).to(distances.dtype)
 
-    def extra_repr(self) -> str:
-        """Name the margin."""
-        return f"margin={self.margin}"
 
-
-class BatchHardTripletLoss(nn.Module):
+class BatchHardTripletLoss(_TripletLoss):
     r"""Triplet loss with the farthest positive and the nearest negative of each row.
 
     .. math::
@@ -302,37 +311,13 @@ class BatchHardTripletLoss(nn.Module):
     tensor(0.5000)
     """
 
-    def __init__(self, margin: float = 0.5) -> None:
-        super().__init__()
-        self.margin = check_number("margin", margin, zero=True)
-
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Return the loss, a scalar.
-
-        Parameters
-        ----------
-        embeddings : Tensor of shape (n_rows, n_dims)
-            float32 or float64, normalised or not.
-        labels : Tensor of shape (n_rows,)
-            The class of each row, integers.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If shapes or types are wrong.
-        """
-        embeddings, labels = check_batch(embeddings, labels)
-        distances = euclidean_distances(embeddings)
+    def _loss(self, distances: Tensor, labels: Tensor) -> Tensor:
         same, positive = same_class(labels)
         farthest = distances.masked_fill(~positive, -torch.inf).max(dim=1).values
         nearest = distances.masked_fill(same, torch.inf).min(dim=1).values
         valid = positive.any(dim=1) & ~same.all(dim=1)
         hinges = (farthest[valid] - nearest[valid] + self.margin).relu()
         return hinges.sum() / max(len(hinges), 1)
-
-    def extra_repr(self) -> str:
-        """Name the margin."""
-        return f"margin={self.margin}"
 
 
 class IntervalLoss(nn.Module):
