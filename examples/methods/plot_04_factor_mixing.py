@@ -25,13 +25,15 @@ import numpy as np
 
 from skrobust import (
     FactorMixSampler,
+    FactorMixtureDisplay,
+    FactorSwapDisplay,
+    FactorTrainingDisplay,
     NetClassifier,
     ResamplingClassifier,
     compare_estimators,
     make_lesion_rois,
     summarize_comparison,
 )
-from skrobust.factor_mixing import FactorMixtureDisplay, FactorSwapDisplay, FactorTrainingDisplay
 
 parser = argparse.ArgumentParser(description="Factor mixing")
 parser.add_argument("--n-samples", type=int, default=200, help="images")
