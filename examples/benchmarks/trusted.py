@@ -109,7 +109,7 @@ def run(args: argparse.Namespace, table: ResumableTable) -> None:
                     )
                     wrong = labels != truth[train]
                     for arm, (estimator, told) in arms(learner, seed).items():
-                        if table.has(*place, seed, 0, arm):
+                        if table.has(*place, seed, 0, arm) or (args.arms and arm not in args.arms):
                             continue
                         start = time.perf_counter()
                         known = checked if told else None
@@ -148,11 +148,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=folder and Path(folder), metavar="DIR")
     parser.add_argument("--sets", nargs="+", choices=[*SPECTRA, *FILES])
     parser.add_argument("--net", action="store_true", help="a network instead of a linear model")
+    parser.add_argument("--arms", nargs="+", help="run these and plain only; all by default")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
     parser.add_argument("--csv", type=Path, help="write the lines here; resume from it")
     args = parser.parse_args()
     generated = [name for name in SPECTRA if name != "impure spectra"]
+    args.arms = args.arms and ["plain", *args.arms]
     args.sets = args.sets or [*generated, *(FILES if args.data else ())]
     warnings.simplefilter("ignore", DistillationWarning)
     table = ResumableTable(args.csv, KEY, COLUMNS)
