@@ -4,10 +4,10 @@ The sets of ``outlier_removal.py``, its images and volumes at half the resolutio
 so that the autoencoder is dense; and generated brains (``make_brain_volumes``), healthy against
 lesioned. Every seed is a random split, patient-disjoint where there are patients. "Learners" are
 detectors; *plain* is the detector on all rows, and for the autoencoder the same restarts, removing
-nothing. *OutlierRemover* removes rows by the same detector in folds. The detectors of others are
-compared with the plain autoencoder too. Nothing is tuned, since this would need labels. The score
-is the held-out AUC; patients of these sets have rows of both kinds, so that there is no score by
-patient.
+nothing. *removal, committee* scores rows by three errors after the same training. *OutlierRemover*
+removes rows by the same detector in folds. The detectors of others are compared with the plain
+autoencoder too. Nothing is tuned, since this would need labels. The score is the held-out AUC;
+patients of these sets have rows of both kinds, so that there is no score by patient.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from skrobust import AEOutlierRemover, OutlierRemover, contaminate, make_brain_v
 from skrobust.outliers import NeighborDistance
 
 FRACTIONS = {"clean": 0.0, "12% outliers": 0.12, "30% outliers": 0.3}
+COMMITTEE = "removal, committee"
 SHAPE = (12, 14, 12)
 SETS, FILE_SETS = ["brains", "digits3", "digits8", "breast"], ["patches", "hippocampus", "cheng"]
 
@@ -78,6 +79,7 @@ def arms(seed: int) -> dict[str, dict[str, Any]]:
         "autoencoder": {
             PLAIN: AEOutlierRemover(max_removed_fraction=0.0, random_state=seed),
             "removal": own,
+            COMMITTEE: AEOutlierRemover(score_by="committee", random_state=seed),
             **others,
             "isolation forest": IsolationForest(random_state=seed),
             "ECOD": ECOD(),

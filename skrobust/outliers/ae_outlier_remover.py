@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import OutlierMixin
+from sklearn.decomposition import PCA
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
@@ -22,6 +23,7 @@ from ..utils.groups import check_groups, require_groups
 from ..utils.sklearn_private import Interval, StrOptions
 from ..utils.validation import check_finite_rows
 from .autoencoders import ConvAutoencoder, auto_autoencoder
+from .outlier_remover import NeighborDistance
 from .row_removal import RowRemoval, RowRemover, removal_threshold
 
 
@@ -68,6 +70,61 @@ class ReconstructionDetector(OutlierMixin, NetEstimator):
         return self.net_, ReconstructionRows(
             X, self.input_shape_, device, self.center_, self.scale_
         )
+
+
+class Committee:
+    """Three errors of a row as one: of the autoencoder, of components, and to the nearest rows.
+
+    Each is divided by its median over the rows that the committee was made from; the mean of the
+    three is returned.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, ...)
+        Rows of one kind.
+    errors : ndarray of shape (n_samples,)
+        Their reconstruction errors.
+
+    Attributes
+    ----------
+    own_errors : ndarray of shape (n_samples,)
+        The errors of these rows, none of which counts as its own neighbour.
+    """
+
+    def __init__(self, X: NDArray, errors: NDArray):
+        X = _flat(X)
+        self.neighbors = NeighborDistance().fit(X)
+        self.components = PCA(min(20, min(X.shape) // 2), random_state=0).fit(X)
+        distances = self.neighbors.neighbors_.kneighbors()[0].mean(axis=1)
+        each = np.stack([errors, distances, self._residuals(X)])
+        self.medians = np.median(each, axis=1)
+        spread = np.linalg.norm(X - X.mean(axis=0), axis=1).mean()
+        named = zip(("reconstruction", "neighbours", "components"), self.medians, strict=True)
+        if useless := [name for name, median in named if median <= 1e-6 * spread]:
+            raise ValueError(
+                'score_by="committee" compares three errors with their medians, but for most rows '
+                f"that stay there is no error ({', '.join(useless)}): rows are copies of each "
+                'other, or lie in a plane. Use score_by="reconstruction".'
+            )
+        self.own_errors = self._mean(each)
+
+    def errors(self, X: NDArray, errors: NDArray) -> NDArray:
+        """Return the errors of other rows, given their reconstruction errors."""
+        X = _flat(X)
+        distances = -self.neighbors.score_samples(X)
+        return self._mean(np.stack([errors, distances, self._residuals(X)]))
+
+    def _residuals(self, X: NDArray) -> NDArray:
+        nearest = self.components.inverse_transform(self.components.transform(X))
+        return np.linalg.norm(X - nearest, axis=1)
+
+    def _mean(self, each: NDArray) -> NDArray:
+        return (each / self.medians[:, None]).mean(axis=0)
+
+
+def _flat(X: NDArray) -> NDArray:
+    """Return rows with one axis, in double precision."""
+    return np.asarray(X, dtype=float).reshape(len(X), -1)
 
 
 @with_shared_docs
@@ -117,6 +174,12 @@ class AEOutlierRemover(ReconstructionDetector, RowRemover):
     level : {"row", "group"}, default="row"
         "group" removes whole groups (patients), by the mean error of their rows (of one class);
         every group then has the same weight in the mean error.
+    score_by : {"reconstruction", "committee"}, default="reconstruction"
+        What rows are scored by after the training: their reconstruction error, or the mean of
+        three errors, each divided by its median over the rows that stay: the reconstruction error,
+        the mean distance to the 5 nearest rows that stay, and the distance from the plane of at
+        most 20 of their principal components. Rows are removed by their reconstruction error in
+        either case.
     lr : float, default=0.001
         Learning rate.
     <shared parameters>
@@ -124,13 +187,14 @@ class AEOutlierRemover(ReconstructionDetector, RowRemover):
     Attributes
     ----------
     scores_ : ndarray of shape (n_samples,)
-        ``score_samples`` of the training rows, removed ones included.
+        ``score_samples`` of the training rows, removed ones included. With a committee no row is
+        its own neighbour.
     removed_epoch_ : ndarray of shape (n_samples,), int
         Epoch after which the row was removed, from 1; -1 if it stays.
     sample_indices_ : ndarray of shape (n_kept,), int
         The rows that stay.
     removed_indices_ : ndarray of shape (n_removed,), int
-        The rows to review, the worst reconstructed first.
+        The rows to review, the lowest scores first.
     offset_ : float
         Minus the threshold after training: that of `gamma`, over all rows that stay.
     history_ : skorch.history.History
@@ -196,6 +260,7 @@ class AEOutlierRemover(ReconstructionDetector, RowRemover):
         "max_removed_fraction": [Interval(Real, 0, 1, closed="left")],
         "per_class": ["boolean"],
         "level": [StrOptions({"row", "group"})],
+        "score_by": [StrOptions({"reconstruction", "committee"})],
     }
 
     paper_params = {
@@ -220,6 +285,7 @@ class AEOutlierRemover(ReconstructionDetector, RowRemover):
         max_removed_fraction=0.5,
         per_class=True,
         level="row",
+        score_by="reconstruction",
         lr=1e-3,
         batch_size=32,
         optimizer=torch.optim.Adam,
@@ -256,7 +322,8 @@ class AEOutlierRemover(ReconstructionDetector, RowRemover):
         Raises
         ------
         ValueError
-            If the input is malformed, groups are missing, or the network does not fit it.
+            If the input is malformed, groups are missing, the network does not fit it, or a
+            committee cannot judge: most rows are copies, or lie in a plane.
         """
         self._check_restarts()
         X, classes, class_codes, group_codes = self._check_all(X, y, groups)
@@ -302,11 +369,19 @@ class AEOutlierRemover(ReconstructionDetector, RowRemover):
         total = (self.restarts[-1] if self.restarts else 0) + n_epochs
         net.run_epochs(rows, total, after_epoch=after_epoch)
         rows.indices = None
-        self._keep_results(net, rows, removal)
+        self._keep_results(X, net, rows, removal)
         return self
 
-    def _keep_results(self, net: TensorNet, rows: ReconstructionRows, removal: RowRemoval) -> None:
-        errors = reconstruction_errors(net, rows)
+    def _keep_results(self, X, net: TensorNet, rows: ReconstructionRows, removal: RowRemoval):
+        reconstruction = errors = reconstruction_errors(net, rows)
+        vars(self).pop("committee_", None)  # of an earlier fit
+        if self.score_by == "committee":
+            kept = removal.kept
+            self.committee_ = Committee(X[kept], errors[kept])
+            errors = np.empty(len(X))
+            errors[kept] = self.committee_.own_errors
+            if not kept.all():
+                errors[~kept] = self.committee_.errors(X[~kept], reconstruction[~kept])
         self.center_, self.scale_ = rows.center, rows.scale
         self.scores_ = -errors
         self.removed_epoch_ = removal.removed_epoch
@@ -316,7 +391,27 @@ class AEOutlierRemover(ReconstructionDetector, RowRemover):
         self.offset_ = -removal_threshold(errors[removal.kept], self.gamma)
         self.sampling_strategy_ = {}
         self.net_ = net
-        removal.warn("groups" if self.level == "group" else "rows", "gamma", self.gamma, errors)
+        what = "groups" if self.level == "group" else "rows"
+        removal.warn(what, "gamma", self.gamma, reconstruction)
+
+    def score_samples(self, X: ArrayLike) -> NDArray:
+        """Return minus the errors that `score_by` names; the lower, the more unusual the row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Rows.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            Minus the reconstruction error, in the units of X, or minus the committee's, which is 1
+            for a middling row.
+        """
+        scores = super().score_samples(X)
+        if not hasattr(self, "committee_"):
+            return scores
+        return -self.committee_.errors(self._check_X(X, reset=False), -scores)
 
     def _check_all(self, X, y, groups):
         """Return X, the classes, and codes of classes and (for level="group") groups."""

@@ -232,7 +232,11 @@ class LossHistogramDisplay(Display):
         if is_outlier is not None:
             is_outlier = check_length(is_outlier, len(errors), "is_outlier").astype(bool)
         removed = ~np.isin(np.arange(len(errors)), estimator.sample_indices_)
-        others = {} if hasattr(estimator, "removed_epoch_") else {"label": "Score out of folds"}
+        others = {}
+        if hasattr(estimator, "committee_"):
+            others["label"] = "Committee's error (1: middling)"
+        elif not hasattr(estimator, "removed_epoch_"):
+            others["label"] = "Score out of folds"
         return cls(errors, removed, -float(estimator.offset_), is_outlier=is_outlier, **others)
 
     def plot(self, ax: Any = None, *, bins: int = 30) -> Self:

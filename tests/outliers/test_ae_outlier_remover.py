@@ -484,3 +484,82 @@ def test_a_warning_says_if_nothing_sets_removed_rows_apart():
     assert "20 of 200 rows were removed, but their errors do not stand" in warned(errors, 0.9)[0]
     assert not warned(np.where(other, 4 * errors, errors), 0.9)
     assert not warned(errors, 0.96)  # a tail
+
+
+# the committee
+
+
+@pytest.fixture(scope="module")
+def judged(mixed):
+    return AEOutlierRemover(**QUICK, score_by="committee").fit(mixed[0])
+
+
+def test_the_committee_scores_by_three_errors(mixed, fitted, judged):
+    X, _ = mixed
+    X = X.astype(float)
+    assert_array_equal(judged.removed_epoch_, fitted.removed_epoch_)
+    kept, n_components = judged.sample_indices_, 5
+    centre = X[kept].mean(0)
+    plane = np.linalg.svd(X[kept] - centre)[2][:n_components]
+
+    def each(rows, itself):
+        distances = np.sort(np.linalg.norm(rows[:, None] - X[kept], axis=2))[:, itself:][:, :5]
+        flat = rows - centre
+        residuals = np.linalg.norm(flat - flat @ plane.T @ plane, axis=1)
+        return np.stack([judged.error_map(rows).mean(1), distances.mean(1), residuals])
+
+    own = each(X[kept], 1)
+    medians = np.median(own, axis=1)[:, None]
+    assert_allclose(-judged.scores_[kept], (own / medians).mean(0), rtol=1e-4)
+    gone = judged.removed_indices_
+    assert_allclose(-judged.scores_[gone], (each(X[gone], 0) / medians).mean(0), rtol=1e-4)
+    new = np.random.RandomState(1).randn(20, 10)
+    assert_allclose(-judged.score_samples(new), (each(new, 0) / medians).mean(0), rtol=1e-4)
+    assert (np.diff(judged.scores_[gone]) >= 0).all()
+    assert judged.offset_ == pytest.approx(2.5 * judged.scores_[kept].mean())
+    assert_array_equal(judged.predict(new) < 0, judged.score_samples(new) < judged.offset_)
+    # reconstructions are not the committee's
+    assert_array_equal(judged.error_map(X), fitted.error_map(X))
+
+
+def test_the_committee_sees_what_is_reconstructed_well():
+    rng = np.random.RandomState(0)
+    directions = rng.randn(2, 10)
+    X = rng.randn(80, 2) @ directions + 0.3 * rng.randn(80, 10)
+    X = np.concatenate([X, X + 12 * directions[0]])[:83]  # three rows far away, along the plane
+    alone, judged = (
+        AEOutlierRemover(**{**QUICK, "score_by": by, "max_removed_fraction": 0.0, "max_epochs": 80})
+        for by in ("reconstruction", "committee")
+    )
+    far = np.arange(83) >= 80
+    better = [roc_auc_score(far, -d.fit(X[:80]).score_samples(X)) for d in (alone, judged)]
+    assert better[1] == 1
+    assert better[1] >= better[0]
+
+
+def test_the_committee_is_kept_and_replaced(mixed, judged):
+    X, _ = mixed
+    again = pickle.loads(pickle.dumps(judged))
+    assert_array_equal(again.score_samples(X), judged.score_samples(X))
+    refitted = again.set_params(score_by="reconstruction").fit(X)
+    assert_allclose(refitted.score_samples(X), -refitted.error_map(X).mean(1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("what", ["copies", "plane"])
+def test_a_committee_without_errors_is_an_error(what):
+    rng = np.random.RandomState(0)
+    X = np.repeat(rng.randn(5, 8), 8, axis=0) if what == "copies" else rng.randn(40, 1) * np.ones(8)
+    with pytest.raises(ValueError, match="copies of each other, or lie in a plane"):
+        AEOutlierRemover(**QUICK, score_by="committee").fit(X)
+
+
+def test_the_committee_judges_volumes_and_single_columns():
+    rng = np.random.RandomState(0)
+    volumes = rng.rand(24, 1, 4, 4, 4).astype(np.float32)
+    volumes[-1] += 5
+    quick = {**QUICK, "max_epochs": 4, "restarts": (), "max_removed_fraction": 0.0}
+    scores = AEOutlierRemover(**quick, score_by="committee").fit(volumes).score_samples(volumes)
+    assert scores.argmin() == 23
+    column = rng.randn(30, 1)
+    column[-1] = 20
+    assert AEOutlierRemover(**quick, score_by="committee").fit(column).scores_.argmin() == 29
