@@ -94,7 +94,9 @@ PARTS = {
         "hippocampus crops with synthetic ones), patches of brain MRI and brain tumour slices, at "
         "most 200 inliers. *removal* is `AEOutlierRemover()`, its baseline the same autoencoder, "
         "with the same restarts, that removes nothing; other detectors are compared with that "
-        "autoencoder too. *OutlierRemover* is the mean over three detectors (principal components, "
+        "autoencoder too. *removal, committee* scores rows, after the same training, by the mean "
+        "of three errors: reconstruction, distance to neighbours, and distance from the plane of "
+        "the principal components. *OutlierRemover* is the mean over three detectors (components, "
         "neighbours, local outlier factor), each compared with itself on all rows. Nothing is "
         "tuned, since there are no labels to tune by, and patients of these sets have rows of both "
         "kinds, so that there is no score by patient.",
@@ -202,7 +204,10 @@ METHODS = [
     Method(
         "`AEOutlierRemover`",
         "contamination",
-        {"removal": "AEOutlierRemover()"},
+        {
+            "removal": "AEOutlierRemover()",
+            "removal, committee": 'AEOutlierRemover(score_by="committee")',
+        },
         "removal",
         ("12% outliers", "30% outliers"),
     ),

@@ -115,8 +115,9 @@ class Committee:
         return self._mean(np.stack([errors, distances, self._residuals(X)]))
 
     def _residuals(self, X: NDArray) -> NDArray:
-        nearest = self.components.inverse_transform(self.components.transform(X))
-        return np.linalg.norm(X - nearest, axis=1)
+        # by hand: of a single column there is no component
+        centred, plane = X - self.components.mean_, self.components.components_
+        return np.linalg.norm(centred - centred @ plane.T @ plane, axis=1)
 
     def _mean(self, each: NDArray) -> NDArray:
         return (each / self.medians[:, None]).mean(axis=0)
