@@ -66,13 +66,13 @@ def gains(
             same[baseline] = own[baseline][own[baseline].index.isin(list(covered))]
             # a split that lacks a place is left out
             over = pd.DataFrame({arm: table.mean(skipna=False) for arm, table in same.items()})
-            over = over.dropna().reset_index(drop=True).rename_axis("split").reset_index()
-            over = over.melt("split", var_name="estimator", value_name="score")
-            means.append(over.assign(metric=len(groups)))
+            means.append(over.dropna().reset_index(drop=True))
             groups.append(group)
     found = pd.DataFrame()
     if means:
-        results = pd.concat(means).assign(n_test=ratio, n_train=1)
+        wide = pd.concat(dict(enumerate(means)), names=["metric", "split"])
+        results = wide.rename_axis(columns="estimator").stack().dropna().rename("score")
+        results = results.reset_index().assign(n_test=ratio, n_train=1)
         summary = summarize_comparison(results, baseline=baseline).set_index("metric")
         of_baseline = summary["estimator"] == baseline
         compared = summary[~of_baseline].sort_index(kind="stable")
