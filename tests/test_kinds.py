@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+import random
 import subprocess
 import sys
 import textwrap
@@ -227,13 +228,22 @@ def drawing_estimators():
     ]
 
 
+def results_of(estimator, X, y, groups):
+    """Return what a fitted estimator says, and the rows that a sampler makes."""
+    if not hasattr(estimator, "fit_resample"):
+        return outputs(fitted(estimator, X, y, groups), X)
+    sampler = clone(estimator)
+    X_new, y_new = sampler.fit_resample(X, y, groups=groups)
+    return {"X": np.asarray(X_new), "y": np.asarray(y_new), **outputs(sampler, X)}
+
+
 @pytest.mark.parametrize("index", range(len(ESTIMATORS) + 2), ids=ids(drawing_estimators()))
 def test_an_int_fixes_everything_under_threads_and_nothing_global_moves(index):
     X, y, groups = small_table()
     estimator = drawing_estimators()[index]
-    alone = outputs(fitted(estimator, X, y, groups), X)
+    alone = results_of(estimator, X, y, groups)
     torch.manual_seed(5)
-    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
     results, stop = [], threading.Event()
 
     def disturb():
@@ -243,7 +253,7 @@ def test_an_int_fixes_everything_under_threads_and_nothing_global_moves(index):
 
     noise = threading.Thread(target=disturb)
     threads = [
-        threading.Thread(target=lambda: results.append(outputs(fitted(estimator, X, y, groups), X)))
+        threading.Thread(target=lambda: results.append(results_of(estimator, X, y, groups)))
         for _ in range(2)
     ]
     noise.start()
@@ -258,6 +268,10 @@ def test_an_int_fixes_everything_under_threads_and_nothing_global_moves(index):
         assert not differences(said, alone)
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
+    assert random.getstate() == before[2]
+    seeds = [name for name in estimator.get_params() if name.endswith("random_state")]
+    other = results_of(estimator.set_params(**dict.fromkeys(seeds, 1)), X, y, groups)
+    assert bool(differences(other, alone)) == bool(seeds)
 
 
 # Missing labels and groups

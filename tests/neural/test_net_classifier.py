@@ -3,14 +3,12 @@
 import copy
 import io
 import pickle
-import random
 import threading
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
@@ -212,25 +210,6 @@ def test_dataframe_names_are_checked(data):
 # ---- randomness
 
 
-def test_two_fits_agree_and_no_global_generator_moves(data):
-    X, y, _ = data
-    X = np.tile(X, (1, 4))
-    torch.manual_seed(1)
-    np.random.seed(1)  # noqa: NPY002
-    random.seed(1)
-    before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
-    clf = NetClassifier(max_epochs=2, random_state=0)
-    first = clf.fit(X, y).predict_proba(X)
-    second = clf.fit(X, y).predict_proba(X)
-    after = torch.get_rng_state(), np.random.get_state()[1], random.getstate()  # noqa: NPY002
-    assert_array_equal(first, second)
-    assert torch.equal(before[0], after[0])
-    assert_array_equal(before[1], after[1])
-    assert before[2] == after[2]
-    other = clone(clf).set_params(random_state=1).fit(X, y)
-    assert np.abs(other.predict_proba(X) - first).max() > 1e-3
-
-
 def test_fits_in_threads_agree_with_a_fit_alone(data):
     X, y, _ = data
     clf = NetClassifier(max_epochs=2, module__dropout=0.5, input_shape=(1, 12), random_state=0)
@@ -430,27 +409,6 @@ def test_maps_need_a_network_that_has_them(data):
 
 
 # ---- persistence
-
-
-def test_round_trips_predict_and_go_on_training_bit_for_bit(data, tmp_path):
-    X, y, _ = data
-    clf = NetClassifier(max_epochs=2, module__dropout=0.3, random_state=0).fit(X, y)
-    joblib.dump(clf, tmp_path / "clf.joblib")
-    dumped = skops.io.dumps(clf)
-    trusted = skops.io.get_untrusted_types(data=dumped)
-    assert all(name.startswith(("skrobust.", "torch.")) for name in trusted)
-    copies = [
-        pickle.loads(pickle.dumps(clf)),
-        joblib.load(tmp_path / "clf.joblib"),
-        skops.io.loads(dumped, trusted=trusted),
-        copy.deepcopy(clf),
-    ]
-    proba = clf.predict_proba(X)
-    further = clf.partial_fit(X, y).predict_proba(X)
-    for other in copies:
-        assert_array_equal(other.predict_proba(X), proba)
-        assert [row["train_loss"] for row in other.history_] == clf.history_[:2, "train_loss"]
-        assert_array_equal(other.partial_fit(X, y).predict_proba(X), further)
 
 
 def test_a_failed_refit_leaves_the_fitted_network_as_it_was(data):

@@ -1,23 +1,19 @@
 """AEOutlierRemover: schedule, bookkeeping, edges, and what it is for."""
 
-import io
 import pickle
 import random
 import threading
 import time
 import warnings
 
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
-from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
 from skrobust import (
@@ -142,22 +138,6 @@ def global_states():
     return random.getstate(), numpy_state[1].tobytes(), numpy_state[2:], torch_state
 
 
-def test_two_fits_agree_and_nothing_global_moves(mixed):
-    X, _ = mixed
-    before = global_states()
-    model = AEOutlierRemover(**QUICK).fit(X)
-    first = model.scores_, model.removed_epoch_, [row["train_loss"] for row in model.history_]
-    model.fit(X)
-    again = clone(model).fit(X)
-    for other in (model, again):
-        assert_array_equal(other.scores_, first[0])
-        assert_array_equal(other.removed_epoch_, first[1])
-        assert [row["train_loss"] for row in other.history_] == first[2]
-    assert global_states() == before
-    other = clone(model).set_params(random_state=1).fit(X)
-    assert not np.array_equal(other.scores_, first[0])
-
-
 @pytest.mark.parametrize("shift", [0.0, 1e6])
 def test_units_do_not_matter(mixed, fitted, shift):
     X, _ = mixed
@@ -167,29 +147,6 @@ def test_units_do_not_matter(mixed, fitted, shift):
     assert_allclose(model.history_[:, "threshold"][4::5], [
         1000 * t for t in fitted.history_[:, "threshold"][4::5]
     ], rtol=1e-3)  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("save", "load"),
-    [
-        (pickle.dumps, pickle.loads),
-        (lambda m: _joblib_dump(m), lambda b: joblib.load(io.BytesIO(b))),
-        (skops.io.dumps, lambda b: skops.io.loads(b, skops.io.get_untrusted_types(data=b))),
-    ],
-    ids=["pickle", "joblib", "skops"],
-)
-def test_saved_and_loaded(mixed, fitted, save, load):
-    loaded = load(save(fitted))
-    check_is_fitted(loaded)
-    assert_array_equal(loaded.decision_function(mixed[0]), fitted.decision_function(mixed[0]))
-    assert_array_equal(loaded.sample_indices_, fitted.sample_indices_)
-    assert loaded.history_[-1]["n_kept"] == fitted.history_[-1]["n_kept"]
-
-
-def _joblib_dump(model):
-    buffer = io.BytesIO()
-    joblib.dump(model, buffer)
-    return buffer.getvalue()
 
 
 # Classes and groups
