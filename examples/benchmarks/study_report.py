@@ -48,7 +48,7 @@ interval reaches beyond ±{WIDE}.
 This page is written by `examples/benchmarks/study_report.py` from `docs/results/study.csv`, which
 is made by `{COMMAND}` (rarity and scarcity with
 `--seeds 5`, all other parts with `{OPTIONS}` and as many seeds as are named above, trusted with
-`--learners logistic`).
+`--learners logistic --first-seed 2`).
 """
 
 
