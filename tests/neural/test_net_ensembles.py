@@ -159,7 +159,7 @@ class DeepMLP(MLP):
         {"X_val": True},
         {"verbose": 2},
     ],
-    ids=str,
+    ids=lambda params: "".join(params),  # no addresses of objects, in which workers differ
 )
 def test_all_other_networks_are_trained_by_themselves(data, params, monkeypatch):
     X, y, _ = data
