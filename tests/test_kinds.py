@@ -270,7 +270,8 @@ def test_an_int_fixes_everything_under_threads_and_nothing_global_moves(index):
     assert np.array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
     assert random.getstate() == before[2]
     seeds = [name for name in estimator.get_params() if name.endswith("random_state")]
-    other = results_of(estimator.set_params(**dict.fromkeys(seeds, 1)), X, y, groups)
+    other = clone(estimator).set_params(**dict.fromkeys(seeds, 1))
+    other = results_of(other, X, y, groups)
     assert bool(differences(other, alone)) == bool(seeds)
 
 
