@@ -191,7 +191,7 @@ def draw_seed(random_state) -> int:
 
 
 _state_lock = threading.Lock()
-_states_of_callers: list[list] = []
+_callers = {"inside": 0, "state": []}
 
 # where torch keeps what all threads see, and the value here: single precision that is not rounded
 # to TF32 or bfloat16, and algorithms that add in one order
@@ -243,12 +243,10 @@ def torch_defaults():
     """
     _check_fork()
     with _state_lock:
-        if not _states_of_callers:
-            given = _shared_state()
+        if not _callers["inside"]:
+            _callers["state"] = _shared_state()
             _share_state(_HERE)
-        else:
-            given = _states_of_callers[0]
-        _states_of_callers.append(given)
+        _callers["inside"] += 1
     elsewhere = torch.get_default_device().type != "cpu"
     try:
         with (
@@ -261,9 +259,9 @@ def torch_defaults():
             yield
     finally:
         with _state_lock:
-            given = _states_of_callers.pop()
-            if not _states_of_callers:
-                _share_state(given)
+            _callers["inside"] -= 1
+            if not _callers["inside"]:
+                _share_state(_callers["state"])
 
 
 def device_exists(device: str) -> bool:
