@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state, column_or_1d
 
 from ..utils.groups import check_groups, group_labels
+from .generated import check_real
 
 
 def check_noise_input(X: ArrayLike, scale: float) -> NDArray:
     """Check data and noise scale, and bring the data to a floating type."""
-    if not isinstance(scale, Real) or isinstance(scale, bool):
-        raise TypeError(f"scale is {scale!r}, expected a number.")
-    if not 0 <= scale < np.inf:
-        raise ValueError(f"scale is {scale}, expected a finite number of at least 0.")
+    check_real(scale=scale)
     X = np.asarray(X)
     if X.dtype.kind not in "fiub":
         raise TypeError(
@@ -57,14 +54,8 @@ def add_gaussian_noise(
 
     Raises
     ------
-    TypeError
-        If `X` is not of real numbers or `scale` is not a number.
-    ValueError
-        If `scale` is negative or not finite.
-
-    See Also
-    --------
-    add_rician_noise : The noise of magnitude images.
+    TypeError, ValueError
+        If `X` is not of real numbers, or `scale` is not a finite number of at least 0.
 
     Examples
     --------
@@ -108,14 +99,8 @@ def add_rician_noise(
 
     Raises
     ------
-    TypeError
-        If `X` is not of real numbers or `scale` is not a number.
-    ValueError
-        If `X` has negative numbers, or `scale` is negative or not finite.
-
-    See Also
-    --------
-    add_gaussian_noise : Noise for data that are not magnitudes.
+    TypeError, ValueError
+        If `X` is not of real numbers of at least 0, or `scale` is not such a finite number.
 
     References
     ----------
@@ -175,10 +160,8 @@ def contaminate(
 
     Raises
     ------
-    TypeError
-        If `fraction` is not a number.
-    ValueError
-        If `fraction` is out of range, there are too few outliers, or shapes differ.
+    TypeError, ValueError
+        If `fraction` is no number or out of range, there are too few outliers, or shapes differ.
 
     Examples
     --------
@@ -188,10 +171,7 @@ def contaminate(
     >>> len(X), int(is_outlier.sum()), np.array_equal(X[:, 0], is_outlier)
     (10, 1, True)
     """
-    if not isinstance(fraction, Real) or isinstance(fraction, bool):
-        raise TypeError(f"fraction is {fraction!r}, expected a number.")
-    if not 0 <= fraction < 1:
-        raise ValueError(f"fraction is {fraction}, expected a number in [0, 1).")
+    check_real(below=1, fraction=fraction)
     X, X_outliers = np.asarray(X), np.asarray(X_outliers)
     if X.shape[1:] != X_outliers.shape[1:]:
         raise ValueError(
@@ -230,16 +210,14 @@ def flip_labels(
         Labels of any type, of at least two classes. A label that means "unlabelled" counts as a
         class: pass the labelled rows only.
     fraction : float
-        Share of the candidates to flip, between 0 and 1. Exactly ``round(fraction * n)`` of the
-        `n` candidates are flipped (Python's rounding: halves go to the even number).
+        Share of the candidates to flip, between 0 and 1: exactly ``round(fraction * n)`` of `n`.
     groups : array-like of shape (n_samples,), default=None
-        Group (patient) of every row. If given, groups instead of rows are the candidates: all
-        rows of a flipped group get the same new label. The flipped groups are spread over the
-        classes in proportion to the classes' numbers of groups, as well as whole numbers allow.
+        Group (patient) of every row. If given, whole groups instead of rows are the candidates,
+        spread over the classes in proportion to the classes' numbers of groups.
     transition : dict of class to class, default=None
         Asymmetric noise: only rows (groups) of the classes that are keys are candidates, and
-        they get the class that is the value. By default all are candidates and the new class is
-        drawn uniformly from the other classes (symmetric noise).
+        they get the class that is the value. None is symmetric noise: all are candidates, and the
+        new class is drawn uniformly from the others.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the choice.
 
@@ -252,12 +230,10 @@ def flip_labels(
 
     Raises
     ------
-    TypeError
-        If `fraction` is not a number or `transition` not a dict.
-    ValueError
-        If `fraction` is out of range, if `y` has a single class, if `transition` is empty, names
-        a class that is not in `y` or maps a class to itself, or if a group carries several
-        labels.
+    TypeError, ValueError
+        If `fraction` is no number or out of range, `y` has a single class, a group carries several
+        labels, or `transition` is no dict or empty, names a class that is not in `y` or maps a
+        class to itself.
 
     Examples
     --------
@@ -268,15 +244,15 @@ def flip_labels(
     >>> flip_labels([0, 0, 1, 1], 1.0, transition={1: 0})[0]
     array([0, 0, 0, 0])
     """
-    if not isinstance(fraction, Real) or isinstance(fraction, bool):
-        raise TypeError(f"fraction is {fraction!r}, expected a number.")
-    if not 0 <= fraction <= 1:
+    check_real(fraction=fraction)
+    if fraction > 1:
         raise ValueError(f"fraction is {fraction}, expected a number between 0 and 1.")
     y = column_or_1d(y)
     classes = np.unique(y)
     if len(classes) < 2:
         raise ValueError(f"y has the classes {classes.tolist()}; flipping needs at least two.")
-    _check_transition(transition, classes)
+    if transition is not None:
+        _check_transition(transition, classes)
     rng = check_random_state(random_state)
     if groups is None:
         candidates = _candidates(y, transition)
@@ -289,9 +265,7 @@ def flip_labels(
     return y_noisy, y_noisy != y
 
 
-def _check_transition(transition: Mapping[Any, Any] | None, classes: NDArray) -> None:
-    if transition is None:
-        return
+def _check_transition(transition: Mapping[Any, Any], classes: NDArray) -> None:
     if not isinstance(transition, Mapping):
         raise TypeError(f"transition is {transition!r}, expected a dict of class to class.")
     if not transition:
@@ -324,13 +298,8 @@ def _stratified_choice(
     return np.sort(np.concatenate(chosen)) if chosen else candidates
 
 
-def _relabel(
-    labels: NDArray,
-    chosen: NDArray,
-    classes: NDArray,
-    transition: Mapping[Any, Any] | None,
-    rng: RandomState,
-) -> NDArray:
+def _relabel(labels, chosen, classes, transition, rng) -> NDArray:
+    """Return a copy of the labels in which the chosen ones have another class."""
     labels = labels.copy()
     codes = np.searchsorted(classes, labels[chosen])
     if transition is None:

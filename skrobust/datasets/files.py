@@ -10,7 +10,6 @@ import zipfile
 from http.client import HTTPException
 from numbers import Integral
 from pathlib import Path
-from typing import NamedTuple
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -23,6 +22,7 @@ from torch.nn.functional import interpolate
 
 from ..utils.groups import check_groups
 from ..utils.validation import describe_layout
+from .generated import as_asked
 
 
 def get_data_home(data_home: str | os.PathLike[str] | None = None) -> Path:
@@ -80,33 +80,15 @@ def _fetch_rest(url: str, part: Path, timeout: float) -> None:
             raise
 
 
-class _Archive(NamedTuple):
-    name: str
-    url: str
-    sha256: str
-
-
-_ARCHIVES = (
-    _Archive(
-        "brainTumorDataPublic_1-766.zip",
-        "https://ndownloader.figshare.com/files/3381290",
-        "cdac0a7f4152cb34dd79b13543da96c37a6928ad8cb823e2662150b1a73ade54",
-    ),
-    _Archive(
-        "brainTumorDataPublic_767-1532.zip",
-        "https://ndownloader.figshare.com/files/3381296",
-        "d18e896d14f7af791cdd3d9b9342f9f974742a06132effde5a5219209862b4ce",
-    ),
-    _Archive(
-        "brainTumorDataPublic_1533-2298.zip",
-        "https://ndownloader.figshare.com/files/3381293",
-        "612d9f506c55c54db5f2f38b6d50741ef97a6d7c32b3e1be76e789674a97aefb",
-    ),
-    _Archive(
-        "brainTumorDataPublic_2299-3064.zip",
-        "https://ndownloader.figshare.com/files/3381302",
-        "9a673c55d139133cfbc57097bf155b5ac9f33684ee97f40bf2afba332d416a3a",
-    ),
+# name, address and checksum
+_ARCHIVES = tuple(
+    (f"brainTumorDataPublic_{rows}.zip", f"https://ndownloader.figshare.com/files/{number}", sha256)
+    for rows, number, sha256 in (
+        ("1-766", 3381290, "cdac0a7f4152cb34dd79b13543da96c37a6928ad8cb823e2662150b1a73ade54"),
+        ("767-1532", 3381296, "d18e896d14f7af791cdd3d9b9342f9f974742a06132effde5a5219209862b4ce"),
+        ("1533-2298", 3381293, "612d9f506c55c54db5f2f38b6d50741ef97a6d7c32b3e1be76e789674a97aefb"),
+        ("2299-3064", 3381302, "9a673c55d139133cfbc57097bf155b5ac9f33684ee97f40bf2afba332d416a3a"),
+    )
 )
 _TARGET_NAMES = ["meningioma", "glioma", "pituitary"]
 _FULL_SIZE = 512
@@ -165,8 +147,7 @@ def fetch_brain_tumour(
     ImportError
         If h5py is missing.
     OSError
-        If a download fails, a checksum is wrong, or the files are missing and may not be
-        downloaded.
+        If files are missing and may not be downloaded, a download fails, or a checksum is wrong.
     ValueError
         If `size` is not a positive integer, or an archive does not have the expected layout.
 
@@ -189,10 +170,7 @@ def fetch_brain_tumour(
     if not cached.exists():
         _make(folder, cached, size, download_if_missing, n_retries)
     with np.load(cached, allow_pickle=False) as arrays:
-        slices = Bunch(**arrays, target_names=list(_TARGET_NAMES))
-    if return_X_y_groups:
-        return slices.data, slices.target, slices.groups
-    return slices
+        return as_asked(return_X_y_groups, **arrays, target_names=list(_TARGET_NAMES))
 
 
 def _make(
@@ -206,16 +184,16 @@ def _make(
             'fetch_brain_tumour reads MATLAB files and needs h5py: pip install "skrobust[fetch]".'
         ) from error
     folder.mkdir(exist_ok=True)
-    for archive in _ARCHIVES:
-        if not download_if_missing and not (folder / archive.name).exists():
-            raise OSError(
-                f"{folder / archive.name} is missing. Set download_if_missing=True, or save it "
-                f"there from {archive.url}."
-            )
-        download(archive.url, folder / archive.name, archive.sha256, n_retries=n_retries)
     found = []
-    for archive in _ARCHIVES:
-        with zipfile.ZipFile(folder / archive.name) as file:
+    for name, url, sha256 in _ARCHIVES:
+        path = folder / name
+        if not download_if_missing and not path.exists():
+            raise OSError(
+                f"{path} is missing. Set download_if_missing=True, or save it there from {url}."
+            )
+        download(url, path, sha256, n_retries=n_retries)
+    for archive, *_ in _ARCHIVES:
+        with zipfile.ZipFile(folder / archive) as file:
             for name in file.namelist():
                 number = Path(name).stem
                 if name.endswith(".mat") and number.isdigit():
@@ -259,9 +237,6 @@ def _read_slice(file, name: str, size: int | None) -> tuple[NDArray, NDArray, in
 def _resize(array: NDArray, size: int) -> NDArray:
     tensor = torch.from_numpy(array.astype(np.float32))[None, None]
     return interpolate(tensor, (size, size), mode="area")[0, 0].numpy()
-
-
-_REQUIRED = ("X", "y", "groups")
 
 
 def load_grouped_npz(
@@ -321,17 +296,18 @@ def load_grouped_npz(
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(
-            f"No file {str(path)!r}. Check the path; it is relative to the "
-            f"current folder unless absolute."
+            f"No file {str(path)!r}. Check the path; it is relative to the current folder unless "
+            "absolute."
         )
     arrays = _read_arrays(path)
-    missing = [name for name in _REQUIRED if name not in arrays]
+    required = ("X", "y", "groups")
+    missing = [name for name in required if name not in arrays]
     if missing:
         raise ValueError(
             f"{str(path)!r} has no array named {' or '.join(missing)}; it holds {sorted(arrays)}. "
             "Save the file with the names X, y and groups."
         )
-    X, y, groups = (arrays.pop(name) for name in _REQUIRED)
+    X, y, groups = (arrays.pop(name) for name in required)
     if X.ndim == 0 or y.ndim == 0 or len(X) != len(y):
         raise ValueError(
             f"{str(path)!r}: X has shape {X.shape} and y has shape {y.shape}. Both need one entry "

@@ -15,8 +15,6 @@ from sklearn.utils import Bunch
 
 from ..utils.validation import describe_layout, warn
 
-_ATTRIBUTES = ("data", "target", "groups", "files", "layout")
-
 
 def make_grouped(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
@@ -69,10 +67,6 @@ def make_grouped(
         If a patient has several labels. Different people who have the same name in two folders
         would count as one.
 
-    See Also
-    --------
-    load_grouped_npz : Reads one file.
-
     Examples
     --------
     >>> import tempfile
@@ -80,13 +74,12 @@ def make_grouped(
     >>> import numpy as np
     >>> from skrobust import make_grouped
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     for name in ["ill/P1/a.csv", "ill/P1/b.csv", "well/P2/a.csv"]:
-    ...         file = Path(folder) / name
-    ...         file.parent.mkdir(parents=True, exist_ok=True)
-    ...         np.savetxt(file, np.arange(4))
+    ...     for name in ["ill/P1/a.csv", "well/P2/a.csv"]:
+    ...         (Path(folder) / name).parent.mkdir(parents=True)
+    ...         np.savetxt(Path(folder) / name, np.arange(4))
     ...     study = make_grouped(folder, np.loadtxt)
     >>> study.data.shape, study.target.tolist(), study.groups.tolist()
-    ((3, 4), ['ill', 'ill', 'well'], ['P1', 'P1', 'P2'])
+    ((2, 4), ['ill', 'well'], ['P1', 'P2'])
     """
     names, expression, glob = _compile(pattern)
     if "patient" not in names:
@@ -97,7 +90,7 @@ def make_grouped(
         raise ValueError(
             f"pattern={pattern!r} {has} {{label}}, {problem}. Labels come from one of the two."
         )
-    clash = sorted(set(names) & set(_ATTRIBUTES))
+    clash = sorted({"data", "target", "groups", "files", "layout"} & set(names))
     if clash:
         raise ValueError(
             f"pattern={pattern!r} names {clash}, which are attributes of the result. Choose other "
@@ -180,8 +173,7 @@ def _find(
         if match:
             found.append((path, match.groupdict()))
     if not found:
-        shown = f"{str(paths)!r}" if isinstance(paths, (str, os.PathLike)) else "paths"
-        raise FileNotFoundError(f"No file in {shown} fits the pattern {pattern!r}.")
+        raise FileNotFoundError(f"No file in {paths} fits the pattern {pattern!r}.")
     return found
 
 

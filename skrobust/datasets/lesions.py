@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
-
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from sklearn.utils import Bunch, check_random_state
 
-_ROIS = 3  # most images of a patient
+from .generated import as_asked, check_real, check_whole, draw_patients, smooth_noise
+
 _FACTORS = ["contrast", "texture", "radius", "elongation", "angle", "lobes"]
 # contrast against the tissue, and amplitude of the texture
 _CLASSES = {
@@ -36,10 +35,9 @@ def make_lesion_rois(
     The images imitate the regions of interest of [1]_ (section 3.1): cysts, metastases,
     hemangiomas and healthy tissue in CT. The class decides the contrast of the lesion against the
     tissue around it and the strength of its texture, with a deviation of its own (`spread`).
-    Radius, elongation, angle and unevenness of the outline (lobes) have the same distribution in
-    all classes, so that they say nothing about the class; in healthy tissue the outline is
-    invisible. A patient has one to three images of one class, its own tissue texture
-    and gain, and lesions of similar contrast.
+    The outline has the same distribution in all classes; in healthy tissue it is invisible. A
+    patient has one to three images of one class, its own tissue texture and gain, and lesions of
+    similar contrast.
 
     Parameters
     ----------
@@ -82,10 +80,8 @@ def make_lesion_rois(
 
     Raises
     ------
-    TypeError
-        If a number has the wrong type.
-    ValueError
-        If a number is out of its range.
+    TypeError, ValueError
+        If a number has the wrong type, or is out of its range.
 
     References
     ----------
@@ -101,14 +97,16 @@ def make_lesion_rois(
     (239, 1, 32, 32)
     >>> dict(zip(lesions.target_names, np.bincount(lesions.target).tolist()))
     {'cyst': 66, 'metastasis': 81, 'hemangioma': 65, 'healthy': 27}
-    >>> lesions.factor_names
-    ['contrast', 'texture', 'radius', 'elongation', 'angle', 'lobes']
     """
-    weights = _check_parameters(n_samples, size, weights, spread, noise)
+    check_whole(20, n_samples=n_samples)
+    check_whole(8, size=size)
+    check_real(spread=spread, noise=noise)
+    weights = _check_weights(weights)
     rng = check_random_state(random_state)
     counts = _class_sizes(n_samples, weights)
-    target = np.repeat(np.arange(4), counts)
-    groups = _draw_patients(target, rng)
+    target, groups = np.repeat(np.arange(4), counts), np.empty(n_samples, dtype=int)
+    for patient, rows in enumerate(draw_patients(target, rng)):
+        groups[rows] = patient
     order = rng.permutation(n_samples)
     factors = _draw_factors(target, groups, spread, rng)
     data = np.empty((n_samples, 1, size, size), dtype=np.float32)
@@ -116,11 +114,12 @@ def make_lesion_rois(
     gains = np.exp(0.05 * rng.normal(size=groups.max() + 1))
     veins = 0.15 * np.exp(0.3 * rng.normal(size=groups.max() + 1))
     for i, patient in enumerate(groups):
-        tissue = veins[patient] * _smooth_noise(size, size / 10, rng)
+        tissue = veins[patient] * smooth_noise((size, size), size / 10, rng)
         lesion, masks[i, 0] = _draw_lesion(*factors[i], size, rng)
         image = tissue + lesion + noise * rng.normal(size=(size, size))
         data[i, 0] = gains[patient] * image
-    bunch = Bunch(
+    return as_asked(
+        return_X_y_groups,
         data=data[order],
         target=target[order],
         groups=groups[order],
@@ -134,9 +133,6 @@ def make_lesion_rois(
             "Contrast and texture depend on the class, the outline does not."
         ),
     )
-    if return_X_y_groups:
-        return bunch.data, bunch.target, bunch.groups
-    return bunch
 
 
 def _class_sizes(n_samples: int, weights: NDArray) -> NDArray:
@@ -150,19 +146,6 @@ def _class_sizes(n_samples: int, weights: NDArray) -> NDArray:
         else:
             counts[np.where(counts > 2, gap, np.inf).argmin()] -= 1
     return counts
-
-
-def _draw_patients(target: NDArray, rng: RandomState) -> NDArray:
-    """Return the patient of every image of sorted classes; at least two of each class."""
-    groups, n_patients, start = np.empty(len(target), dtype=int), 0, 0
-    ends = np.searchsorted(target, target, side="right")
-    starts = np.searchsorted(target, target, side="left")
-    while start < len(target):
-        most = min(_ROIS, ends[start] - start, ends[start] - starts[start] - 1)
-        stop = start + rng.randint(1, most + 1)
-        groups[start:stop] = n_patients
-        start, n_patients = stop, n_patients + 1
-    return groups
 
 
 def _draw_factors(target: NDArray, groups: NDArray, spread: float, rng: RandomState) -> NDArray:
@@ -198,31 +181,15 @@ def _draw_lesion(
     along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
     stretch = np.sqrt(elongation)
     depth = np.hypot(along / stretch, across * stretch) / radius
-    depth += lobes * _smooth_noise(size, size / 8, rng)
+    depth += lobes * smooth_noise((size, size), size / 8, rng)
     mask = depth < 1
     # rings that follow the outline, and grains
-    pattern = np.cos(2 * np.pi * depth) + 0.3 * _smooth_noise(size, 0.7, rng)
+    pattern = np.cos(2 * np.pi * depth) + 0.3 * smooth_noise((size, size), 0.7, rng)
     return gaussian_filter(mask * (contrast + texture * pattern), 0.4), mask
 
 
-def _smooth_noise(size: int, width: float, rng: RandomState) -> NDArray:
-    """Return noise of a correlation length in pixels, with standard deviation one."""
-    image = gaussian_filter(rng.normal(size=(size, size)), width)
-    return image / image.std()
-
-
-def _check_parameters(n_samples, size, weights, spread, noise) -> NDArray:
-    """Check all parameters and return the weights as an array."""
-    for name, value, least in (("n_samples", n_samples, 20), ("size", size, 8)):
-        if not isinstance(value, Integral) or isinstance(value, bool):
-            raise TypeError(f"{name} is {value!r}, expected an integer.")
-        if value < least:
-            raise ValueError(f"{name} is {value}, expected at least {least}.")
-    for name, value in (("spread", spread), ("noise", noise)):
-        if not isinstance(value, Real) or isinstance(value, bool):
-            raise TypeError(f"{name} is {value!r}, expected a number.")
-        if not 0 <= value < np.inf:
-            raise ValueError(f"{name} is {value}, expected a finite number, 0 or more.")
+def _check_weights(weights) -> NDArray:
+    """Return the weights of the classes as an array."""
     shares = np.asarray(weights)
     if shares.dtype.kind not in "iuf":
         raise TypeError(f"weights is {weights!r}, expected 4 numbers.")

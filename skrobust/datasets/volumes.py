@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 from numpy.random import RandomState
@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 from sklearn.utils import Bunch, check_random_state
 
 from .corruptions import add_rician_noise
+from .generated import as_asked, check_real, check_whole, draw_patients, smooth_noise
 
 # intensities of a T1-weighted scan
 _FLUID, _GREY, _WHITE = 0.15, 0.6, 0.85
@@ -134,8 +135,7 @@ def make_brain_volumes(
     years: with age the ventricles widen and the cortex thins. A lesion is an ellipsoid with a
     dark core, in most cases a bright rim, and a darker surrounding, of random place, size and
     strength. Scanners differ in gain, contrast, shading, sharpness and noise, which is Rician.
-    So healthy volumes differ much from each other, and the oldest subjects and the worst scans look
-    most unusual.
+    The oldest subjects and the worst scans look most unusual.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def make_brain_volumes(
         Number of subjects with a lesion.
     shape : sequence of 3 int, default=(32, 38, 33)
         Voxels from left to right, back to front and bottom to top, each at least 8. The paper on
-        outlier removal has (64, 77, 66), its proportions are those of the default.
+        outlier removal has (64, 77, 66).
     n_scans : int, default=1
         Scans of each subject: the same brain and lesion, 2 years apart, on newly drawn scanners.
     n_scanners : int, default=3
@@ -172,7 +172,7 @@ def make_brain_volumes(
         - ``lesion_mask`` : ndarray of shape (n_volumes, n_x, n_y, n_z), bool; the lesion with its
           surrounding;
         - ``age`` : ndarray of shape (n_volumes,); years;
-        - ``scanner`` : ndarray of shape (n_volumes,), int; scanner;
+        - ``scanner`` : ndarray of shape (n_volumes,), int;
         - ``target_names`` : list of str; names of the labels 0 and 1;
         - ``DESCR`` : str; description.
     (data, target, groups) : tuple of ndarray
@@ -180,10 +180,8 @@ def make_brain_volumes(
 
     Raises
     ------
-    TypeError
-        If a number has the wrong type.
-    ValueError
-        If a number is out of its range.
+    TypeError, ValueError
+        If a number has the wrong type, or is out of its range.
 
     Examples
     --------
@@ -194,8 +192,15 @@ def make_brain_volumes(
     >>> brains.lesion_mask.any(axis=(1, 2, 3))
     array([False, False, False,  True,  True])
     """
-    _check_brain_parameters(n_healthy, n_lesioned, shape, n_scans, n_scanners, contrast, noise)
-    shape = tuple(int(size) for size in shape)
+    check_whole(0, n_healthy=n_healthy, n_lesioned=n_lesioned)
+    check_whole(1, n_scans=n_scans, n_scanners=n_scanners)
+    check_real(contrast=contrast, noise=noise)
+    if n_healthy + n_lesioned == 0:
+        raise ValueError("n_healthy and n_lesioned are 0, expected at least one subject.")
+    sizes = np.atleast_1d(shape).tolist()
+    if len(sizes) != 3 or not all(isinstance(size, Integral) and size >= 8 for size in sizes):
+        raise ValueError(f"shape is {shape}, expected three integers of at least 8.")
+    shape = tuple(sizes)
     rng = check_random_state(random_state)
     scanners = [_draw_scanner(noise, rng) for _ in range(n_scanners)]
     n_subjects = n_healthy + n_lesioned
@@ -214,7 +219,8 @@ def make_brain_volumes(
                 brain, masks[i] = render_lesion(brain, lesion, anatomy)
             volumes[i, 0] = _scan(brain, scanners[scanner[i]], rng)
     target = np.repeat([0, 1], [n_healthy * n_scans, n_lesioned * n_scans])
-    bunch = Bunch(
+    return as_asked(
+        return_X_y_groups,
         data=volumes,
         target=target,
         groups=np.repeat(np.arange(n_subjects), n_scans),
@@ -227,9 +233,6 @@ def make_brain_volumes(
             f"{n_lesioned} of them with a lesion, from {n_scanners} scanners."
         ),
     )
-    if return_X_y_groups:
-        return bunch.data, bunch.target, bunch.groups
-    return bunch
 
 
 def _draw_scanner(noise: float, rng: RandomState) -> dict:
@@ -252,32 +255,6 @@ def _scan(brain: NDArray, scanner: dict, rng: RandomState) -> NDArray:
     return add_rician_noise(image.astype(np.float32), scanner["noise"], random_state=rng)
 
 
-def _check_brain_parameters(
-    n_healthy, n_lesioned, shape, n_scans, n_scanners, contrast, noise
-) -> None:
-    sizes = np.atleast_1d(shape).tolist()
-    counts = {"n_healthy": n_healthy, "n_lesioned": n_lesioned}
-    positive = {"n_scans": n_scans, "n_scanners": n_scanners}
-    for name, value in {**counts, **positive}.items():
-        if not isinstance(value, Integral) or isinstance(value, bool):
-            raise TypeError(f"{name} is {value!r}, expected an integer.")
-    for name, value in {"contrast": contrast, "noise": noise}.items():
-        if not isinstance(value, Real) or isinstance(value, bool):
-            raise TypeError(f"{name} is {value!r}, expected a number.")
-        if not 0 <= value < np.inf:
-            raise ValueError(f"{name} is {value}, expected a finite number of at least 0.")
-    for name, value in positive.items():
-        if value < 1:
-            raise ValueError(f"{name} is {value}, expected at least 1.")
-    if min(counts.values()) < 0 or sum(counts.values()) == 0:
-        raise ValueError(
-            f"n_healthy is {n_healthy} and n_lesioned {n_lesioned}, expected at least one subject."
-        )
-    if len(sizes) != 3 or not all(isinstance(s, Integral) and s >= 8 for s in sizes):
-        raise ValueError(f"shape is {shape}, expected three integers of at least 8.")
-
-
-_SCANS = 3  # most scans of a patient
 # properties of a class: lowest and highest value
 _PROPERTIES = {
     "radius": (0.3, 0.6),  # share of half the side
@@ -307,12 +284,10 @@ def make_tumour_volumes(
 
     The volumes imitate the data of [1]_ (section 4.1): T2-weighted brain scans with 27 types of
     tumour, of which 13 make up at most 1% of the scans each, a mask of every tumour, and a larger
-    pool of scans without diagnosis. A class is a point in a space of nine properties: size,
-    elongation and unevenness of the tumour, its brightness, that of its rim and its core, strength
-    and grain of its texture, and where it tends to lie. A tumour has the properties of its class
-    with a deviation of its own (`spread`); a patient, with one to three scans of the same class,
-    has its own gain, background and noise, and its tumour keeps most of its deviation from scan to
-    scan. So classes overlap, and a split that ignores patients is too optimistic.
+    pool of scans without diagnosis. A class is a point in a space of nine properties of size,
+    outline, brightness, texture and place. A tumour has those of its class with a deviation of its
+    own (`spread`), which it mostly keeps in the one to three scans of its patient. A patient has
+    its own gain, background and noise.
 
     Parameters
     ----------
@@ -357,10 +332,8 @@ def make_tumour_volumes(
 
     Raises
     ------
-    TypeError
-        If a number has the wrong type.
-    ValueError
-        If a number is out of its range.
+    TypeError, ValueError
+        If a number has the wrong type, or is out of its range.
 
     References
     ----------
@@ -379,7 +352,22 @@ def make_tumour_volumes(
     >>> tumours.rare_classes
     array([4, 5])
     """
-    size = _check_tumour_parameters(n_samples, n_classes, n_rare, n_unlabeled, size, spread)
+    size = tuple(size)
+    if len(size) != 3 or not all(isinstance(n, Integral) and n >= 4 for n in size):
+        raise ValueError(
+            f"size is {size}, expected (slices, height, width), each of at least 4 voxels."
+        )
+    check_whole(2, n_classes=n_classes)
+    check_whole(0, n_samples=n_samples, n_rare=n_rare, n_unlabeled=n_unlabeled)
+    check_real(spread=spread)
+    if n_rare >= n_classes:
+        raise ValueError(f"n_rare is {n_rare}, expected 0 to {n_classes - 1}, below n_classes.")
+    least = max(200 if n_rare else 0, 20 * (n_classes - n_rare))
+    if n_samples < least:
+        raise ValueError(
+            f"n_samples is {n_samples}, expected at least {least}: 200 for rare classes of 2 "
+            "volumes and 1%, and 20 for each other class."
+        )
     rng = check_random_state(random_state)
     prototypes = rng.uniform(size=(n_classes, len(_PROPERTIES)))
     counts = _class_sizes(n_samples, n_classes, n_rare)
@@ -389,7 +377,8 @@ def make_tumour_volumes(
     pool = np.sort(rng.choice(n_classes, size=n_unlabeled, p=counts / n_samples))
     pool_data, pool_masks, _ = _draw_scans(pool, prototypes, size, spread, rng)
     mixed = rng.permutation(n_unlabeled)
-    bunch = Bunch(
+    return as_asked(
+        return_X_y_groups,
         data=data[order],
         target=target[order],
         groups=groups[order],
@@ -404,9 +393,6 @@ def make_tumour_volumes(
             f"{n_rare} are rare (at most 1%); {n_unlabeled} volumes without label."
         ),
     )
-    if return_X_y_groups:
-        return bunch.data, bunch.target, bunch.groups
-    return bunch
 
 
 def _class_sizes(n_samples: int, n_classes: int, n_rare: int) -> NDArray:
@@ -424,29 +410,22 @@ def _draw_scans(
     target: NDArray, prototypes: NDArray, size: tuple[int, ...], spread: float, rng: RandomState
 ) -> tuple[NDArray, NDArray, NDArray]:
     """Draw the patients of sorted classes, and their scans."""
-    n_scans, n_patients = len(target), 0
+    n_scans = len(target)
     groups = np.empty(n_scans, dtype=int)
     data = np.empty((n_scans, 1, *size), dtype=np.float32)
     masks = np.empty((n_scans, 1, *size), dtype=np.uint8)
     low, high = np.array(list(_PROPERTIES.values())).T
-    ends = np.searchsorted(target, target, side="right")
-    starts = np.searchsorted(target, target, side="left")
-    start = 0
-    while start < n_scans:
-        # a class has at least two patients
-        most = min(_SCANS, ends[start] - start, max(ends[start] - starts[start] - 1, 1))
-        stop = start + rng.randint(1, most + 1)
-        groups[start:stop] = n_patients
-        patient = prototypes[target[start]] + 0.8 * spread * rng.normal(size=len(low))
+    for number, rows in enumerate(draw_patients(target, rng)):
+        groups[rows] = number
+        patient = prototypes[target[rows.start]] + 0.8 * spread * rng.normal(size=len(low))
         gain, noise = np.exp(0.1 * rng.normal()), 0.1 * np.exp(0.25 * rng.normal())
-        background = _smooth_noise(size, 4.0, rng)
-        for scan in range(start, stop):
+        background = smooth_noise(size, 4.0, rng)
+        for scan in range(rows.start, rows.stop):
             shares = patient + 0.6 * spread * rng.normal(size=len(low))
             properties = dict(zip(_PROPERTIES, low + (high - low) * shares, strict=True))
             tumour, masks[scan, 0] = _draw_tumour(properties, size, rng)
-            tissue = 1 + 0.1 * background + 0.05 * _smooth_noise(size, 2.0, rng)
+            tissue = 1 + 0.1 * background + 0.05 * smooth_noise(size, 2.0, rng)
             data[scan, 0] = gain * (tissue + tumour + noise * rng.normal(size=size))
-        start, n_patients = stop, n_patients + 1
     return data, masks, groups
 
 
@@ -462,56 +441,13 @@ def _draw_tumour(
     stretch = np.sqrt(np.clip(properties["elongation"], 0.4, 2.0))
     depth = np.sqrt((z * 0.9) ** 2 + (along / stretch) ** 2 + (across * stretch) ** 2)
     depth /= np.clip(properties["radius"], 0.12, 0.8)
-    depth += max(properties["lobes"], 0) * _smooth_noise(size, 2.0, rng)
+    depth += max(properties["lobes"], 0) * smooth_noise(size, 2.0, rng)
     mask = depth < 1
     grain = np.clip(properties["grain"], 0.3, 3.0)
     change = (
         properties["brightness"]
         + properties["rim"] * (depth > 0.75)
         + properties["core"] * (depth < 0.4)
-        + properties["texture"] * _smooth_noise(size, grain, rng)
+        + properties["texture"] * smooth_noise(size, grain, rng)
     )
     return gaussian_filter(mask * change, 0.5), mask
-
-
-def _smooth_noise(size: tuple[int, ...], width: float, rng: RandomState) -> NDArray:
-    """Return noise of a correlation length in voxels, with standard deviation one."""
-    noise = gaussian_filter(rng.normal(size=size), width)
-    return noise / noise.std()
-
-
-def _check_tumour_parameters(
-    n_samples, n_classes, n_rare, n_unlabeled, size, spread
-) -> tuple[int, ...]:
-    """Check all parameters and return the size."""
-    size = tuple(size)
-    if len(size) != 3:
-        raise ValueError(f"size is {size}, expected (slices, height, width).")
-    whole = {
-        "n_samples": n_samples,
-        "n_classes": n_classes,
-        "n_rare": n_rare,
-        "n_unlabeled": n_unlabeled,
-    }
-    for name, value in {**whole, **{f"size[{i}]": n for i, n in enumerate(size)}}.items():
-        if not isinstance(value, Integral) or isinstance(value, bool):
-            raise TypeError(f"{name} is {value!r}, expected an integer.")
-    if not isinstance(spread, Real) or isinstance(spread, bool):
-        raise TypeError(f"spread is {spread!r}, expected a number.")
-    if n_classes < 2:
-        raise ValueError(f"n_classes is {n_classes}, expected at least 2.")
-    if not 0 <= n_rare < n_classes:
-        raise ValueError(f"n_rare is {n_rare}, expected 0 to {n_classes - 1}, below n_classes.")
-    least = max(200 if n_rare else 0, 20 * (n_classes - n_rare))
-    if n_samples < least:
-        raise ValueError(
-            f"n_samples is {n_samples}, expected at least {least}: 200 for rare classes of 2 "
-            "volumes and 1%, and 20 for each other class."
-        )
-    if n_unlabeled < 0:
-        raise ValueError(f"n_unlabeled is {n_unlabeled}, expected 0 or more.")
-    if min(size) < 4:
-        raise ValueError(f"size is {size}, expected at least 4 voxels along every axis.")
-    if not 0 <= spread < np.inf:
-        raise ValueError(f"spread is {spread}, expected a finite number, 0 or more.")
-    return size

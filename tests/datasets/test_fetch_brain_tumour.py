@@ -81,7 +81,7 @@ def server(monkeypatch):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     for path, body in files.items():
         url = f"http://127.0.0.1:{server.server_port}{path}"
-        archives.append(part._Archive(path[1:], url, hashlib.sha256(body).hexdigest()))
+        archives.append((path[1:], url, hashlib.sha256(body).hexdigest()))
     monkeypatch.setattr(part, "_ARCHIVES", tuple(archives))
     yield server
     server.shutdown()
@@ -142,16 +142,16 @@ def test_a_server_that_cannot_resume_sends_all(server, tmp_path):
 
 
 def test_a_finished_part_is_taken_up(server, tmp_path):
-    archive = part._ARCHIVES[0]
+    _, url, sha256 = part._ARCHIVES[0]
     (tmp_path / "a.zip.part").write_bytes(server.files["/a.zip"])
-    download(archive.url, tmp_path / "a.zip", archive.sha256)
+    download(url, tmp_path / "a.zip", sha256)
     assert (tmp_path / "a.zip").read_bytes() == server.files["/a.zip"]
 
 
 def test_a_wrong_checksum_leaves_nothing(server, tmp_path):
-    archive = part._ARCHIVES[0]
+    _, url, _ = part._ARCHIVES[0]
     with pytest.raises(OSError, match="SHA-256"):
-        download(archive.url, tmp_path / "a.zip", "0" * 64)
+        download(url, tmp_path / "a.zip", "0" * 64)
     assert not list(tmp_path.iterdir())
 
 
@@ -160,7 +160,7 @@ def test_errors_say_what_to_do(server, tmp_path, monkeypatch):
         fetch_brain_tumour(data_home=tmp_path, download_if_missing=False)
     with pytest.raises(ValueError, match="size"):
         fetch_brain_tumour(data_home=tmp_path, size=0)
-    gone = part._Archive("c.zip", "http://127.0.0.1:1/c.zip", "")
+    gone = ("c.zip", "http://127.0.0.1:1/c.zip", "")
     monkeypatch.setattr(part, "_ARCHIVES", (gone,))
     with pytest.raises(OSError, match="save it as"):
         fetch_brain_tumour(data_home=tmp_path, n_retries=0)
