@@ -23,18 +23,8 @@ class PatientDraws:
     """How often every patient comes in each draw, the same for all estimators and splits.
 
     Patients are drawn with replacement among those with the same label, so that every draw has as
-    many of each class as the data. Without groups, rows are drawn.
-
-    Parameters
-    ----------
-    n_draws : int
-        Number of draws.
-    labels : ndarray of shape (n_samples,)
-        Labels; of a patient with several, the first counts.
-    groups : ndarray of shape (n_samples,) or None
-        Patient of every row.
-    seed : int
-        Fixes the draws.
+    many of each class as the data. Without groups, rows are drawn. Of a patient with several
+    labels, the first counts.
     """
 
     def __init__(self, n_draws: int, labels: NDArray, groups: NDArray | None, seed: int):
@@ -94,34 +84,17 @@ def bootstrap_scores(
     groups: NDArray | None,
     draws: PatientDraws,
 ) -> dict[str, NDArray]:
-    """Score a fitted estimator on the drawn ones of some test rows.
+    """Score a fitted estimator on drawn test rows (`test`: their positions in all rows).
 
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted.
-    scorers : dict of str to callable
-        Scorers that use predictions only. Those of this library are computed for all draws at once.
-    X, labels, groups : array-like
-        The test rows, their labels and patients.
-    test : ndarray of shape (n_test,), int
-        Positions of the test rows in all rows.
-    draws : PatientDraws
-        Which patients are drawn.
-
-    Returns
-    -------
-    scores : dict of str to ndarray of shape (n_draws,)
-        NaN where a draw has none of the test patients, or where the score is not defined.
+    NaN where a draw has none of the test patients, or where the score is not defined.
     """
-    predictions = _Predictions(estimator, X)
-    found = {}
-    for name, scorer in scorers.items():
-        if isinstance(scorer, ClassScorer):
-            found[name] = _of_all_draws(scorer, predictions, labels, test, groups, draws)
-        else:
-            found[name] = _one_by_one(name, scorer, predictions, labels, test, groups, draws)
-    return found
+    given = _Predictions(estimator, X), labels, test, groups, draws
+    return {
+        name: _of_all_draws(scorer, *given)
+        if isinstance(scorer, ClassScorer)
+        else _one_by_one(name, scorer, *given)
+        for name, scorer in scorers.items()
+    }
 
 
 def _one_by_one(name, scorer, predictions, labels, test, groups, draws) -> NDArray:

@@ -53,14 +53,11 @@ def compare_estimators(
 ) -> pd.DataFrame:
     """Cross-validate several estimators on the same splits.
 
-    Every estimator is cloned and fitted on the same training rows and scored on the same test
-    rows, so that scores can be compared split by split
-    (:func:`~skrobust.summarize_comparison`).
+    Every estimator is cloned, fitted on the same training rows and scored on the same test rows, so
+    that scores can be compared split by split (:func:`~skrobust.summarize_comparison`).
 
     `groups` are passed to the splitter, and to the scorers and estimators that request them, at any
-    depth: a step of a pipeline, the splitter or scorer of a nested ``GridSearchCV``. This works
-    with scikit-learn's metadata routing on or off; other estimators are fitted without groups. The
-    same holds for `trusted` in training.
+    depth, with scikit-learn's metadata routing on or off, and `trusted` to the estimators.
 
     Parameters
     ----------
@@ -76,14 +73,13 @@ def compare_estimators(
         Rows whose label has been checked, for the estimators that take them, such as
         :class:`~skrobust.LabelQualityReweighter`.
     cv : int, splitter or iterable of (train, test), default=5
-        Number of folds, of ``StratifiedGroupKFold`` with groups and ``StratifiedKFold``
-        without, not shuffled unless repeated; or any splitter; or index arrays.
+        Number of folds, stratified, of whole groups if given, not shuffled unless repeated; or any
+        splitter; or index arrays.
     scoring : str, callable, list or tuple of str, dict or None, default=None
         Scores to compute: a name known to scikit-learn, a scorer (called "score" in the table),
         several names, or a dict of name to either. By default "sensitivity (rows)",
-        "specificity (rows)" and "roc_auc (rows)"; with groups, the same of "(patients)", and
-        "accuracy (patients)". A patient's probabilities are the means over the rows. If
-        patients have several labels, only rows are scored.
+        "specificity (rows)" and "roc_auc (rows)"; with groups, unless they have several labels,
+        the same of "(patients)", by their mean probabilities, and "accuracy (patients)".
     pos_label : object, default=None
         The positive class of the default scores. None is the last of two sorted classes, with a
         warning that names it unless it is 1 or True; with more classes scores are means over them.
@@ -93,14 +89,13 @@ def compare_estimators(
     n_repeats : int, default=1
         How often the folds of an int `cv` are drawn. With more than one they are shuffled.
     n_bootstrap : int, default=0
-        How often patients (without groups, rows) are drawn with replacement, so that
-        :func:`~skrobust.summarize_comparison` can give intervals; 200 to 1000 are usual. Every
-        draw takes as long as scoring, unless the scorers are from this library.
+        How often patients (without groups, rows) are drawn with replacement, for intervals; 200 to
+        1000 are usual. Every draw takes as long as scoring, unless the scorers are this library's.
     n_jobs : int, default=None
         Number of fits run in parallel, as in :class:`joblib.Parallel`.
     memory : str, path or object with the joblib.Memory interface, default=None
-        Where finished splits are saved. A comparison that was stopped resumes there when it is
-        called again with the same data, estimators and int `random_state`.
+        Where finished splits are saved. A comparison that was stopped resumes when it is called
+        again with the same data, estimators and int `random_state`.
     random_state : int, RandomState instance or None, default=None
         Seed of repeated folds and of drawn patients. The estimators have their own.
     verbose : int, default=0
@@ -118,8 +113,8 @@ def compare_estimators(
         - ``score`` : its value on the test rows;
         - ``fit_time``, ``score_time`` : seconds to fit and to compute all scores of the split;
         - ``n_train``, ``n_test`` : numbers of rows;
-        - ``bootstrap`` : with `n_bootstrap`, the scores of the same predictions on drawn patients,
-          an ndarray. All lines have the same draws, so that differences can be compared.
+        - ``bootstrap`` : with `n_bootstrap`, an ndarray of the scores of the same predictions on
+          drawn patients, the same in all lines.
 
     Raises
     ------
@@ -133,7 +128,7 @@ def compare_estimators(
     -----
     UserWarning
         If a group has rows on both sides of a split: scores are then too optimistic for new
-        groups. If patients have several labels, so that scores of patients are left out.
+        groups. If patients have several labels.
 
     Examples
     --------
@@ -177,21 +172,14 @@ def compare_estimators(
         # hashed once, not for every split
         memory = str(memory) if isinstance(memory, PathLike) else memory
         data = None if memory is None else fingerprint((X, y, labels, groups, trusted))
+        rows = {"X": X, "y": y, "labels": labels, "groups": groups, "trusted": trusted}
+        settings = {**rows, "data": data, "scorers": scorers, "draws": draws}
         runs = Parallel(n_jobs=n_jobs, return_as=return_as)(
             delayed(_run_task)(
                 position,
                 f"Estimator {name!r} failed on split {split}",
                 memory,
-                estimator=estimators[name],
-                X=X,
-                y=y,
-                labels=labels,
-                groups=groups,
-                trusted=trusted,
-                data=data,
-                indices=splits[split],
-                scorers=scorers,
-                draws=draws,
+                {"estimator": estimators[name], "indices": splits[split], **settings},
             )
             for position, (name, split) in enumerate(tasks)
         )
@@ -255,14 +243,7 @@ def _warn_of_several_labels(labels: NDArray, groups: NDArray) -> bool:
     return bool(several)
 
 
-def _make_splits(
-    cv: Any,
-    n_repeats: int,
-    X: ArrayLike,
-    y: NDArray,
-    groups: NDArray | None,
-    random_state: np.random.RandomState,
-) -> list[tuple[NDArray, NDArray]]:
+def _make_splits(cv, n_repeats, X, y, groups, random_state) -> list[tuple[NDArray, NDArray]]:
     """List the splits, so that all estimators get the same."""
     if isinstance(cv, Integral):
         kind = StratifiedKFold if groups is None else StratifiedGroupKFold
@@ -283,12 +264,9 @@ def _make_splits(
     knows = hasattr(cv, "get_metadata_routing")
     use_groups = not knows or get_routing_for_object(cv).consumes("split", {"groups"})
     splits = list(cv.split(X, y, **({"groups": groups} if use_groups else {})))
-    shared = [
-        i
-        for i, (train, test) in enumerate(splits)
-        if groups is not None and np.isin(groups[test], groups[train]).any()
-    ]
-    if shared:
+    if groups is not None and (
+        shared := [i for i, (a, b) in enumerate(splits) if np.isin(groups[b], groups[a]).any()]
+    ):
         warn(
             f"Groups have rows on both sides of splits {shared}: scores are too optimistic for "
             "new groups. Use a splitter that keeps groups whole, such as StratifiedGroupKFold."
@@ -296,7 +274,7 @@ def _make_splits(
     return splits
 
 
-def _run_task(position: int, failed: str, memory: Any, **task: Any) -> tuple[int, dict]:
+def _run_task(position: int, failed: str, memory: Any, task: dict) -> tuple[int, dict]:
     """Run one split, or look up its result."""
     run = cached(memory, _run_split, ignore=("X", "y", "labels", "groups", "trusted"))
     try:
@@ -306,19 +284,11 @@ def _run_task(position: int, failed: str, memory: Any, **task: Any) -> tuple[int
 
 
 def _run_split(
-    estimator: Any,
-    X: ArrayLike,
-    y: ArrayLike,
-    labels: ArrayLike,
-    groups: NDArray | None,
-    trusted: NDArray | None,
-    data: str | None,
-    indices: tuple[NDArray, NDArray],
-    scorers: dict[str, Callable],
-    draws: PatientDraws | None,
+    estimator, X, y, labels, groups, trusted, data, indices, scorers, draws
 ) -> dict[str, dict]:
-    """Fit one estimator on one split and score it."""
-    train, test = indices
+    """Fit one estimator on one split and score it; `data` only names the rows to the memory."""
+    train, test = (safe_indexing(np.arange(len(y)), rows) for rows in indices)
+    X_test, labels_test = safe_indexing(X, test), safe_indexing(labels, test)
     estimator = clone(estimator)
     scorer = check_scoring(estimator, scoring=scorers)
     for_fit, for_score = (
@@ -334,30 +304,15 @@ def _run_split(
         start = time.perf_counter()
         estimator.fit(safe_indexing(X, train), safe_indexing(y, train), **for_fit)
         fitted = time.perf_counter()
-        scores = scorer(estimator, safe_indexing(X, test), safe_indexing(labels, test), **for_score)
+        scores = scorer(estimator, X_test, labels_test, **for_score)
         scored = time.perf_counter()
         drawn = {}
         if draws is not None:
-            positions = safe_indexing(np.arange(len(y)), test)
-            drawn = bootstrap_scores(
-                estimator,
-                scorers,
-                safe_indexing(X, test),
-                safe_indexing(labels, test),
-                positions,
-                None if groups is None else groups[positions],
-                draws,
-            )
-    facts = {
-        "fit_time": fitted - start,
-        "score_time": scored - fitted,
-        "n_train": len(safe_indexing(np.arange(len(y)), train)),
-        "n_test": len(safe_indexing(np.arange(len(y)), test)),
-    }
+            own = None if groups is None else groups[test]
+            drawn = bootstrap_scores(estimator, scorers, X_test, labels_test, test, own, draws)
+    times = {"fit_time": fitted - start, "score_time": scored - fitted}
+    facts = {**times, "n_train": len(train), "n_test": len(test)}
     return {"facts": facts, "scores": scores, "bootstrap": drawn}
-
-
-_COLUMNS = ("estimator", "split", "metric", "score", "n_train", "n_test")
 
 
 def summarize_comparison(
@@ -365,22 +320,19 @@ def summarize_comparison(
 ) -> pd.DataFrame:
     """Summarise a table of scores, and compare every estimator with a baseline.
 
-    The scores of cross-validation splits are not independent, since training sets overlap. The
-    corrected resampled t-test [1]_ allows for that: with the differences ``d`` on ``J`` splits,
-    ``t = mean(d) / sqrt((1 / J + n_test / n_train) * var(d))`` with ``J - 1`` degrees of freedom,
-    two-sided; ``n_test / n_train`` is the ratio of the totals over the splits. Holm's method
-    corrects the p-values for the number of estimators that are compared with the baseline by the
-    same score.
+    The corrected resampled t-test [1]_ allows for the overlap of training sets: with the
+    differences ``d`` on ``J`` splits, ``t = mean(d) / sqrt((1 / J + n_test / n_train) * var(d))``
+    with ``J - 1`` degrees of freedom, two-sided; ``n_test / n_train`` is the ratio of the totals.
+    Holm's method corrects for the number of estimators that are compared by the same score.
 
     If patients were drawn (`n_bootstrap` of :func:`~skrobust.compare_estimators`), there are
-    percentile intervals. They say how much the mean score would vary with other patients to test
-    on, the trained models staying the same.
+    percentile intervals: how much the mean score of the same models varies with the test patients.
 
     Parameters
     ----------
     results : DataFrame
-        Table from :func:`~skrobust.compare_estimators`, or any with its columns
-        estimator, split, metric, score, n_train and n_test.
+        From :func:`~skrobust.compare_estimators`, or any with its columns ``estimator``,
+        ``split``, ``metric``, ``score``, ``n_train`` and ``n_test``.
     baseline : str, default=None
         Name of the estimator to compare with. By default nothing is compared.
     confidence : float in (0, 1), default=0.95
@@ -402,8 +354,7 @@ def summarize_comparison(
         - ``mean_difference``, ``sd_difference`` : of the score minus the baseline's;
         - ``difference_lower``, ``difference_upper`` : if patients were drawn, ends of the
           interval of the mean difference;
-        - ``p_value`` : of the test. If all differences are equal it is 1.0 if they are zero
-          and 0.0 otherwise;
+        - ``p_value`` : of the test; of equal differences 1.0 if they are zero, else 0.0;
         - ``p_holm`` : the p-value corrected by Holm's method.
 
         These are NaN for the baseline itself, and with fewer than two splits ``sd``,
@@ -411,20 +362,14 @@ def summarize_comparison(
 
     Raises
     ------
-    TypeError
-        If `results` is not a DataFrame.
-    ValueError
-        If a column is missing, a score occurs twice, there is no estimator named `baseline`,
-        or the baseline lacks a split or metric of another estimator.
+    TypeError, ValueError
+        If `results` is not a DataFrame, a column is missing, a score occurs twice, there is no
+        estimator named `baseline`, or it lacks a split or metric of another estimator.
 
     Warns
     -----
     UserWarning
         If drawn patients often leave a score undefined, because splits have too few of them.
-
-    See Also
-    --------
-    comparison_table : The summary as Markdown, LaTeX or HTML.
 
     References
     ----------
@@ -444,7 +389,8 @@ def summarize_comparison(
     0       svm  0.75              NaN      NaN
     1       net  0.81             0.06    0.081
     """
-    _check_results(results, baseline)
+    check_columns(results, ["estimator", "split", "metric", "score", "n_train", "n_test"])
+    check_results(results, baseline)
     check_scalar(confidence, "confidence", Real, min_val=0, max_val=1, include_boundaries="neither")
     tables = dict(iter(results.set_index("split").groupby(["estimator", "metric"], sort=False)))
     rows = []
@@ -452,12 +398,7 @@ def summarize_comparison(
         for metric in results.loc[results["estimator"] == name, "metric"].unique():
             table = tables[name, metric]
             scores = table["score"].dropna()
-            row = {
-                "estimator": name,
-                "metric": metric,
-                "mean": scores.mean(),
-                "sd": scores.std(ddof=1),
-            }
+            row = {"estimator": name, "metric": metric, "mean": scores.mean(), "sd": scores.std()}
             drawn = _drawn(table, scores.index)
             if drawn is not None:
                 row["lower"], row["upper"] = _interval(drawn, confidence, f"{metric} of {name}")
@@ -477,8 +418,7 @@ def summarize_comparison(
                 paired = (table["score"] - other["score"]).dropna().index
                 theirs = _drawn(other, paired)
                 if drawn is not None and theirs is not None:
-                    difference = _drawn(table, paired) - theirs
-                    ends = _interval(difference, confidence)
+                    ends = _interval(_drawn(table, paired) - theirs, confidence)
                     row["difference_lower"], row["difference_upper"] = ends
             rows.append(row)
     summary = pd.DataFrame(rows)
@@ -530,15 +470,20 @@ def _holm(p_values: pd.Series) -> pd.Series:
     return corrected.reindex(p_values.index)
 
 
-def _check_results(results: pd.DataFrame, baseline: str | None) -> None:
+def check_columns(results: pd.DataFrame, columns: list[str]) -> None:
+    """Raise if a table of results lacks columns."""
     if not isinstance(results, pd.DataFrame):
         raise TypeError(f"results is a {type(results).__name__}, expected a DataFrame.")
-    missing = [column for column in _COLUMNS if column not in results]
+    missing = [column for column in columns if column not in results]
     if missing:
         raise ValueError(
             f"results lacks the columns {missing}; it has {list(results.columns)}. Pass the table "
             "of compare_estimators."
         )
+
+
+def check_results(results: pd.DataFrame, baseline: str | None) -> None:
+    """Raise if a table of results has a score twice, or lacks the baseline."""
     twice = results.duplicated(["estimator", "split", "metric"])
     if twice.any():
         first = results[twice].iloc[0]
@@ -556,7 +501,7 @@ def _compare(table: pd.DataFrame, baseline_scores: pd.Series) -> dict[str, float
     """Test the paired differences of the defined scores."""
     difference = (table["score"] - baseline_scores).dropna()
     n_splits = len(difference)
-    mean, sd = difference.mean(), difference.std(ddof=1)
+    mean, sd = difference.mean(), difference.std()
     if n_splits < 2:
         p_value = np.nan
     elif sd == 0:

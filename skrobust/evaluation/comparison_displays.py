@@ -15,23 +15,23 @@ from sklearn.metrics import auc, roc_curve
 from sklearn.utils import check_array, column_or_1d
 
 from ..utils.groups import check_groups, group_labels
-from .comparison import summarize_comparison
+from .comparison import check_columns, check_results, summarize_comparison
 from .comparison_tables import p_text
 from .drawing import Display, check_length, check_names, color_of, line_of, marker_of, metric_label
 from .scores import check_pos_label, class_recall_score, group_predict_proba, rare_classes
 
 # panels side by side
 _MOST_COLUMNS = 4
+UNITS = {"row": "rows", "group": "patients"}
 
 
 @dataclass(eq=False, repr=False)
 class ComparisonDisplay(Display):
     """Scores per fold of several estimators, and the gain of each over a baseline.
 
-    One panel for each score, with a dot per fold, mean and standard deviation per estimator. With
-    a baseline, its mean is drawn as a dashed line, and the mean of the paired differences, fold by
-    fold, is printed beside every estimator: folds differ more than methods, so that overlapping
-    bars can hide a consistent gain.
+    One panel for each score, with a dot per fold, mean and standard deviation per estimator, and
+    the baseline's mean as a dashed line. The mean of the paired differences is printed beside every
+    estimator: folds differ more than methods, so that overlapping bars can hide a consistent gain.
 
     Parameters
     ----------
@@ -55,17 +55,11 @@ class ComparisonDisplay(Display):
     dots_ : list of matplotlib.collections.PathCollection
         One per score and estimator.
     errorbars_ : list of matplotlib.container.ErrorbarContainer
-        One per score and estimator. If all values of a score are between 0 and 1, so are its error
-        bars.
+        One per score and estimator, within 0 and 1 if all values of the score are.
     baseline_lines_ : list of matplotlib.lines.Line2D
         Means of the baseline, one per score.
     difference_texts_ : list of matplotlib.text.Text
         One per score and column of `differences`.
-
-    See Also
-    --------
-    skrobust.evaluation.compare_estimators : Makes the table.
-    skrobust.evaluation.summarize_comparison : Tests the paired differences.
 
     Examples
     --------
@@ -101,42 +95,23 @@ class ComparisonDisplay(Display):
         Parameters
         ----------
         results : DataFrame
-            One row per estimator, fold and score, with the columns ``estimator``, ``split``,
-            ``metric`` and ``score``; if there are also ``n_train`` and ``n_test``, differences to
-            the baseline are tested, and ``pos_label`` is named.
+            From :func:`~skrobust.compare_estimators`, or any with its columns ``estimator``,
+            ``split``, ``metric`` and ``score``. Differences are tested if it has ``n_train`` and
+            ``n_test``.
         metric : str or sequence of str, default=None
             The scores to draw, a panel for each; None draws all.
         baseline : str, default=None
             Estimator to compare the others with, fold by fold.
-
-        Returns
-        -------
-        display : ComparisonDisplay
-            What ``plot`` draws. Estimators keep the order of the table.
         """
-        missing = {"estimator", "split", "metric", "score"} - set(results.columns)
-        if missing:
-            raise ValueError(
-                f"results lacks the columns {sorted(missing)}. Give a table with one row per "
-                "estimator, split and metric."
-            )
+        check_columns(results, ["estimator", "split", "metric", "score"])
         known = results["metric"].unique().tolist()
         metrics = known if metric is None else [metric] if isinstance(metric, str) else list(metric)
         for metric in metrics:
             if metric not in known:
                 raise ValueError(f"metric is {metric!r}, expected one of {known}.")
         results = results[results["metric"].isin(metrics)]
-        twice = results[results.duplicated(["estimator", "split", "metric"])]
-        if len(twice):
-            raise ValueError(
-                f"{twice['estimator'].iloc[0]!r} has several scores {twice['metric'].iloc[0]!r} "
-                f"for split {twice['split'].iloc[0]}. Give every fold of a repetition its own "
-                "split."
-            )
-        names = results["estimator"].unique().tolist()
-        if baseline is not None and baseline not in names:
-            raise ValueError(f"baseline is {baseline!r}, expected one of {names}.")
-        scores = {}
+        check_results(results, baseline)
+        names, scores = results["estimator"].unique().tolist(), {}
         for metric in metrics:
             rows = results[results["metric"] == metric]
             table = rows.pivot(index="split", columns="estimator", values="score")
@@ -180,10 +155,9 @@ class ComparisonDisplay(Display):
 
     def _make_axes(self, shape: tuple[int, ...], options: dict[str, Any]) -> NDArray:
         axes = super()._make_axes(shape, options).ravel()
-        n_panels = len(self.scores)
-        for ax in axes[n_panels:]:
+        for ax in axes[len(self.scores) :]:
             ax.remove()
-        return axes[:n_panels]
+        return axes[: len(self.scores)]
 
     def _draw(self) -> None:
         self.dots_, self.errorbars_ = [], []
@@ -216,21 +190,17 @@ class ComparisonDisplay(Display):
             values = scores[name][there]
             # each fold at the same height in every row, so that equal scores do not hide each other
             heights = place + 0.24 + 0.03 * (np.arange(n_splits) % 3 - 1)
-            dots = ax.scatter(
-                values, heights[there], s=18, color=color, alpha=0.55, linewidths=0, zorder=3
-            )
+            style = {"s": 18, "color": color, "alpha": 0.55, "linewidths": 0, "zorder": 3}
+            self.dots_.append(ax.scatter(values, heights[there], **style))
             mean, sd = values.mean(), values.std(ddof=1) if len(values) > 1 else 0.0
             ends = np.clip([mean - sd, mean + sd], lowest, highest)
             if self.intervals is not None and np.isfinite(self.intervals[metric].loc[name]).all():
                 ends = self.intervals[metric].loc[name].to_numpy()
                 # the interval of a skewed score can lie beside its mean
                 ends = np.array([min(ends[0], mean), max(ends[1], mean)])
-            bars = ax.errorbar(
-                mean, place, xerr=[[mean - ends[0]], [ends[1] - mean]], fmt="o", ms=7, color=color,
-                capsize=4, lw=1.8,
-            )  # fmt: skip
-            self.dots_.append(dots)
-            self.errorbars_.append(bars)
+            sides = [[mean - ends[0]], [ends[1] - mean]]
+            style = {"fmt": "o", "ms": 7, "color": color, "capsize": 4, "lw": 1.8}
+            self.errorbars_.append(ax.errorbar(mean, place, xerr=sides, **style))
             some = "" if len(values) == n_splits else f"\n({len(values)} of {n_splits} folds)"
             labels.append(f"{name}{some}")
         ax.set_yticks(range(len(names)), labels)
@@ -257,9 +227,8 @@ class ComparisonDisplay(Display):
             side = "left" if mean < middle else "right"
             place = (mean, names.index(name) - 0.18)
             box = {"color": "white", "alpha": 0.8, "pad": 0.5}
-            self.difference_texts_.append(
-                ax.text(*place, text, ha=side, bbox=box, fontsize="small")
-            )
+            text = ax.text(*place, text, ha=side, bbox=box, fontsize="small")
+            self.difference_texts_.append(text)
 
 
 _GRID = np.linspace(0, 1, 201)
@@ -271,7 +240,7 @@ def mean_roc_curve(
     positive: NDArray, score: NDArray, folds: NDArray, groups: NDArray | None
 ) -> dict[str, NDArray]:
     """Average the ROC curves of the folds."""
-    truths, scores, areas, rates = [], [], [], []
+    truths, scores, rates = [], [], []
     for fold in np.unique(folds):
         rows = folds == fold
         truth, values = positive[rows], score[rows]
@@ -283,18 +252,16 @@ def mean_roc_curve(
                 f"Fold {fold} has rows of one class only, so that it has no ROC curve. Use folds "
                 "with both classes, as StratifiedGroupKFold makes, or folds=None."
             )
-        fpr, tpr, _ = roc_curve(truth, values)
         truths.append(truth)
         scores.append(values)
-        areas.append(auc(fpr, tpr))
-        rates.append((fpr, tpr))
+        rates.append(roc_curve(truth, values)[:2])
     n_units = np.array([np.bincount(truth, minlength=2) for truth in truths])
-    found = {"auc": np.array(areas), "n_units": n_units.sum(0)}
-    if len(rates) == 1:
-        return {"fpr": fpr, "tpr": tpr, "tpr_std": np.full_like(tpr, np.nan), **found}
-    if n_units.min() < _FEW:
-        ranks = np.concatenate([rankdata(values) / len(values) for values in scores])
-        fpr, tpr, _ = roc_curve(np.concatenate(truths), ranks)
+    found = {"auc": np.array([auc(*pair) for pair in rates]), "n_units": n_units.sum(0)}
+    if len(rates) == 1 or n_units.min() < _FEW:
+        fpr, tpr = rates[0]
+        if len(rates) > 1:
+            ranks = np.concatenate([rankdata(values) / len(values) for values in scores])
+            fpr, tpr, _ = roc_curve(np.concatenate(truths), ranks)
         return {"fpr": fpr, "tpr": tpr, "tpr_std": np.full_like(tpr, np.nan), **found}
     # where a curve rises vertically, np.interp returns its upper end; so (0, 0) comes first
     at_grid = np.array([np.r_[0, np.interp(_GRID, *fold_rates)] for fold_rates in rates])
@@ -345,14 +312,10 @@ class RocComparisonDisplay(Display):
     --------
     >>> from skrobust.evaluation import RocComparisonDisplay
     >>> display = RocComparisonDisplay.from_predictions(
-    ...     [0, 0, 1, 1],
-    ...     {"plain": [0.1, 0.6, 0.4, 0.9], "mixed": [0.1, 0.2, 0.8, 0.9]},
-    ...     points={"readers": [(0.2, 0.6), (0.4, 0.7)]},
+    ...     [0, 0, 1, 1], {"net": [0.1, 0.6, 0.4, 0.9]}, points={"readers": [(0.2, 0.6)]}
     ... )
-    >>> display.curves["plain"]["auc"]
+    >>> display.curves["net"]["auc"]
     array([0.75])
-    >>> len(display.plot().lines_)
-    2
     """
 
     curves: dict[str, dict[str, NDArray]]
@@ -380,14 +343,12 @@ class RocComparisonDisplay(Display):
         y_true : array-like of shape (n_samples,)
             True labels, of two classes.
         y_scores : dict of str to array-like of shape (n_samples,) or (n_samples, 2)
-            For each method the scores of the positive class, or ``predict_proba``, whose second
-            column is used (the first, if `pos_label` is the smaller label).
+            For each method the scores of the positive class, or ``predict_proba``.
         folds : array-like of shape (n_samples,), default=None
-            Test fold of every row. None uses all rows together. For a repeated
-            cross-validation, give the rows again with other folds.
+            Test fold of every row. None uses all rows together. For repeated folds, give the rows
+            again.
         groups : array-like of shape (n_samples,), default=None
-            Group (patient) of every row. Scores are averaged over the rows of a group within a
-            fold, and the rows of a group need the same label.
+            Group (patient) of every row, whose rows need the same label.
         pos_label : object, default=None
             Label of the positive class. None is the last of the sorted labels, with a warning
             that names it unless it is 1 or True.
@@ -395,54 +356,29 @@ class RocComparisonDisplay(Display):
             Points to mark, such as human readers: (false positive rate, true positive rate).
         class_names : sequence of str, default=None
             Names of the two classes, in sorted order of the labels; by default the labels.
-
-        Returns
-        -------
-        display : RocComparisonDisplay
-            What ``plot`` draws.
         """
-        y_true = column_or_1d(y_true)
-        classes = np.unique(y_true)
-        if len(classes) != 2:
-            raise ValueError(
-                f"y_true has {len(classes)} classes, {classes.tolist()}, but a ROC curve needs 2. "
-                "For more classes, draw one class against the rest: y_true == label."
-            )
-        pos_label = check_pos_label(classes, pos_label)
-        if not y_scores:
-            raise ValueError("y_scores is empty. Give the scores of at least one method.")
-        positive = (y_true == pos_label).astype(int)
-        column = classes.tolist().index(pos_label)
-        if class_names is not None:
-            pos_label = check_names(class_names, classes, "classes")[column]
-        n = len(y_true)
+        positive, scores, pos_label = check_two_classes(
+            "a ROC curve", y_true, y_scores, pos_label, class_names
+        )
+        n = len(positive)
         folds = np.zeros(n) if folds is None else check_length(folds, n, "folds")
         groups = None if groups is None else check_groups(groups, n)
         curves = {
-            str(name): mean_roc_curve(
-                positive, scores_of_class(name, score, n, column), folds, groups
-            )
-            for name, score in y_scores.items()
+            name: mean_roc_curve(positive, score, folds, groups) for name, score in scores.items()
         }
         marked = {str(name): _point(name, value) for name, value in (points or {}).items()}
         unit = "row" if groups is None else "group"
         return cls(curves, points=marked, pos_label=pos_label, unit=unit)
 
     def plot(self, ax: Any = None, *, bands: bool | None = None) -> Self:
-        """Draw the curves.
+        """Draw the curves; `ax` as in the other displays.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Axes to draw into. None makes a figure.
+            Axes to draw into.
         bands : bool, default=None
-            Whether to draw the bands. None draws them for one or two methods only: with
-            more they hide the lines.
-
-        Returns
-        -------
-        self : object
-            The display.
+            Whether to draw the bands. None draws them for one or two methods: more hide the lines.
         """
         return self._plot(ax, bands=len(self.curves) <= 2 if bands is None else bands)
 
@@ -471,7 +407,7 @@ class RocComparisonDisplay(Display):
                 label=name, zorder=4,
             )  # fmt: skip
         negative, positive = next(iter(self.curves.values()))["n_units"]
-        unit = {"row": "rows", "group": "patients"}[self.unit]
+        unit = UNITS[self.unit]
         once = "; each patient counts once" if self.unit == "group" else ""
         ax.set_title(
             f"Positive class: {self.pos_label}\n{positive} of {negative + positive} {unit}{once}",
@@ -485,17 +421,30 @@ class RocComparisonDisplay(Display):
         ax.legend(loc="lower right", fontsize="small")
 
 
-def scores_of_class(name: str, score: ArrayLike, n_samples: int, column: int) -> NDArray:
-    """Return the scores of one of two classes, given them or those of both classes."""
-    score = check_array(score, ensure_2d=False, input_name=f"y_scores[{name!r}]")
-    if score.shape == (n_samples, 2):
-        score = score[:, column]
-    if score.shape != (n_samples,):
+def check_two_classes(what, y_true, y_scores, pos_label, class_names) -> tuple[NDArray, dict, Any]:
+    """Return which rows are positive, the scores of that class by method, and its name."""
+    y_true = column_or_1d(y_true)
+    classes, n = np.unique(y_true), len(y_true)
+    if len(classes) != 2:
         raise ValueError(
-            f"The scores of {name!r} have shape {score.shape}, expected {(n_samples,)} or "
-            f"{(n_samples, 2)}, one row per entry of y_true."
+            f"y_true has {len(classes)} classes, {classes.tolist()}, but {what} needs 2. "
+            "For more classes, draw one class against the rest: y_true == label."
         )
-    return score
+    if not y_scores:
+        raise ValueError("y_scores is empty. Give the scores of at least one method.")
+    pos_label = check_pos_label(classes, pos_label)
+    positive, column, scores = y_true == pos_label, classes.tolist().index(pos_label), {}
+    for name, score in y_scores.items():
+        score = check_array(score, ensure_2d=False, input_name=f"y_scores[{name!r}]")
+        if score.shape not in [(n,), (n, 2)]:
+            raise ValueError(
+                f"The scores of {name!r} have shape {score.shape}, expected {(n,)} or {(n, 2)}, "
+                "one row per entry of y_true."
+            )
+        scores[str(name)] = score if score.ndim == 1 else score[:, column]
+    if class_names is not None:
+        pos_label = check_names(class_names, classes, "classes")[column]
+    return positive, scores, pos_label
 
 
 def _point(name: str, value: ArrayLike) -> NDArray:
@@ -535,18 +484,11 @@ class ClassRecallDisplay(Display):
     rare_span_ : matplotlib.patches.Rectangle or None
         The shade behind the rare classes.
 
-    See Also
-    --------
-    skrobust.class_recall_score : The numbers.
-
     Examples
     --------
     >>> from skrobust.evaluation import ClassRecallDisplay
     >>> display = ClassRecallDisplay.from_predictions(
-    ...     ["a", "a", "b", "b"],
-    ...     {"net": ["a", "a", "a", "b"]},
-    ...     y_train=["a"] * 9 + ["b"],
-    ...     rare_threshold=0.1,
+    ...     list("aabb"), {"net": list("aaab")}, y_train=["a"] * 9 + ["b"], rare_threshold=0.1
     ... )
     >>> display.recalls["net"]
     array([1. , 0.5])
@@ -582,13 +524,7 @@ class ClassRecallDisplay(Display):
         rare_threshold : float in [0, 1], default=0.01
             Largest share of the training rows of a rare class.
         class_names : sequence of str, default=None
-            Names of the classes of training and test rows together, in sorted order of the
-            labels; by default the labels.
-
-        Returns
-        -------
-        display : ClassRecallDisplay
-            What ``plot`` draws.
+            Names of all classes, in sorted order of the labels; by default the labels.
         """
         if not y_pred:
             raise ValueError("y_pred is empty. Give the predictions of at least one method.")

@@ -13,17 +13,15 @@ from pandas import DataFrame
 from scipy.stats import binomtest
 from sklearn.calibration import CalibrationDisplay
 from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
-from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_scalar
 
 from ..utils.groups import check_groups, group_labels
-from .comparison_displays import scores_of_class
+from .comparison_displays import UNITS, check_two_classes
 from .drawing import Display, check_names, color_of, marker_of
-from .scores import check_class_scores, check_pos_label, group_predict_proba
+from .scores import check_class_scores, group_predict_proba
 
 # patients named in a cell
 _MOST_NAMES = 4
-_UNITS = {"row": "rows", "group": "patients"}
 
 
 @dataclass(eq=False, repr=False)
@@ -31,9 +29,8 @@ class GroupConfusionDisplay(Display):
     """Which classes of patients are taken for which, and which patients these are.
 
     The probabilities of a patient are the means over the rows; the prediction is the class with
-    the largest. Every cell says how many patients it has, and which share of the true class.
-    Cells off the diagonal name the first of them. Colours are the shares, so that a rare class
-    looks like a frequent one.
+    the largest. Every cell says how many patients it has, which share of the true class (its
+    colour), and off the diagonal who the first of them are.
 
     Parameters
     ----------
@@ -57,10 +54,9 @@ class GroupConfusionDisplay(Display):
     Examples
     --------
     >>> from skrobust.evaluation import GroupConfusionDisplay
+    >>> proba = [[0.9, 0.1], [0.4, 0.6], [0.7, 0.3], [0.2, 0.8]]
     >>> display = GroupConfusionDisplay.from_predictions(
-    ...     ["ill", "ill", "well", "well"],
-    ...     [[0.9, 0.1], [0.4, 0.6], [0.7, 0.3], [0.2, 0.8]],
-    ...     groups=["P1", "P1", "P2", "P3"],
+    ...     ["ill", "ill", "well", "well"], proba, groups=["P1", "P1", "P2", "P3"]
     ... )
     >>> display.matrix
     array([[1, 0],
@@ -99,11 +95,6 @@ class GroupConfusionDisplay(Display):
             Class of each column of `y_score`. None is the sorted labels of `y_true`.
         class_names : sequence of str, default=None
             Names of the classes, in the order of the columns; by default the labels.
-
-        Returns
-        -------
-        display : GroupConfusionDisplay
-            What ``plot`` draws.
         """
         y_true, y_score, labels = check_class_scores(y_true, y_score, labels)
         class_names = check_names(class_names, labels, "classes")
@@ -136,7 +127,7 @@ class GroupConfusionDisplay(Display):
             if i != j and counts[i, j] and self.unit == "group":
                 lines += self._names_in(i, j)
             text.set(text="\n".join(lines), fontsize="small")
-        unit = _UNITS[self.unit]
+        unit = UNITS[self.unit]
         right, total = np.trace(counts), counts.sum()
         once = "; each counts once" if self.unit == "group" else ""
         ax.set_title(f"{right} of {total} {unit} right{once}", loc="left", fontsize="medium")
@@ -160,8 +151,7 @@ class GroupCalibrationDisplay(Display):
 
     Patients are sorted by their mean probability of the positive class, and cut into bins of equal
     size. A point is the mean probability of a bin and the share of its patients that are positive,
-    with the 95% interval of that share (Wilson): bins of a few patients are never on the diagonal.
-    Ticks at the edges are the patients.
+    with the 95% interval of that share (Wilson). Ticks at the edges are the patients.
 
     Parameters
     ----------
@@ -230,34 +220,18 @@ class GroupCalibrationDisplay(Display):
             Names of the two classes, in sorted order of the labels; by default the labels.
         n_bins : int, default=None
             Number of bins. None makes bins of about 10, from 2 to 10 of them.
-
-        Returns
-        -------
-        display : GroupCalibrationDisplay
-            What ``plot`` draws.
         """
-        y_true = column_or_1d(y_true)
-        classes = np.unique(y_true)
-        if len(classes) != 2:
-            raise ValueError(
-                f"y_true has {len(classes)} classes, {classes.tolist()}, but calibration needs 2. "
-                "For more classes, draw one class against the rest: y_true == label."
-            )
-        if not y_scores:
-            raise ValueError("y_scores is empty. Give the probabilities of at least one method.")
-        pos_label = check_pos_label(classes, pos_label)
-        column = classes.tolist().index(pos_label)
-        name_of_positive = check_names(class_names, classes, "classes")[column]
-        n, positive = len(y_true), y_true == pos_label
+        positive, scores, pos_label = check_two_classes(
+            "calibration", y_true, y_scores, pos_label, class_names
+        )
         if groups is not None:
-            groups = check_groups(groups, n)
+            groups = check_groups(groups, len(positive))
             positive = group_labels(positive, groups)[1]
         if n_bins is None:
             n_bins = int(np.clip(len(positive) // 10, 2, 10))
         check_scalar(n_bins, "n_bins", Integral, min_val=1, max_val=len(positive))
         probabilities, curves = {}, {}
-        for name, score in y_scores.items():
-            score = scores_of_class(name, score, n, column)
+        for name, score in scores.items():
             if score.min() < 0 or score.max() > 1:
                 raise ValueError(
                     f"The scores of {name!r} go from {score.min():.3g} to {score.max():.3g}, "
@@ -265,9 +239,9 @@ class GroupCalibrationDisplay(Display):
                 )
             if groups is not None:
                 score = group_predict_proba(score[:, None], groups)[1][:, 0]
-            probabilities[str(name)], curves[str(name)] = score, _bins(positive, score, n_bins)
+            probabilities[name], curves[name] = score, _bins(positive, score, n_bins)
         unit = "row" if groups is None else "group"
-        return cls(curves, probabilities, positive, name_of_positive, unit)
+        return cls(curves, probabilities, positive, pos_label, unit)
 
     def _layout(self) -> tuple[Any, dict[str, Any]]:
         return "calibration", {"figsize": (5.4, 5.6)}
@@ -295,7 +269,7 @@ class GroupCalibrationDisplay(Display):
                     color=color_of(i), alpha=0.6,
                 )  # fmt: skip
         edge = 0.06 + 0.03 * len(self.curves)
-        unit = _UNITS[self.unit]
+        unit = UNITS[self.unit]
         n_positive, n = int(self.positive.sum()), len(self.positive)
         ax.set_title(
             f"Positive class: {self.pos_label}\n{n_positive} of {n} {unit}; ticks: one each, the "
@@ -315,13 +289,5 @@ def _bins(positive: NDArray, probability: NDArray, n_bins: int) -> DataFrame:
     lines = []
     for own in np.array_split(np.argsort(probability, kind="stable"), n_bins):
         interval = binomtest(int(positive[own].sum()), len(own)).proportion_ci(method="wilson")
-        lines.append(
-            {
-                "predicted": probability[own].mean(),
-                "observed": positive[own].mean(),
-                "lower": interval.low,
-                "upper": interval.high,
-                "n": len(own),
-            }
-        )
-    return DataFrame(lines)
+        lines.append([probability[own].mean(), positive[own].mean(), *interval, len(own)])
+    return DataFrame(lines, columns=["predicted", "observed", "lower", "upper", "n"])

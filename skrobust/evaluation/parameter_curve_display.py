@@ -76,9 +76,9 @@ class ParameterCurveDisplay(Display):
 
     Notes
     -----
-    If the grid has more parameters than the two shown, every point is the best of the candidates
-    with its two values, by mean test score. The best of many is too optimistic: such a curve shows
-    where to search, and a nested cross-validation shows how much is gained.
+    A point is the best of the candidates with its two values, by mean test score. The best of many
+    is too optimistic: nested cross-validation shows how much is gained. Candidates that do not set
+    both parameters are left out, and a point all of whose candidates failed is a gap in the line.
 
     References
     ----------
@@ -93,13 +93,9 @@ class ParameterCurveDisplay(Display):
     >>> from skrobust.evaluation import ParameterCurveDisplay
     >>> grid = {"n_neighbors": [1, 5, 9], "weights": ["uniform", "distance"]}
     >>> search = GridSearchCV(KNeighborsClassifier(), grid).fit(*load_iris(return_X_y=True))
-    >>> display = ParameterCurveDisplay.from_search(
-    ...     search, "n_neighbors", hue="weights", baselines={"chance": 1 / 3}
-    ... )
+    >>> display = ParameterCurveDisplay.from_search(search, "n_neighbors", hue="weights")
     >>> display.curves["uniform"]["mean"].round(3)
     array([0.96 , 0.973, 0.973])
-    >>> display.plot().ax_.get_xlabel()
-    'n_neighbors'
     """
 
     curves: dict[str, dict[str, NDArray]]
@@ -133,16 +129,6 @@ class ParameterCurveDisplay(Display):
             Score of a search with several scores. None is the one that `refit` names.
         baselines : dict of str to float or (float, float), default=None
             Scores of other methods: the mean, or mean and standard deviation over the folds.
-
-        Returns
-        -------
-        display : ParameterCurveDisplay
-            What ``plot`` draws.
-
-        Notes
-        -----
-        Candidates of a list of grids that do not set both parameters are left out, and a point
-        all of whose candidates failed is a gap in the line.
         """
         if not hasattr(search, "cv_results_"):
             raise ValueError(

@@ -15,11 +15,10 @@
 (patients) instead of rows. Without one the positive class is the last of the sorted classes; a
 warning names it unless the classes are 0 and 1, -1 and 1, or False and True.
 
-The group scorers get ``groups`` in ``GridSearchCV`` and ``cross_validate`` by scikit-learn's
-metadata routing, which they request by default. AUC and group scorers use ``predict_proba``, else
-the softmax of ``decision_function``. With more than two classes sensitivity and specificity are
-the unweighted mean over classes. A class absent from the test rows is left out of every mean;
-where nothing is left the score is NaN, with scikit-learn's ``UndefinedMetricWarning``.
+The group scorers request ``groups`` by scikit-learn's metadata routing. AUC and group scorers use
+``predict_proba``, else the softmax of ``decision_function``. With more than two classes sensitivity
+and specificity are the unweighted mean over classes. A class absent from the test rows is left out
+of every mean; where nothing is left the score is NaN, with an ``UndefinedMetricWarning``.
 
 Examples
 --------
@@ -57,17 +56,6 @@ from .scores import (
     rank_k_accuracy_score,
 )
 
-__all__ = [
-    "group_accuracy_scorer",
-    "group_roc_auc_scorer",
-    "macro_recall_scorer",
-    "make_class_scorer",
-    "rank_5_accuracy_scorer",
-    "roc_auc_scorer",
-    "sensitivity_scorer",
-    "specificity_scorer",
-]
-
 
 class _Responses:
     """A fitted classifier whose predictions come from scikit-learn's cache."""
@@ -93,13 +81,7 @@ class ClassScorer(BaseScorer):
     of probabilities for each of `labels`; a class unknown to the estimator has probability 0.
     """
 
-    def __init__(
-        self,
-        score_func: Callable[..., float],
-        needs_proba: bool,
-        level: str = "row",
-        pos_label: Any = None,
-    ) -> None:
+    def __init__(self, score_func, needs_proba: bool, level: str = "row", pos_label: Any = None):
         methods = ("predict_proba", "decision_function") if needs_proba else ("predict",)
         super().__init__(score_func, 1, {}, methods)
         self.metric, self.level = score_func.__name__.strip("_"), level
@@ -111,14 +93,7 @@ class ClassScorer(BaseScorer):
         """Score `estimator` on `X`; needs no metadata routing, unlike other scorers."""
         return self._score(_call_method, estimator, X, y_true, **kwargs)
 
-    def _score(
-        self,
-        method_caller: Callable[..., NDArray],
-        estimator: Any,
-        X: ArrayLike,
-        y_true: ArrayLike,
-        groups: ArrayLike | None = None,
-    ) -> float:
+    def _score(self, method_caller, estimator, X, y_true, groups=None) -> float:
         if self.level == "group" and groups is None:
             raise ValueError(
                 f"{self!r} needs groups, one per row. Call "
@@ -157,12 +132,11 @@ class ClassScorer(BaseScorer):
                 f"{self!r} scores fitted classifiers, with classes_; "
                 f"{type(estimator).__name__} has none. Fit it first, or use a classifier."
             )
-        needed = self._response_method
-        if self.level == "group":
-            needed = ("predict_proba", "decision_function")
+        own = self._response_method
+        needed = ("predict_proba", "decision_function") if self.level == "group" else own
         for method in needed:
             if hasattr(estimator, method):
-                return self._response_method[0] if self._response_method == ("predict",) else method
+                return "predict" if own == ("predict",) else method
         raise TypeError(
             f"{type(estimator).__name__} has none of {list(needed)}, which {self!r} needs. Use a "
             "classifier that has one."

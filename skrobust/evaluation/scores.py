@@ -80,7 +80,6 @@ def group_predict_proba(y_prob: ArrayLike, groups: ArrayLike) -> tuple[NDArray, 
     """Average the class probabilities of the rows of each group.
 
     A patient's probabilities are the mean over the patient's voxels, as in [1]_, section 5.1.
-    All rows of a group have the same weight, and every group is one row of the result.
 
     Parameters
     ----------
@@ -159,10 +158,6 @@ def group_accuracy_score(
         If a group carries several true labels, or if the columns of `y_score`, the lengths or
         `labels` do not match.
 
-    See Also
-    --------
-    group_accuracy_scorer : The same as a scorer for ``GridSearchCV``.
-
     References
     ----------
     .. [1] D. Lu, N. Polomac, I. Gacheva, E. Hattingen and J. Triesch, "Human-expert-level brain
@@ -209,8 +204,8 @@ def group_roc_auc_score(
         Class of each column of `y_score`, such as an estimator's ``classes_``. By default the
         sorted labels of `y_true`. Give it when `y_true` may lack a class.
     pos_label : object, default=None
-        The class that a one-dimensional `y_score` belongs to. None is the last of the sorted
-        labels, with a warning that names it unless it is 1 or True. Ignored otherwise.
+        The class of a one-dimensional `y_score`. None is the last of the sorted labels, with a
+        warning that names it unless it is 1 or True. Ignored otherwise.
 
     Returns
     -------
@@ -222,10 +217,6 @@ def group_roc_auc_score(
     ValueError
         If all groups have the same label, if a group carries several true labels, or if the
         columns of `y_score`, the lengths or `labels` do not match.
-
-    See Also
-    --------
-    group_roc_auc_scorer : The same as a scorer for ``GridSearchCV``.
 
     Examples
     --------
@@ -274,8 +265,7 @@ def class_recall_score(
         The classes to score; all of `y_true` when None.
     average : {"macro", "micro"} or None, default="macro"
         "macro" is the mean of the recalls of the classes, "micro" the share of the rows of these
-        classes that are predicted right (over all classes, the accuracy), None returns the
-        recall of every class.
+        classes that are predicted right, None returns the recall of every class.
 
     Returns
     -------
@@ -288,19 +278,10 @@ def class_recall_score(
     ValueError
         If the lengths differ, `average` is unknown, or a class occurs twice.
 
-    See Also
-    --------
-    rare_classes : Which classes are rare.
-    macro_recall_scorer : The mean over all classes as a scorer.
-
     Examples
     --------
-    As a scorer over the rare classes of the training rows:
-
-    >>> from sklearn.metrics import make_scorer
-    >>> from skrobust.evaluation import class_recall_score, rare_classes
+    >>> from skrobust.evaluation import class_recall_score
     >>> y = ["a"] * 6 + ["b"] * 3 + ["c"]
-    >>> scorer = make_scorer(class_recall_score, classes=rare_classes(y, threshold=0.3))
     >>> class_recall_score(y, ["a"] * 8 + ["b", "c"], classes=["b", "c"])  # (1/3 + 1) / 2
     0.6666666666666666
     >>> class_recall_score(y, ["a"] * 8 + ["b", "c"], classes=["b", "c"], average="micro")
@@ -339,8 +320,8 @@ def rank_k_accuracy_score(y_true: ArrayLike, y_neighbors: ArrayLike, k: int = 5)
     y_true : array-like of shape (n_queries,)
         True label of every query, of any type.
     y_neighbors : array-like of shape (n_queries, n_neighbors)
-        Labels of the rows nearest to each query, nearest first, such as
-        ``retrieve_neighbors(...).labels``.
+        Labels of the rows nearest to each query, nearest first, as
+        :func:`~skrobust.retrieve_neighbors` finds them.
     k : int, default=5
         Number of them to use, at most n_neighbors. The paper [1]_ uses 5.
 
@@ -353,11 +334,6 @@ def rank_k_accuracy_score(y_true: ArrayLike, y_neighbors: ArrayLike, k: int = 5)
     ------
     ValueError
         If the shapes do not fit, or there are fewer than k neighbours.
-
-    See Also
-    --------
-    retrieve_neighbors : Finds the rows.
-    rank_5_accuracy_scorer : The same as a scorer of pipelines that end in neighbours.
 
     References
     ----------
@@ -407,8 +383,7 @@ def rare_classes(y: ArrayLike, threshold: float = 0.01) -> NDArray:
 
     References
     ----------
-    .. [1] T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification",
-       2021.
+    .. [1] T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification", 2021.
 
     Examples
     --------

@@ -128,7 +128,7 @@ def test_errors():
         make(results, metric=["auc", "f1"])
     with pytest.raises(ValueError, match="baseline is 'lda'"):
         make(results, metric="auc", baseline="lda")
-    with pytest.raises(ValueError, match="'svm' has several scores 'auc' for split 0"):
+    with pytest.raises(ValueError, match="several scores of 'svm' for metric 'auc' on split 0"):
         make(pd.concat([results, results]), metric="auc")
     results.loc[results["estimator"] == "net", "score"] = np.nan
     with pytest.raises(ValueError, match=r"\['net'\] have no score 'auc' on any fold"):
