@@ -26,6 +26,7 @@ from ..utils.groups import check_groups
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions, safe_indexing
 from ..utils.targets import encode_labels, is_soft_labels, weigh
 from ..utils.validation import check_trusted, warn
+from .head import row_blocks
 from .scores import influence_scores
 
 _SHARED_DOCS = {
@@ -80,25 +81,13 @@ class InfluenceWarning(UserWarning):
 
 
 class Judge(NamedTuple):
-    """A network after its warm-up, and what it says of the rows that it was trained on.
-
-    Parameters
-    ----------
-    network : NetClassifier
-        The warmed-up classifier.
-    rows : ndarray of int
-        The rows that it was trained on.
-    X_val, y_val : ndarray
-        Validation rows, which it has not seen, and their labels.
-    influence : ndarray of shape (n_rows,)
-        Influence of the rows on the loss over the validation rows.
-    """
+    """A network after its warm-up, and what it says of the rows that it was trained on."""
 
     network: NetClassifier
-    rows: NDArray
-    X_val: NDArray
+    rows: NDArray  # positions of those that it was trained on
+    X_val: NDArray  # rows that it has not seen
     y_val: NDArray
-    influence: NDArray
+    influence: NDArray  # of the rows that it was trained on, on the loss over these
 
 
 class TrainingRows(NamedTuple):
@@ -196,18 +185,19 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
         """
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together, but only one of them was given.")
-        if not isinstance(self._given(), NetClassifier):
+        given = self._given()
+        if not isinstance(given, NetClassifier):
             raise ValueError(
-                f"estimator must be a NetClassifier, got {type(self.estimator).__name__}: its "
-                "network is trained, scored and trained further. A network of your own goes in as "
+                f"estimator must be a NetClassifier, got {type(given).__name__}: its network is "
+                "trained, scored and trained further. A network of your own goes in as "
                 "NetClassifier(module=YourNetwork)."
             )
-        if self._given().n_members > 1:
+        if given.n_members > 1:
             raise ValueError(
                 f"influence is that of one network, but the estimator has n_members="
-                f"{self._given().n_members}. Set n_members=1."
+                f"{given.n_members}. Set n_members=1."
             )
-        network = fill_random_states(clone(self._given()), self.random_state)
+        network = fill_random_states(clone(given), self.random_state)
         network.set_params(early_stopping=False)
         given_y, y = y, check_labels(y)
         if y is not None and is_soft_labels(y):
@@ -234,35 +224,23 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
         epochs = network.max_epochs - self.warmup_epochs
         self._check_before(checked_X, groups, epochs)
         data = TrainingRows(X, checked_X, y, groups, trusted)
+        trained, held = np.arange(len(y)), np.empty(0, dtype=int)
         if X_val is not None:
-            held = np.empty(0, dtype=int)
-            judges = [self._judge(network, data, np.arange(len(y)), X_val, y_val)]
-        elif self.cv is None:
-            train, held = validation_split(
-                codes,
-                self.validation_fraction,
-                groups,
-                draw_seed(self.random_state),
-                remedy="give X_val and y_val",
-            )
-            if groups is not None:
-                _warn_of_few_groups(groups[held])
-            judges = [self._judge(network, data, train, rows_of(X, held), y[held])]
+            judges = [self._judge(network, data, trained, X_val, y_val)]
         else:
-            held = np.empty(0, dtype=int)
             folds = self._folds(codes, groups, trusted)
-            units = np.arange(len(y)) if groups is None else groups
             if groups is not None:
-                _warn_of_few_groups(groups[np.concatenate(folds)])
+                _warn_of_few_groups(groups[np.concatenate([fold for _, fold in folds])])
             judges = [
-                self._judge(network, data, _others(fold, units), rows_of(X, fold), y[fold])
-                for fold in folds
+                self._judge(network, data, others, rows_of(X, fold), y[fold])
+                for others, fold in folds
             ]
+            if self.cv is None:
+                held = folds[0][1]
         influence = _mean_influence(len(y), judges)
         if len(judges) == 1:
             trained, final = judges[0].rows, judges[0].network
         else:
-            trained = np.arange(len(y))
             final = clone(network).set_params(max_epochs=self.warmup_epochs)
             # the classifier at the end need not be this network
             final = final.fit(X, y) if epochs > 0 and self._continues() else None
@@ -274,8 +252,13 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
         """Tell whether the warmed-up network is trained further."""
         return True
 
-    def _folds(self, codes, groups, trusted) -> list[NDArray]:
-        """Return the rows that judge, in folds without common groups."""
+    def _folds(self, codes, groups, trusted) -> list[tuple[NDArray, NDArray]]:
+        """Return the rows to judge, and those that judge them, of other groups."""
+        seed = draw_seed(self.random_state)
+        if self.cv is None:
+            remedy = "give X_val and y_val"
+            share = self.validation_fraction
+            return [validation_split(codes, share, groups, seed, remedy=remedy)]
         judging = np.arange(len(codes)) if trusted is None else np.flatnonzero(trusted)
         of_judging = codes[judging]
         units = judging if groups is None else groups[judging]
@@ -288,19 +271,21 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
                 f"folds. Trust rows of more {what}s, or give X_val and y_val."
             )
         kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-        splitter = kind(n_folds, shuffle=True, random_state=draw_seed(self.random_state))
+        splitter = kind(n_folds, shuffle=True, random_state=seed)
         with warnings.catch_warnings():
             # a class of a single row or group; the rows that judge lack it, which is said below
             warnings.filterwarnings("ignore", "The least populated class", UserWarning)
             try:
-                splits = list(
-                    splitter.split(judging, of_judging, None if groups is None else units)
-                )
+                own = None if groups is None else units
+                splits = list(splitter.split(judging, of_judging, own))
             except ValueError as error:
                 raise ValueError(
                     f"the rows that judge cannot be split into {n_folds} folds: {error}"
                 ) from error
-        return [judging[held] for _, held in splits if len(held)]
+        all_units = np.arange(len(codes)) if groups is None else groups
+        folds = [judging[held] for _, held in splits if len(held)]
+        # rows of the same group that do not judge are no others
+        return [(np.flatnonzero(~np.isin(all_units, all_units[fold])), fold) for fold in folds]
 
     def _judge(self, network, data, rows, X_val, y_val) -> Judge:
         """Warm up a network on some rows, and score them."""
@@ -330,6 +315,10 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
     def _use(self, final, data, trained, judges, influence, epochs) -> None:
         """Continue for some epochs after the warm-up, and set the fitted attributes."""
 
+    def _keep_params(self, given: dict[str, Any]) -> None:
+        """Set the arguments of ``__init__``, its ``locals()``, as attributes."""
+        vars(self).update({name: value for name, value in given.items() if name != "self"})
+
     def _given(self) -> NetClassifier:
         return NetClassifier() if self.estimator is None else self.estimator
 
@@ -338,14 +327,10 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
         return self._given() if fitted is None else fitted
 
     def _solver_arguments(self, network: NetClassifier) -> dict[str, Any]:
-        arguments = {
-            "solver": self.solver,
-            "damping": self.damping,
-            "smoothing": self.smoothing,
-        }
-        if self.solver == "lissa":
-            arguments["solver_params"] = {"random_state": network.random_state}
-        return arguments
+        names = "solver", "damping", "smoothing"
+        seed = {"solver_params": {"random_state": network.random_state}}
+        own = {name: getattr(self, name) for name in names}
+        return own | (seed if self.solver == "lissa" else {})
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -362,15 +347,9 @@ def rows_of(X: ArrayLike, rows: NDArray, dtype: Any = None) -> ArrayLike:
     with tempfile.TemporaryFile() as file:
         shape = (len(rows), *X.shape[1:])
         copy = np.memmap(file, X.dtype if dtype is None else dtype, "w+", shape=shape)
-    size = max(1, 2**20 // math.prod(X.shape[1:]))
-    for start in range(0, len(rows), size):
-        copy[start : start + size] = X[rows[start : start + size]]
+    for part in row_blocks(len(rows), math.prod(X.shape[1:])):
+        copy[part] = X[rows[part]]
     return copy
-
-
-def _others(rows: NDArray, units: NDArray) -> NDArray:
-    """Return the rows of other units; those of the same that are not trusted are no others."""
-    return np.flatnonzero(~np.isin(units, units[rows]))
 
 
 def _mean_influence(n_samples: int, judges: list[Judge]) -> NDArray:

@@ -44,10 +44,6 @@ class DenoisedRowsAugmenter(TrustingRowSampler):
     sampling_strategy_ : dict
         Empty: class sizes follow from what is denoised.
 
-    See Also
-    --------
-    skrobust.ResamplingClassifier : A sampler and a classifier as one estimator.
-
     References
     ----------
     Beyond the papers.
@@ -60,8 +56,7 @@ class DenoisedRowsAugmenter(TrustingRowSampler):
     >>> t, phase = np.linspace(0, 9, 64), np.linspace(0, 6, 60)[:, None]
     >>> X, trusted = np.sin(t + phase), np.arange(60) % 3 == 0
     >>> X[~trusted] = add_gaussian_noise(X[~trusted], 0.3, random_state=0)
-    >>> denoiser = Noise2VoidDenoiser(module__width=8)
-    >>> sampler = DenoisedRowsAugmenter(denoiser, random_state=0)
+    >>> sampler = DenoisedRowsAugmenter(Noise2VoidDenoiser(module__width=8), random_state=0)
     >>> X_new, y_new = sampler.fit_resample(X, np.arange(60) % 2, trusted=trusted)
     >>> X_new.shape, sampler.denoiser_.noise_
     ((100, 64), 'gaussian')

@@ -14,6 +14,13 @@ from ..evaluation.drawing import Display, as_picture, check_length, check_names,
 from ..utils.groups import check_groups
 
 
+def _fitted(estimator: Any, name: str, classes: str) -> NDArray:
+    """Return an attribute of a fitted estimator."""
+    if not hasattr(estimator, name):
+        raise ValueError(f"{type(estimator).__name__} has no {name}. Give a fitted {classes}.")
+    return getattr(estimator, name)
+
+
 @dataclass(eq=False, repr=False)
 class InfluenceDisplay(Display):
     """The most helpful and the most harmful training rows, with their labels.
@@ -57,11 +64,7 @@ class InfluenceDisplay(Display):
 
     @classmethod
     def from_estimator(
-        cls,
-        estimator: Any,
-        X: ArrayLike,
-        y: ArrayLike | None = None,
-        **kwargs: Any,
+        cls, estimator: Any, X: ArrayLike, y: ArrayLike | None = None, **kwargs: Any
     ) -> InfluenceDisplay:
         """Take the influence from a fitted classifier.
 
@@ -73,18 +76,9 @@ class InfluenceDisplay(Display):
             The rows that it was fitted on, and their labels.
         **kwargs : dict
             Further arguments of :meth:`from_influence`.
-
-        Returns
-        -------
-        display : InfluenceDisplay
-            What ``plot`` draws.
         """
-        if not hasattr(estimator, "influence_"):
-            raise ValueError(
-                f"{type(estimator).__name__} has no influence_. Give a fitted InfluenceReweighter "
-                "or InfluencePerturber, or call from_influence with influence_scores."
-            )
-        return cls.from_influence(estimator.influence_, X, y, **kwargs)
+        classes = "InfluenceReweighter or InfluencePerturber"
+        return cls.from_influence(_fitted(estimator, "influence_", classes), X, y, **kwargs)
 
     @classmethod
     def from_influence(
@@ -106,21 +100,14 @@ class InfluenceDisplay(Display):
             Influence of every row (:func:`~skrobust.influence_scores`); NaN leaves a row out.
         X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
             The rows.
-        y : array-like of shape (n_samples,), default=None
-            Labels, for the titles.
-        groups : array-like of shape (n_samples,), default=None
-            Group (patient) of every row, for the titles.
+        y, groups : array-like of shape (n_samples,), default=None
+            Labels and groups (patients), for the titles.
         n_rows : int, default=4
             Rows to show of either kind; fewer if there are fewer.
         input_shape : sequence of int, default=None
             ``(channels, *spatial)`` of rows of a two-dimensional X.
         class_names : sequence of str, default=None
             Names of the classes, in sorted order of the labels; by default the labels.
-
-        Returns
-        -------
-        display : InfluenceDisplay
-            What ``plot`` draws.
         """
         X = check_array(X, allow_nd=True, input_name="X")
         influence = check_length(influence, len(X), "influence")
@@ -138,9 +125,8 @@ class InfluenceDisplay(Display):
             about = [f"{row}, patient {g}" for row, g in zip(about, patients, strict=True)]
         if y is not None:
             classes, codes = np.unique(column_or_1d(y), return_inverse=True)
-            names = check_names(class_names, classes, "classes")
-            shown = zip(about, codes[indices.ravel()], strict=True)
-            about = [f"labelled {names[code]}\n{row}" for row, code in shown]
+            names = np.array(check_names(class_names, classes, "classes"))[codes[indices.ravel()]]
+            about = [f"labelled {name}\n{row}" for name, row in zip(names, about, strict=True)]
         titles = [f"{title}\n{row}" for title, row in zip(titles, about, strict=True)]
         shape = X.shape[1:] if input_shape is None else tuple(input_shape)
         helpful, harmful = (X[part].reshape(n_rows, *shape) for part in indices)
@@ -186,8 +172,7 @@ class PerturbationDisplay(Display):
     Attributes
     ----------
     share_inside : ndarray of shape (n_rows,)
-        Share of the perturbation (sum of absolute values) that lies inside the mask; only with
-        masks.
+        With masks, the share of the perturbation (sum of absolute values) that lies inside.
     ax_ : ndarray of shape (n_rows, 3 or 4) of matplotlib.axes.Axes
         Row, mask (if given), perturbation and result.
 
@@ -237,10 +222,8 @@ class PerturbationDisplay(Display):
             Fitted; anything with ``perturbed_indices_`` and ``perturbation_``.
         X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
             The rows that it was fitted on.
-        y : array-like of shape (n_samples,), default=None
-            Their labels, for the names.
-        groups : array-like of shape (n_samples,), default=None
-            Their patients, for the names.
+        y, groups : array-like of shape (n_samples,), default=None
+            Their labels and patients, for the names.
         masks : array-like of the shape of X, default=None
             Masks of all rows.
         n_rows : int, default=3
@@ -249,20 +232,10 @@ class PerturbationDisplay(Display):
             ``(channels, *spatial)`` of rows of a two-dimensional X.
         names : sequence of str, default=None
             Names of the rows that are shown; by default their positions, labels and patients.
-
-        Returns
-        -------
-        display : PerturbationDisplay
-            What ``plot`` draws.
         """
-        if not hasattr(estimator, "perturbation_"):
-            raise ValueError(
-                f"{type(estimator).__name__} has no perturbation_. Give a fitted "
-                "InfluencePerturber."
-            )
+        perturbation = _fitted(estimator, "perturbation_", "InfluencePerturber")[:n_rows]
         X = check_array(X, allow_nd=True, input_name="X")
         rows = estimator.perturbed_indices_[:n_rows]
-        perturbation = estimator.perturbation_[:n_rows]
         if X.shape[1:] != perturbation.shape[1:] or len(X) <= rows.max():
             raise ValueError(
                 f"X of shape {X.shape} is not what the estimator was fitted on: it changed rows "
@@ -278,16 +251,13 @@ class PerturbationDisplay(Display):
             own = [f"{name}, {label}" for name, label in zip(own, labels, strict=True)]
         if groups is not None:
             patients = check_groups(groups, len(X))[rows]
-            own = [
-                f"{name}\npatient {patient}" for name, patient in zip(own, patients, strict=True)
-            ]
+            own = [f"{name}\npatient {group}" for name, group in zip(own, patients, strict=True)]
         names = check_names(names, own, "rows")
         shape = X.shape[1:] if input_shape is None else tuple(input_shape)
-        parts = [X[rows], perturbation, None if masks is None else masks[rows]]
-        rows, perturbation, masks = (
-            None if part is None else part.reshape(len(rows), *shape) for part in parts
-        )
-        return cls(rows, perturbation, names, masks=masks)
+        if masks is not None:
+            masks = masks[rows].reshape(-1, *shape)
+        shown, change = (part.reshape(len(rows), *shape) for part in (X[rows], perturbation))
+        return cls(shown, change, names, masks=masks)
 
     @property
     def share_inside(self) -> NDArray:
@@ -383,18 +353,9 @@ class SampleWeightDisplay(Display):
             training, are left out.
         wrong : array-like of shape (n_samples,), bool, default=None
             Rows that are known to be wrong, such as those of :func:`~skrobust.flip_labels`.
-
-        Returns
-        -------
-        display : SampleWeightDisplay
-            What ``plot`` draws.
         """
-        if not hasattr(estimator, "sample_weight_"):
-            raise ValueError(
-                f"{type(estimator).__name__} has no sample_weight_. Give a fitted "
-                "InfluenceReweighter or LabelQualityReweighter."
-            )
-        weight = np.asarray(estimator.sample_weight_)
+        classes = "InfluenceReweighter or LabelQualityReweighter"
+        weight = np.asarray(_fitted(estimator, "sample_weight_", classes))
         trained = weight > 0
         if wrong is not None:
             wrong = check_length(wrong, len(weight), "wrong").astype(bool)[trained]
@@ -424,11 +385,9 @@ class SampleWeightDisplay(Display):
         shown = zip(self._parts(), names, self.means, strict=True)
         for i, (part, name, mean) in enumerate(shown):
             density = self.wrong is not None and len(part) > 0
-            label = f"{name}, mean {mean:.2f}"
-            color = color_of(i)
-            style = {"color": color, "alpha": 0.6, "label": label}
+            style = {"color": color_of(i), "alpha": 0.6, "label": f"{name}, mean {mean:.2f}"}
             self.histograms_.append(self.ax_.hist(part, edges, density=density, **style)[2])
             if len(part):
-                self.ax_.axvline(mean, color=color, ls="--", lw=1.5)
+                self.ax_.axvline(mean, color=color_of(i), ls="--", lw=1.5)
         self.ax_.set(xlabel="Weight", ylabel="Rows" if self.wrong is None else "Density")
         self.ax_.legend(frameon=False)

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit, log_softmax, softmax
+from sklearn.utils import gen_batches
 from torch import Tensor, nn
 
 from ..neural.net_classifier import LogitAdjustedLoss
@@ -118,19 +119,7 @@ def _same(scores: Tensor, output: Any) -> bool:
 
 
 class NetworkRows:
-    """Rows in the shape, type and device that a fitted network needs, batch by batch.
-
-    Parameters
-    ----------
-    estimator : object
-        A fitted :class:`~skrobust.NetClassifier`, skorch net or torch module.
-    X : array-like of shape (n_samples, ...)
-        The rows; a memory-mapped array is read in batches.
-    batch_size : int, default=None
-        Rows per batch; about 2**17 numbers when None.
-    name : str, default="X"
-        What to call the rows in an error.
-    """
+    """Rows in the shape, type and device that a fitted network needs, batch by batch."""
 
     def __init__(
         self, estimator: Any, X: ArrayLike, batch_size: int | None = None, name: str = "X"
@@ -156,8 +145,7 @@ class NetworkRows:
         return len(self.X)
 
     def __iter__(self) -> Iterator[tuple[slice, Tensor]]:
-        for start in range(0, len(self), self.size):
-            part = slice(start, start + self.size)
+        for part in gen_batches(len(self), self.size):
             yield part, self[part]
 
     def __getitem__(self, part: slice) -> Tensor:
@@ -218,12 +206,12 @@ def head_features(
     >>> features.shape, proba.shape
     ((2, 5), (2, 3))
     """
-    features, scores = head_outputs(estimator, X, batch_size=batch_size, name=name)
+    features, scores = head_outputs(estimator, X, batch_size, name)
     return np.array(features, dtype=np.float64), probabilities(scores)
 
 
 def head_outputs(
-    estimator: Any, X: ArrayLike, *, batch_size: int | None = None, name: str = "X"
+    estimator: Any, X: ArrayLike, batch_size: int | None = None, name: str = "X"
 ) -> tuple[NDArray, NDArray]:
     """Return the inputs and the outputs of the final linear layer.
 
@@ -342,24 +330,9 @@ def _class_weights(estimator: Any, mass: NDArray, classes: NDArray) -> NDArray:
 
 
 def head_residuals(proba: NDArray, target: NDArray, weight: NDArray) -> NDArray:
-    r"""Return the gradients of the rows' losses with respect to the head's outputs.
+    """Return the gradients of the rows' losses with respect to the head's outputs.
 
-    The gradient with respect to the weights of the head is their outer product with the features,
-    :math:`(w_i p_i - t_i) \otimes h_i`: no automatic differentiation, and no matrix of gradients.
-
-    Parameters
-    ----------
-    proba : ndarray of shape (n_samples, n_outputs)
-        Probabilities.
-    target : ndarray of shape (n_samples, n_outputs)
-        Soft labels times weights.
-    weight : ndarray of shape (n_samples,)
-        Weights of the rows.
-
-    Returns
-    -------
-    residuals : ndarray of shape (n_samples, n_outputs)
-        The gradients.
+    Those with respect to the weights of the head are their outer products with the features.
     """
     return weight[:, None] * proba - target
 
@@ -370,14 +343,17 @@ def calibrating_temperature(scores: NDArray, target: NDArray, weight: NDArray) -
     def loss(log_temperature: float) -> float:
         scaled = scores / np.exp(log_temperature)
         if scores.shape[1] == 1:
-            return (
-                -(target * log_expit(scaled)).sum()
-                - ((weight[:, None] - target) * log_expit(-scaled)).sum()
-            )
+            rest = weight[:, None] - target
+            return -(target * log_expit(scaled)).sum() - (rest * log_expit(-scaled)).sum()
         return -(target * log_softmax(scaled, axis=1)).sum()
 
     limit = np.log(1000)
     return float(np.exp(minimize_scalar(loss, bounds=(-limit, limit), method="bounded").x))
+
+
+def row_blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
+    """Yield slices of rows that make about 2**20 numbers: more would leave the caches."""
+    return gen_batches(n_rows, max(1, 2**20 // n_columns))
 
 
 @dataclass(frozen=True)
@@ -425,7 +401,7 @@ class HeadHessian:
     @property
     def n_parameters(self) -> int:
         """Return the number of weights, the bias included."""
-        return self.proba.shape[1] * self.features.shape[1]
+        return math.prod(self.shape)
 
     @cached_property
     def _share(self) -> NDArray:
@@ -436,7 +412,7 @@ class HeadHessian:
     def diagonal(self) -> NDArray:
         """The diagonal, an ndarray of shape ``(n_outputs, n_features)``."""
         total = np.zeros(self.shape)
-        for part in self._blocks(self.n_parameters):
+        for part in row_blocks(len(self.features), self.n_parameters):
             proba = self.proba[part]
             variance = proba * (1 - proba) * self._share[part, None]
             total += variance.T @ np.asarray(self.features[part], dtype=np.float64) ** 2
@@ -446,7 +422,7 @@ class HeadHessian:
         """Return the matrix, ``(n_parameters, n_parameters)``, in the order of ``ravel()``."""
         n_outputs, n_features = self.shape
         blocks = np.zeros((n_outputs, n_features, n_outputs, n_features))
-        for part in self._blocks(n_features):
+        for part in row_blocks(len(self.features), n_features):
             features = np.asarray(self.features[part], dtype=np.float64)
             proba, share = self.proba[part], self._share[part]
             if n_outputs == 1:
@@ -462,56 +438,17 @@ class HeadHessian:
                     blocks[d, :, d] += block
         return blocks.reshape(self.n_parameters, self.n_parameters)
 
-    def _blocks(self, n_columns: int) -> Iterator[slice]:
-        """Yield slices of rows that make about 2**20 numbers: more would leave the caches."""
-        size = max(1, 2**20 // n_columns)
-        for start in range(0, len(self.features), size):
-            yield slice(start, start + size)
-
     def product(self, vectors: NDArray, rows: NDArray | slice = slice(None)) -> NDArray:
-        """Return the Hessian times vectors, without building it.
-
-        Parameters
-        ----------
-        vectors : ndarray of shape (n_vectors, n_outputs, n_features)
-            What to multiply.
-        rows : ndarray of int or slice, default=slice(None)
-            Take the mean loss over these rows only.
-
-        Returns
-        -------
-        products : ndarray of shape (n_vectors, n_outputs, n_features)
-            The products.
-        """
+        """Return the Hessian (of some rows) times vectors, ``(n_vectors, *shape)``."""
         features, proba, share = self.features[rows], self.proba[rows], self._share[rows]
         share = share * (len(self.features) / len(features))
         products = np.zeros_like(vectors)
-        # about 2**20 numbers at once: more would leave the caches
-        size = max(1, 2**20 // (len(vectors) * self.shape[0] + self.shape[1]))
-        for start in range(0, len(features), size):
-            part = slice(start, start + size)
+        for part in row_blocks(len(features), len(vectors) * self.shape[0] + self.shape[1]):
             products += _product(features[part], proba[part], share[part], vectors)
         return products
 
     def damping(self, relative: float) -> float:
-        """Return the damping: a multiple of the mean of the Hessian's diagonal.
-
-        Parameters
-        ----------
-        relative : float
-            The multiple, not negative.
-
-        Returns
-        -------
-        damping : float
-            What to add to the diagonal.
-
-        Raises
-        ------
-        ValueError
-            If the multiple is negative, or 0 though the Hessian of a softmax is always singular,
-            or if the Hessian is zero.
-        """
+        """Return a multiple of the mean of the diagonal, not 0 if the Hessian is singular."""
         if not 0 <= relative < np.inf:
             raise ValueError(f"damping must be a finite number, not negative, got {relative}.")
         if relative == 0 and self.shape[0] > 1:

@@ -22,6 +22,7 @@ from ..neural.reconstruction import ReconstructionRows
 from ..neural.seeding import draw_seed
 from ..utils.sklearn_private import Interval, get_output_config
 from ..utils.validation import check_finite_rows, check_trusted, warn
+from .head import row_blocks
 
 _NOISE = {"gaussian": add_gaussian_noise, "rician": add_rician_noise}
 # a row is noisy if its second differences are this many times the median of clean rows, larger than
@@ -39,10 +40,9 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
     """Remove pixelwise independent noise by a network that has only seen noisy rows.
 
     In every training step a few points of each row are replaced by the value of a random
-    neighbour, and the network learns to predict the old value at these points. It does not see the
-    noise there, so that it predicts only what the neighbourhood determines: the signal. Noise that
-    is correlated between neighbours, or whose mean is not zero (the Rician noise of magnitude
-    images), partly remains; fine detail that the neighbourhood does not determine is lost.
+    neighbour, and the network learns to predict the old value at these points: what the
+    neighbourhood determines, the signal. Noise that is correlated between neighbours, or whose mean
+    is not zero (the Rician noise of magnitude images), partly remains, and fine detail is lost.
 
     With ``fit(X, trusted=...)`` the rows that an expert has found clean teach it instead: noise of
     the kind and level of the other rows, which are estimated, is added to them, and the network
@@ -90,9 +90,7 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
     The level of a row follows from the median absolute second difference along its axes, compared
     with that of trusted rows to which noise of a known level was added.
 
-    Without trusted rows it is the comparison method of the influence paper, which denoises all
-    training images and trains on them. It used the settings of Noise2Void's authors (wider, and
-    trained on patches); the sizes here are smaller and can be raised.
+    Without trusted rows it is the comparison method of the influence paper, with smaller sizes.
 
     References
     ----------
@@ -276,10 +274,7 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
 
 
 class MaskedSquaredError(nn.Module):
-    """Mean squared error at the hidden points.
-
-    The target holds the old values and the mask of the hidden points, stacked.
-    """
+    """Mean squared error at hidden points; the target is the old values and the mask, stacked."""
 
     def forward(self, outputs: Tensor, target: Tensor) -> Tensor:
         """Return the loss."""
@@ -306,18 +301,15 @@ class _AddNoise:
 
 
 def _roughness(images: NDArray) -> NDArray:
-    """Return a robust standard deviation of the second differences of every row.
-
-    That of white noise is its own.
-    """
-    result, size = np.empty(len(images)), max(1, 2**20 // math.prod(images.shape[1:]))
-    for start in range(0, len(images), size):  # a memory-mapped X stays on disk
-        differences = images[start : start + size].astype(float)
+    """Return a robust standard deviation of every row's second differences; of noise, its own."""
+    result = np.empty(len(images))
+    for part in row_blocks(len(images), math.prod(images.shape[1:])):  # X may be on disk
+        differences = images[part].astype(float)
         for axis in range(2, images.ndim):
             differences = np.diff(differences, 2, axis=axis) / np.sqrt(6)
         differences = differences.reshape(len(differences), -1)
         differences -= np.median(differences, axis=1, keepdims=True)
-        result[start : start + size] = 1.4826 * np.median(np.abs(differences), axis=1)
+        result[part] = 1.4826 * np.median(np.abs(differences), axis=1)
     return result
 
 

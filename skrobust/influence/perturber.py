@@ -25,12 +25,9 @@ class InfluencePerturber(InfluenceClassifier):
     .. math:: x' = \mathrm{clip}(x - s \, I_\mathrm{pert}(x)),
 
     (:func:`~skrobust.input_influence`), which makes them more helpful, and training continues with
-    the changed rows instead of the old ones, for the rest of the epochs. By default this is
-    cross-fitted (`cv`), and all rows train at the end; the paper holds out validation rows that
-    never train. Trusted rows are never changed.
-
-    It is good for looking: ``perturbation_`` shows what in a row harms the other patients. It did
-    not gain accuracy under noise.
+    the changed rows instead of the old ones. By default this is cross-fitted (`cv`), and all rows
+    train at the end; the paper holds out validation rows that never train. Trusted rows are never
+    changed. It is good for looking, but did not gain accuracy under noise.
 
     Parameters
     ----------
@@ -40,7 +37,7 @@ class InfluencePerturber(InfluenceClassifier):
     step : float or None, default=0.05
         Largest change within a row, as a share of the clipping range: the gradient of every row
         is scaled to it. None is the paper's raw gradient (s = 1), whose changes can exceed the
-        range many times over, so that the clipped row has little in common with the old one.
+        range many times over.
     clip_min, clip_max : float, default=None
         Range that changed rows are clipped to; the smallest and largest value of the training
         rows when None.
@@ -67,16 +64,6 @@ class InfluencePerturber(InfluenceClassifier):
         rows are not printed.
 
     <shared warnings>
-
-    See Also
-    --------
-    InfluenceReweighter : Weights the rows instead of changing them.
-    skrobust.input_influence : The gradient.
-
-    Notes
-    -----
-    The gradient passes through the whole network, but the influence is that of the last linear
-    layer, with a fixed Hessian. The training rows are copied once.
 
     References
     ----------
@@ -131,19 +118,7 @@ class InfluencePerturber(InfluenceClassifier):
         memory=None,
         random_state=None,
     ):
-        self.estimator = estimator
-        self.warmup_epochs = warmup_epochs
-        self.fraction = fraction
-        self.step = step
-        self.clip_min = clip_min
-        self.clip_max = clip_max
-        self.solver = solver
-        self.damping = damping
-        self.smoothing = smoothing
-        self.cv = cv
-        self.validation_fraction = validation_fraction
-        self.memory = memory
-        self.random_state = random_state
+        self._keep_params(locals())
 
     def _use(self, final, data, trained, judges, influence, epochs) -> None:
         train = data.take(trained)
@@ -170,15 +145,10 @@ class InfluencePerturber(InfluenceClassifier):
             if not seen.any():
                 continue
             own = data.take(judge.rows)
-            gradient = input_influence(
-                judge.network,
-                own.checked_X,
-                own.y,
-                judge.X_val,
-                judge.y_val,
-                rows=np.searchsorted(judge.rows, rows[seen]),
-                **self._solver_arguments(judge.network),
-            )
+            own_rows = np.searchsorted(judge.rows, rows[seen])
+            given = judge.network, own.checked_X, own.y, judge.X_val, judge.y_val
+            options = self._solver_arguments(judge.network)
+            gradient = input_influence(*given, rows=own_rows, **options)
             of_all = np.zeros((len(rows), *gradient.shape[1:]), dtype=gradient.dtype)
             of_all[seen] = gradient
             total, times = total + of_all, times + seen
@@ -189,12 +159,12 @@ class InfluencePerturber(InfluenceClassifier):
         self._clipping_range(X)
 
     def _clipping_range(self, X: NDArray) -> tuple[float, float]:
-        found = float(X.min()), float(X.max())
-        low = found[0] if self.clip_min is None else self.clip_min
-        high = found[1] if self.clip_max is None else self.clip_max
-        if low > found[0] or high < found[1]:
+        least, most = float(X.min()), float(X.max())
+        low = least if self.clip_min is None else self.clip_min
+        high = most if self.clip_max is None else self.clip_max
+        if low > least or high < most:
             raise ValueError(
-                f"the training rows lie between {found[0]:.6g} and {found[1]:.6g}, not within "
+                f"the training rows lie between {least:.6g} and {most:.6g}, not within "
                 f"clip_min={low:.6g} and clip_max={high:.6g}. Widen the range, or scale X into it."
             )
         return low, high

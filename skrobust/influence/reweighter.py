@@ -29,12 +29,10 @@ class InfluenceReweighter(InfluenceClassifier):
     By default this is cross-fitted (`cv`): rows are judged by the loss over other patients, by a
     network that has not seen these, and all rows train at the end.
 
-    It is good for looking: ``influence_`` says which rows help or harm which patients. As a
-    training method :class:`~skrobust.LabelQualityReweighter` gains more where labels are wrong.
-
-    The paper, ``InfluenceReweighter(**InfluenceReweighter.paper_params)``, holds out validation
-    rows that never train, and gives harmful rows the larger weight, so that the network attends to
-    noisy images; that costs accuracy if labels may be wrong.
+    It is good for looking. As a training method :class:`~skrobust.LabelQualityReweighter` gains
+    more where labels are wrong. The paper (``paper_params``) holds out validation rows that never
+    train, and gives harmful rows the larger weight, so that the network attends to noisy images;
+    that costs accuracy if labels may be wrong.
 
     Parameters
     ----------
@@ -44,12 +42,10 @@ class InfluenceReweighter(InfluenceClassifier):
     emphasis : {"harmful", "helpful"}, default="helpful"
         Which rows get the large weights. "harmful" is the paper's.
     scaling : {"minmax", "rank"}, default="rank"
-        "minmax" maps the influences linearly to ``[1, alpha]`` (the paper's); a single extreme
-        row then pushes all others to one end. "rank" spreads their ranks evenly over that range,
-        divided by the mean, which is more stable.
+        "minmax" maps the influences linearly to ``[1, alpha]`` (the paper's); "rank" spreads their
+        ranks evenly over that range, divided by the mean, which a single extreme row cannot spoil.
     level : {"row", "group"}, default="row"
-        "group" averages the influence over every group first, for whole patients that may be
-        mislabelled. It needs groups.
+        "group" averages the influence over every group first, for patients that are mislabelled.
     <shared parameters>
     final_estimator : classifier, default=None
         Instead of continuing with the network, fit this classifier on the training rows, with the
@@ -73,17 +69,6 @@ class InfluenceReweighter(InfluenceClassifier):
         Class attribute: the settings of the paper. Its number of warm-up epochs is not printed.
 
     <shared warnings>
-
-    See Also
-    --------
-    InfluencePerturber : Changes the rows instead of weighting them.
-    skrobust.LabelQualityReweighter : Weights from out-of-fold label quality.
-    skrobust.influence_scores : The influence.
-
-    Notes
-    -----
-    The scores are computed for the last linear layer of the network, with frozen features. Only the
-    ratios of the weights matter to the network: its loss is divided by their mean.
 
     References
     ----------
@@ -141,20 +126,7 @@ class InfluenceReweighter(InfluenceClassifier):
         memory=None,
         random_state=None,
     ):
-        self.estimator = estimator
-        self.warmup_epochs = warmup_epochs
-        self.alpha = alpha
-        self.emphasis = emphasis
-        self.scaling = scaling
-        self.level = level
-        self.solver = solver
-        self.damping = damping
-        self.smoothing = smoothing
-        self.cv = cv
-        self.validation_fraction = validation_fraction
-        self.final_estimator = final_estimator
-        self.memory = memory
-        self.random_state = random_state
+        self._keep_params(locals())
 
     def _use(self, final, data, trained, judges, influence, epochs) -> None:
         train, scores = data.take(trained), influence[trained]

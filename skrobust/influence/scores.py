@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from .head import (
     head_residuals,
     head_targets,
     probabilities,
+    row_blocks,
 )
 from .solvers import cg_solver, exact_solver, lissa_solver
 
@@ -32,66 +32,34 @@ _SOLVERS: dict[str, Callable] = {"exact": exact_solver, "cg": cg_solver, "lissa"
 _EXACT_PARAMETERS = 1000
 
 
-@dataclass(frozen=True)
-class ValidationInfluence:
-    """Result of :func:`validation_influence`.
+class ValidationInfluence(NamedTuple):
+    """What the influence of a training row depends on."""
 
-    Parameters
-    ----------
-    solution : ndarray of shape (n_vectors, n_outputs, n_features)
-        The validation gradients times the inverse Hessian: one of the mean loss, or one per row.
-    features : ndarray of shape (n_samples, n_features)
-        Inputs of the head for the training rows.
-    residuals : ndarray of shape (n_samples, n_outputs)
-        Gradients of the training rows' losses with respect to the head's outputs.
-    target : ndarray of shape (n_samples, n_outputs)
-        Weight per output of the training rows.
-    weight : ndarray of shape (n_samples,)
-        Weight of the training rows, with a mean of 1.
-    temperature : float
-        Divisor of the head's outputs.
-    shift : float or ndarray of shape (n_outputs,)
-        Added to them before the division: the logit adjustment of the trained loss.
-    """
-
-    solution: NDArray
-    features: NDArray
-    residuals: NDArray
-    target: NDArray
-    weight: NDArray
-    temperature: float
-    shift: NDArray | float
+    solution: NDArray  # gradients times the inverse Hessian, (n_vectors, n_outputs, n_features)
+    features: NDArray  # of the training rows, as is all that follows: inputs of the head
+    residuals: NDArray  # gradients of the losses with respect to its outputs
+    target: NDArray  # weight per output
+    weight: NDArray  # with a mean of 1
+    temperature: float  # divisor of the head's outputs
+    shift: NDArray | float  # added before the division: the logit adjustment of the trained loss
 
 
 def validation_influence(
-    estimator: Any,
-    X: ArrayLike,
-    y: ArrayLike,
-    X_val: ArrayLike,
-    y_val: ArrayLike,
-    *,
-    solver: str = "auto",
-    damping: float = 0.1,
-    smoothing: float | None = None,
-    sample_weight: ArrayLike | None = None,
-    aggregate: bool = True,
-    batch_size: int | None = None,
-    solver_params: dict[str, Any] | None = None,
-) -> ValidationInfluence:
+    estimator, X, y, X_val, y_val, solver="auto", damping=0.1, smoothing=None, sample_weight=None,
+    batch_size=None, solver_params=None, *, aggregate=True,
+) -> ValidationInfluence:  # fmt: skip
     """Compute everything that the influence of a training row depends on."""
     if solver not in {"auto", *_SOLVERS}:
         raise ValueError(f"solver must be 'auto', 'exact', 'cg' or 'lissa', got {solver!r}.")
     if smoothing is not None and not 0 < smoothing < np.inf:
         raise ValueError(f"smoothing must be a positive number or None, got {smoothing}.")
     shift = check_trained_loss(estimator)
-    features, scores = head_outputs(estimator, X, batch_size=batch_size)
+    features, scores = head_outputs(estimator, X, batch_size)
     n_outputs = scores.shape[1]
     target, weight = head_targets(
         estimator, y, len(features), n_outputs, sample_weight=sample_weight
     )
-    valid_features, valid_scores = head_outputs(
-        estimator, X_val, batch_size=batch_size, name="X_val"
-    )
+    valid_features, valid_scores = head_outputs(estimator, X_val, batch_size, "X_val")
     scores, valid_scores = scores + shift, valid_scores + shift
     valid_target = head_targets(estimator, y_val, len(valid_features), n_outputs, name="y_val")
     temperature = 1.0
@@ -109,15 +77,8 @@ def validation_influence(
     if solver == "auto":
         solver = "exact" if hessian.n_parameters <= _EXACT_PARAMETERS else "cg"
     solution = _SOLVERS[solver](hessian, gradients, damping, **(solver_params or {}))
-    return ValidationInfluence(
-        solution,
-        features,
-        head_residuals(proba, target, weight),
-        target,
-        weight,
-        temperature,
-        shift,
-    )
+    residuals = head_residuals(proba, target, weight)
+    return ValidationInfluence(solution, features, residuals, target, weight, temperature, shift)
 
 
 def score_rows(influence: ValidationInfluence) -> NDArray:
@@ -126,10 +87,7 @@ def score_rows(influence: ValidationInfluence) -> NDArray:
     n_vectors, n_outputs, n_features = solution.shape
     flat = solution.reshape(-1, n_features).T
     scores = np.empty((n_vectors, len(features)))
-    # about 2**20 numbers at once, as in the Hessian's products
-    size = max(1, 2**20 // (n_vectors * n_outputs + n_features))
-    for start in range(0, len(features), size):
-        part = slice(start, start + size)
+    for part in row_blocks(len(features), n_vectors * n_outputs + n_features):
         block = np.asarray(features[part], dtype=np.float64)
         solved = (block @ flat).reshape(-1, n_vectors, n_outputs)
         scores[:, part] = -np.einsum("svc,sc->vs", solved, residuals[part])
@@ -164,9 +122,8 @@ def influence_scores(
     The parameters :math:`\theta` are those of the network's last linear layer, with the features
     that go into it frozen. For this layer the score is exact up to the first order and the
     damping. It is **not** the effect of retraining the whole network without the row. The loss is
-    the one that was trained: ``class_weight``, ``balanced_batches`` (as balanced weights) and
-    ``logit_adjustment`` of a :class:`~skrobust.NetClassifier` are included; other losses raise an
-    error. Augmentation (``augment``) is not included: rows are used unchanged.
+    the one that was trained, with the ``class_weight``, ``balanced_batches`` (as balanced weights)
+    and ``logit_adjustment`` of a :class:`~skrobust.NetClassifier`, but without its ``augment``.
 
     Parameters
     ----------
@@ -190,13 +147,11 @@ def influence_scores(
         weight decay; much below 0.1 the scores are dominated by directions that no row determines.
     smoothing : float, default=None
         Divide the head's outputs by `smoothing` times the temperature that calibrates them on the
-        validation rows (by at least 1) before anything is computed. If a network is overconfident,
-        everything that lowers its confidence lowers the validation loss, above all wrong labels.
-        Smoothed scores avoid this, and found wrong labels far better (use 2 to 5; the user guide
-        has numbers). They are those of the smoothed head. None uses the head as it is.
+        validation rows (by at least 1) before anything is computed. Everything that lowers the
+        confidence of an overconfident network lowers the validation loss, above all wrong labels;
+        smoothed scores (use 2 to 5) find these far better. None uses the head as it is.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the training rows in the training loss, scaled to a mean of 1. With
-        weight 2 the score of a row is twice that with weight 1.
+        Weights of the training rows in the training loss, scaled to a mean of 1.
     aggregate : bool, default=True
         Score by the mean loss of all validation rows. False returns one line of scores for each of
         them, whose mean is the aggregate.
@@ -213,21 +168,16 @@ def influence_scores(
     Raises
     ------
     ValueError
-        If the estimator has no fitted network, it was trained by another loss than cross
-        entropy of the rows (mixup, adversarial), the network does not end in a linear layer,
-        labels are unknown, shapes do not fit, X is not finite, `damping` leaves the Hessian
-        singular (with a softmax, 0 always does), or a solver does not converge.
-
-    See Also
-    --------
-    input_influence : Gradient of the influence with respect to the row.
+        If there is no fitted network, it was trained by another loss than cross entropy of the rows
+        (mixup, adversarial) or does not end in a linear layer, the input does not fit it,
+        `damping` leaves the Hessian singular (with a softmax, 0 does), or a solver does not
+        converge.
 
     Notes
     -----
-    The gradient of a row's cross entropy is :math:`(p - t) \otimes h` and the Hessian of the mean
-    :math:`\frac{1}{n} \sum_i (\mathrm{diag}(p_i) - p_i p_i^T) \otimes h_i h_i^T`, for features h,
-    probabilities p and targets t. Both are computed directly, in float64. The output of
-    a network with a single output is read as the logit of the second class.
+    The gradient of a row's cross entropy is :math:`(p - t) \otimes h`, for features h,
+    probabilities p and targets t; :class:`~skrobust.influence.HeadHessian` has the Hessian. The
+    output of a network with a single output is read as the logit of the second class.
 
     References
     ----------
@@ -243,20 +193,10 @@ def influence_scores(
     >>> scores.shape == y[~held].shape
     True
     """
+    options = solver, damping, smoothing, sample_weight, batch_size, solver_params
     with torch_defaults():
         influence = validation_influence(
-            estimator,
-            X,
-            y,
-            X_val,
-            y_val,
-            solver=solver,
-            damping=damping,
-            smoothing=smoothing,
-            sample_weight=sample_weight,
-            aggregate=aggregate,
-            batch_size=batch_size,
-            solver_params=solver_params,
+            estimator, X, y, X_val, y_val, *options, aggregate=aggregate
         )
     scores = score_rows(influence)
     return scores[0] if aggregate else scores
@@ -317,10 +257,6 @@ def input_influence(
     ValueError
         As in :func:`influence_scores`.
 
-    See Also
-    --------
-    influence_scores : The influence itself.
-
     References
     ----------
     .. [1] "Robust influence-based training methods for noisy brain MRI", Eq. 8.
@@ -334,20 +270,9 @@ def input_influence(
     >>> input_influence(clf, X[~held], y[~held], X[held], y[held], rows=[0, 1]).shape
     (2, 288)
     """
+    options = solver, damping, smoothing, sample_weight, batch_size, solver_params
     with torch_defaults():
-        influence = validation_influence(
-            estimator,
-            X,
-            y,
-            X_val,
-            y_val,
-            solver=solver,
-            damping=damping,
-            smoothing=smoothing,
-            sample_weight=sample_weight,
-            batch_size=batch_size,
-            solver_params=solver_params,
-        )
+        influence = validation_influence(estimator, X, y, X_val, y_val, *options)
         X, target, weight = np.asarray(X), influence.target, influence.weight
         if rows is not None:
             rows = np.asarray(rows)
@@ -373,13 +298,7 @@ def input_influence(
 
 
 def _total_influence(
-    run: Run,
-    batch: Tensor,
-    target: Tensor,
-    weight: Tensor,
-    matrix: Tensor,
-    temperature: float,
-    shift: Tensor,
+    run: Run, batch: Tensor, target, weight, matrix, temperature: float, shift
 ) -> Tensor:
     """Return the sum of the rows' influences, each of which depends on its own row only."""
     features, scores = run(batch)

@@ -73,12 +73,9 @@ def cg_solver(
 
     Parameters
     ----------
-    hessian : HeadHessian
-        The Hessian H. One product costs ``4 n_samples * n_parameters`` operations per vector.
-    vectors : ndarray of shape (n_vectors, n_outputs, n_features)
-        The vectors v.
-    damping : float, default=0.1
-        The :math:`\lambda` above as a multiple of the mean of the diagonal of H.
+    hessian, vectors, damping
+        As for :func:`exact_solver`. One product costs ``4 n_samples * n_parameters`` operations per
+        vector.
     tol : float, default=1e-8
         Stop once every residual is below this share of its vector's length.
     max_iter : int, default=None
@@ -92,8 +89,7 @@ def cg_solver(
     Raises
     ------
     ValueError
-        If `damping` is negative or not finite, or 0 while the Hessian is singular, or if the
-        tolerance is not reached.
+        As :func:`exact_solver`, or if the tolerance is not reached.
 
     Examples
     --------
@@ -167,12 +163,8 @@ def lissa_solver(
 
     Parameters
     ----------
-    hessian : HeadHessian
-        The Hessian H.
-    vectors : ndarray of shape (n_vectors, n_outputs, n_features)
-        The vectors v.
-    damping : float, default=0.1
-        The :math:`\lambda` above as a multiple of the mean of the diagonal of H.
+    hessian, vectors, damping
+        As for :func:`exact_solver`.
     n_steps : int, default=1000
         The number of steps T.
     batch_size : int, default=128
@@ -194,8 +186,7 @@ def lissa_solver(
     Raises
     ------
     ValueError
-        If `damping` is negative or not finite, or 0 while the Hessian is singular, or if the
-        recursion diverges because `scale` is too small.
+        As :func:`exact_solver`, or if the recursion diverges because `scale` is too small.
 
     References
     ----------
@@ -211,10 +202,9 @@ def lissa_solver(
     (1, 1, 1)
     """
     shift = hessian.damping(damping)
-    if isinstance(random_state, np.random.RandomState):
-        rng = random_state
-    else:
-        rng = np.random.RandomState(random_state)
+    # None draws anew, not from numpy's global generator
+    own = isinstance(random_state, np.random.RandomState)
+    rng = random_state if own else np.random.RandomState(random_state)
     if scale is None:
         average = float(hessian.diagonal.mean()) + shift
         scale = max(2 * (_largest_eigenvalue(hessian) + shift), n_steps * average / 10)

@@ -37,7 +37,7 @@ def judged_by_hand(clf, X, y, groups, trusted):
     """Return the networks of every fold, what they were trained on, and the mean influence."""
     folds = clf._folds(y, groups, trusted)
     total, times, networks = np.zeros(len(y)), np.zeros(len(y)), []
-    for held in folds:
+    for _, held in folds:
         train = np.flatnonzero(~np.isin(groups, groups[held]))
         assert not set(groups[train]) & set(groups[held])
         warm = net(max_epochs=clf.warmup_epochs).fit(
