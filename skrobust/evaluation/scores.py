@@ -79,7 +79,7 @@ def macro_roc_auc(y_true: NDArray, y_score: NDArray, labels: NDArray) -> float:
 def group_predict_proba(y_prob: ArrayLike, groups: ArrayLike) -> tuple[NDArray, NDArray]:
     """Average the class probabilities of the rows of each group.
 
-    A patient's probabilities are the mean over the patient's voxels, as in [1]_, section 5.1.
+    This is how the distillation paper [1]_ (section 5.1) predicts patients from voxels.
 
     Parameters
     ----------
@@ -131,9 +131,8 @@ def group_accuracy_score(
 ) -> float:
     """Compute the share of groups whose mean class scores point to the right class.
 
-    The scores of a group's rows are averaged, the class with the largest mean is the group's
-    prediction, and it is compared with the group's label: the patient-wise accuracy of [1]_,
-    section 5.1. A tie goes to the first of the tied columns.
+    The scores of a group's rows are averaged (:func:`group_predict_proba`), and the class with the
+    largest mean, of a tie the first column, is compared with the group's label.
 
     Parameters
     ----------
@@ -158,11 +157,6 @@ def group_accuracy_score(
         If a group carries several true labels, or if the columns of `y_score`, the lengths or
         `labels` do not match.
 
-    References
-    ----------
-    .. [1] D. Lu, N. Polomac, I. Gacheva, E. Hattingen and J. Triesch, "Human-expert-level brain
-       tumor detection using deep learning with data distillation and augmentation", preprint.
-
     Examples
     --------
     >>> from skrobust.evaluation import group_accuracy_score
@@ -170,11 +164,15 @@ def group_accuracy_score(
     >>> group_accuracy_score([0, 0, 1], y_prob, groups=["a", "a", "b"])
     0.5
     """
+    true_labels, means, labels = _by_group(y_true, y_score, groups, labels)
+    return float(np.mean(labels[means.argmax(axis=1)] == true_labels))
+
+
+def _by_group(y_true, y_score, groups, labels) -> tuple[NDArray, NDArray, NDArray]:
+    """Return label and mean scores of every group, and the class of each column."""
     y_true, y_score, labels = check_class_scores(y_true, y_score, labels)
     groups = check_groups(groups, len(y_true))
-    _, true_labels, _ = group_labels(y_true, groups)
-    _, means = group_predict_proba(y_score, groups)
-    return float(np.mean(labels[means.argmax(axis=1)] == true_labels))
+    return group_labels(y_true, groups)[1], group_predict_proba(y_score, groups)[1], labels
 
 
 def group_roc_auc_score(
@@ -193,16 +191,11 @@ def group_roc_auc_score(
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        True label of every row, of any type, the same for all rows of a group.
+    y_true, groups, labels
+        As for :func:`group_accuracy_score`.
     y_score : array-like of shape (n_samples, n_classes) or (n_samples,)
         Class probabilities, or other scores that are larger for the likelier class; for two
         classes also the score of the positive class only.
-    groups : array-like of shape (n_samples,)
-        Group (patient) of every row; integers or strings.
-    labels : array-like of shape (n_classes,), default=None
-        Class of each column of `y_score`, such as an estimator's ``classes_``. By default the
-        sorted labels of `y_true`. Give it when `y_true` may lack a class.
     pos_label : object, default=None
         The class of a one-dimensional `y_score`. None is the last of the sorted labels, with a
         warning that names it unless it is 1 or True. Ignored otherwise.
@@ -215,8 +208,7 @@ def group_roc_auc_score(
     Raises
     ------
     ValueError
-        If all groups have the same label, if a group carries several true labels, or if the
-        columns of `y_score`, the lengths or `labels` do not match.
+        As for :func:`group_accuracy_score`, or if all groups have the same label.
 
     Examples
     --------
@@ -235,11 +227,7 @@ def group_roc_auc_score(
         positive = check_pos_label(classes, pos_label)
         y_score = np.asarray(y_score)[:, None] * np.where(classes == positive, 1.0, -1.0)
         labels = classes
-    y_true, y_score, labels = check_class_scores(y_true, y_score, labels)
-    groups = check_groups(groups, len(y_true))
-    _, true_labels, _ = group_labels(y_true, groups)
-    _, means = group_predict_proba(y_score, groups)
-    return macro_roc_auc(true_labels, means, labels)
+    return macro_roc_auc(*_by_group(y_true, y_score, groups, labels))
 
 
 def class_recall_score(

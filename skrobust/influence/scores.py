@@ -230,22 +230,12 @@ def input_influence(
 
     Parameters
     ----------
-    estimator : object
-        A fitted :class:`~skrobust.NetClassifier`, an initialised skorch net, or a torch module.
-    X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
-        Training rows.
-    y : array-like of shape (n_samples,) or (n_samples, n_classes)
-        Their labels, or soft labels.
-    X_val : array-like of shape (n_val, n_features) or (n_val, channels, *spatial)
-        Validation rows.
-    y_val : array-like of shape (n_val,) or (n_val, n_classes)
-        Their labels, or soft labels.
+    estimator, X, y, X_val, y_val
+        As in :func:`influence_scores`.
     rows : array-like of int or bool, default=None
         Training rows to return gradients for; all when None. The Hessian is over all rows.
-    solver, damping, smoothing, sample_weight, solver_params
+    solver, damping, smoothing, sample_weight, batch_size, solver_params
         As in :func:`influence_scores`.
-    batch_size : int, default=None
-        Rows that go through the network at once; about 2**17 numbers when None.
 
     Returns
     -------

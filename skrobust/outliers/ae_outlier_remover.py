@@ -6,12 +6,10 @@ import math
 from numbers import Integral, Real
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import OutlierMixin
 from sklearn.decomposition import PCA
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
@@ -19,7 +17,6 @@ from ..base.state import fit_context
 from ..neural.net import TensorNet
 from ..neural.net_estimator import NetEstimator, with_shared_docs
 from ..neural.reconstruction import ReconstructionRows, reconstruction_errors
-from ..utils.groups import check_groups, require_groups
 from ..utils.sklearn_private import Interval, StrOptions
 from ..utils.validation import check_finite_rows
 from .autoencoders import ConvAutoencoder, auto_autoencoder
@@ -27,68 +24,11 @@ from .outlier_remover import NeighborDistance
 from .row_removal import RowRemoval, RowRemover, removal_threshold
 
 
-class ReconstructionDetector(OutlierMixin, NetEstimator):
-    """Base of outlier detectors that score rows by their reconstruction error.
-
-    Subclasses set ``net_``, ``center_``, ``scale_`` and ``offset_`` in ``fit``.
-    """
-
-    def score_samples(self, X: ArrayLike) -> NDArray:
-        """Return minus the reconstruction error; the lower, the more unusual the row."""
-        return -reconstruction_errors(*self._net_and_rows(X))
-
-    def decision_function(self, X: ArrayLike) -> NDArray:
-        """Return ``score_samples(X) - offset_``, negative for outliers."""
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X: ArrayLike) -> NDArray:
-        """Return +1 for inliers and -1 for outliers."""
-        return np.where(self.decision_function(X) < 0, -1, 1)
-
-    def reconstruct(self, X: ArrayLike) -> NDArray:
-        """Return the autoencoder's reconstructions."""
-        return self._reconstruct(X)[1]
-
-    def error_map(self, X: ArrayLike) -> NDArray:
-        """Return the absolute difference between every number and its reconstruction."""
-        X, reconstruction = self._reconstruct(X)
-        return np.abs(X - reconstruction)
-
-    def _reconstruct(self, X: ArrayLike) -> tuple[NDArray, NDArray]:
-        net, rows = self._net_and_rows(X)
-        X = rows.X.cpu().numpy()
-        dtype = np.float64 if X.dtype == np.float64 else np.float32
-        outputs = net.outputs(rows).reshape(X.shape).astype(dtype, copy=False)
-        with np.errstate(over="ignore", invalid="ignore"):  # checked instead
-            outputs = outputs * dtype(rows.scale) + dtype(rows.center)
-        return X, check_finite_rows(outputs, "the reconstructions")
-
-    def _net_and_rows(self, X: ArrayLike) -> tuple[TensorNet, ReconstructionRows]:
-        check_is_fitted(self)
-        X = self._check_X(X, reset=False)
-        device = self.net_.device
-        return self.net_, ReconstructionRows(
-            X, self.input_shape_, device, self.center_, self.scale_
-        )
-
-
 class Committee:
     """Three errors of a row as one: of the autoencoder, of components, and to the nearest rows.
 
-    Each is divided by its median over the rows that the committee was made from; the mean of the
-    three is returned.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, ...)
-        Rows of one kind.
-    errors : ndarray of shape (n_samples,)
-        Their reconstruction errors.
-
-    Attributes
-    ----------
-    own_errors : ndarray of shape (n_samples,)
-        The errors of these rows, none of which counts as its own neighbour.
+    Each is divided by its median over the rows that the committee was made from, and the mean of
+    the three is returned. Of `own_errors`, those of these rows, no row is its own neighbour.
     """
 
     def __init__(self, X: NDArray, errors: NDArray):
@@ -129,7 +69,7 @@ def _flat(X: NDArray) -> NDArray:
 
 
 @with_shared_docs
-class AEOutlierRemover(ReconstructionDetector, RowRemover):
+class AEOutlierRemover(NetEstimator, RowRemover):
     """Train an autoencoder and drop the rows that it reconstructs badly, while it trains.
 
     For training sets that should contain one kind of rows, for example "healthy", but also
@@ -139,24 +79,21 @@ class AEOutlierRemover(ReconstructionDetector, RowRemover):
     influence on the final network. Epochs between removals count from the last restart, and nothing
     is removed while the network reconstructs the rows worse than their mean would.
 
-    It is an outlier detector of scikit-learn (`fit`, `predict`, `score_samples`), and a sampler
-    for a pipeline of imbalanced-learn: `fit_resample` returns the rows that stay. Review the
-    removed rows: with few outliers most of them are unusual inliers.
+    It is an outlier detector of scikit-learn, and a sampler for a pipeline of imbalanced-learn:
+    `fit_resample` returns the rows that stay. Review the removed rows: with few outliers most of
+    them are unusual inliers.
 
     Parameters
     ----------
     module : "auto", type or torch.nn.Module, default="auto"
-        The autoencoder. "auto" is a small :class:`~skrobust.outliers.DenseAutoencoder` for
-        flat rows and a :class:`~skrobust.outliers.ConvAutoencoder` for signals, images and
-        volumes with a channel axis (:func:`~skrobust.outliers.auto_autoencoder`). A class is
-        called with ``module__*`` and, if it accepts it, ``input_shape``; it must return the
-        shape of its input. A module instance is copied, and every restart returns to its
+        The autoencoder, which returns the shape of its input. "auto" is that of
+        :func:`~skrobust.outliers.auto_autoencoder`. A class is called with ``module__*`` and, if it
+        accepts it, ``input_shape``. A module instance is copied, and every restart returns to its
         present weights.
     gamma : float or "auto", default="auto"
-        Factor on the mean error; the paper's is 1.3 to 1.5. Smaller ones remove more. How
-        much depends on the data: 1.5 removes more than half of some tables and nothing of
-        homogeneous volumes. "auto" is the smaller of 1.5 times the mean and the median
-        plus 2.5 robust standard deviations (1.4826 times the median absolute deviation).
+        Factor on the mean error; the paper's is 1.3 to 1.5, which removes more than half of some
+        tables and nothing of homogeneous volumes. "auto" is the smaller of 1.5 times the mean and
+        the median plus 2.5 robust standard deviations (1.4826 times the median absolute deviation).
     removal_interval : int, default=5
         Epochs between removals.
     restarts : tuple of int, default=(25, 50)
@@ -176,11 +113,10 @@ class AEOutlierRemover(ReconstructionDetector, RowRemover):
         "group" removes whole groups (patients), by the mean error of their rows (of one class);
         every group then has the same weight in the mean error.
     score_by : {"reconstruction", "committee"}, default="reconstruction"
-        What rows are scored by after the training: their reconstruction error, or the mean of
-        three errors, each divided by its median over the rows that stay: the reconstruction error,
-        the mean distance to the 5 nearest rows that stay, and the distance from the plane of at
-        most 20 of their principal components. Rows are removed by their reconstruction error in
-        either case.
+        What rows are scored by after the training: their reconstruction error (by which they are
+        removed in either case), or the mean of three errors, each divided by its median over the
+        rows that stay: that one, the mean distance to the 5 nearest rows that stay, and the
+        distance from the plane of at most 20 of their principal components.
     lr : float, default=0.001
         Learning rate.
     <shared parameters>
@@ -215,22 +151,14 @@ class AEOutlierRemover(ReconstructionDetector, RowRemover):
     -----
     OutlierRemovalWarning
         If more than half of the rows were removed, rows above the threshold were kept because of
-        `max_removed_fraction`, or more than 5% of the rows were removed although one normal
-        distribution fits the logarithms of the errors as well as two: nothing sets the removed rows
-        apart.
-
-    See Also
-    --------
-    sklearn.neighbors.LocalOutlierFactor, sklearn.ensemble.IsolationForest : Cheaper detectors
-        to compare with.
+        `max_removed_fraction`, or more than 5% were removed although one normal distribution fits
+        the logarithms of the errors as well as two: nothing sets the removed rows apart.
 
     Notes
     -----
     The error of a row is the mean absolute difference (Eq. 1) between it and its reconstruction.
-    Standardise columns of different units first; otherwise the columns with large values dominate
-    the error.
-
-    The paper does not say whether removed rows return after a restart; here they do not.
+    Standardise columns of different units first. The paper does not say whether removed rows
+    return after a restart; here they do not.
 
     References
     ----------
@@ -249,18 +177,14 @@ class AEOutlierRemover(ReconstructionDetector, RowRemover):
     True
     """
 
-    __metadata_request__fit = {"groups": True}
-
     _auto_module = staticmethod(auto_autoencoder)
     _parameter_constraints: dict = {
         **NetEstimator._parameter_constraints,
+        **RowRemover._parameter_constraints,
         "gamma": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "removal_interval": [Interval(Integral, 1, None, closed="left")],
         "restarts": [tuple, list],
         "max_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "max_removed_fraction": [Interval(Real, 0, 1, closed="left")],
-        "per_class": ["boolean"],
-        "level": [StrOptions({"row", "group"})],
         "score_by": [StrOptions({"reconstruction", "committee"})],
     }
 
@@ -327,7 +251,8 @@ class AEOutlierRemover(ReconstructionDetector, RowRemover):
             committee cannot judge: most rows are copies, or lie in a plane.
         """
         self._check_restarts()
-        X, classes, class_codes, group_codes = self._check_all(X, y, groups)
+        X, classes, class_codes, groups = self._check_fit(X, y, groups, 1)
+        self._check_layout(X, reset=True)
         n_epochs = self.max_epochs
         if n_epochs == "auto":
             n_epochs = max(100, math.ceil(300 / math.ceil(len(X) / self.batch_size)))
@@ -338,7 +263,7 @@ class AEOutlierRemover(ReconstructionDetector, RowRemover):
         rows.learn_scale()
         removal = RowRemoval(
             class_codes,
-            group_codes,
+            np.unique(groups, return_inverse=True)[1] if self.level == "group" else None,
             lambda errors: removal_threshold(errors, self.gamma),
             self.max_removed_fraction,
         )
@@ -370,10 +295,6 @@ class AEOutlierRemover(ReconstructionDetector, RowRemover):
         total = (self.restarts[-1] if self.restarts else 0) + n_epochs
         net.run_epochs(rows, total, after_epoch=after_epoch)
         rows.indices = None
-        self._keep_results(X, net, rows, removal)
-        return self
-
-    def _keep_results(self, X, net: TensorNet, rows: ReconstructionRows, removal: RowRemoval):
         reconstruction = errors = reconstruction_errors(net, rows)
         vars(self).pop("committee_", None)  # of an earlier fit
         if self.score_by == "committee":
@@ -383,17 +304,12 @@ class AEOutlierRemover(ReconstructionDetector, RowRemover):
             errors[kept] = self.committee_.own_errors
             if not kept.all():
                 errors[~kept] = self.committee_.errors(X[~kept], reconstruction[~kept])
-        self.center_, self.scale_ = rows.center, rows.scale
-        self.scores_ = -errors
+        self.net_, self.center_, self.scale_ = net, rows.center, rows.scale
         self.removed_epoch_ = removal.removed_epoch
-        self.sample_indices_ = np.flatnonzero(removal.kept)
-        removed = np.flatnonzero(~removal.kept)
-        self.removed_indices_ = removed[np.argsort(-errors[removed], kind="stable")]
-        self.offset_ = -removal_threshold(errors[removal.kept], self.gamma)
-        self.sampling_strategy_ = {}
-        self.net_ = net
+        self._keep_results(removal, errors)
         what = "groups" if self.level == "group" else "rows"
         removal.warn(what, "gamma", self.gamma, reconstruction)
+        return self
 
     def score_samples(self, X: ArrayLike) -> NDArray:
         """Return minus the errors that `score_by` names; the lower, the more unusual the row.
@@ -409,30 +325,34 @@ class AEOutlierRemover(ReconstructionDetector, RowRemover):
             Minus the reconstruction error, in the units of X, or minus the committee's, which is 1
             for a middling row.
         """
-        scores = super().score_samples(X)
-        if not hasattr(self, "committee_"):
-            return scores
-        return -self.committee_.errors(self._check_X(X, reset=False), -scores)
+        errors = reconstruction_errors(*self._net_and_rows(X))
+        if hasattr(self, "committee_"):
+            errors = self.committee_.errors(self._check_X(X, reset=False), errors)
+        return -errors
 
-    def _check_all(self, X, y, groups):
-        """Return X, the classes, and codes of classes and (for level="group") groups."""
-        if y is not None and self.per_class:
-            columns, y, groups, _ = self._check_rows(X, y, groups)
-            X = columns.numbers
-            self._check_layout(X, reset=True)
-            if isinstance(y, pd.DataFrame):
-                y = y.columns.to_numpy()[y.to_numpy().argmax(1)]
-            classes, class_codes = np.unique(y, return_inverse=True)
-        else:
-            X = self._check_X(X, reset=True)
-            if y is not None:
-                check_consistent_length(X, y)
-            groups = None if groups is None else check_groups(groups, len(X), y)
-            classes, class_codes = np.zeros(1, dtype=int), np.zeros(len(X), dtype=int)
-        if self.level == "row":
-            return X, classes, class_codes, None
-        require_groups(groups)
-        return X, classes, class_codes, np.unique(groups, return_inverse=True)[1]
+    def reconstruct(self, X: ArrayLike) -> NDArray:
+        """Return the autoencoder's reconstructions."""
+        return self._reconstruct(X)[1]
+
+    def error_map(self, X: ArrayLike) -> NDArray:
+        """Return the absolute difference between every number and its reconstruction."""
+        X, reconstruction = self._reconstruct(X)
+        return np.abs(X - reconstruction)
+
+    def _reconstruct(self, X: ArrayLike) -> tuple[NDArray, NDArray]:
+        net, rows = self._net_and_rows(X)
+        X = rows.X.cpu().numpy()
+        dtype = np.float64 if X.dtype == np.float64 else np.float32
+        outputs = net.outputs(rows).reshape(X.shape).astype(dtype, copy=False)
+        with np.errstate(over="ignore", invalid="ignore"):  # checked instead
+            outputs = outputs * dtype(rows.scale) + dtype(rows.center)
+        return X, check_finite_rows(outputs, "the reconstructions")
+
+    def _net_and_rows(self, X: ArrayLike) -> tuple[TensorNet, ReconstructionRows]:
+        check_is_fitted(self)
+        X, net = self._check_X(X, reset=False), self.net_
+        rows = ReconstructionRows(X, self.input_shape_, net.device, self.center_, self.scale_)
+        return net, rows
 
     def _check_restarts(self):
         epochs = [0, *self.restarts]
@@ -445,8 +365,7 @@ class AEOutlierRemover(ReconstructionDetector, RowRemover):
 
 def _error_of_mean_row(X: NDArray) -> float:
     """Return the mean absolute difference of the rows from their mean, read in batches."""
-    size = max(1, 2**20 // max(1, math.prod(X.shape[1:])))
-    parts = [slice(start, start + size) for start in range(0, len(X), size)]
+    parts = list(gen_batches(len(X), max(1, 2**20 // max(1, math.prod(X.shape[1:])))))
     mean = sum(X[part].sum(axis=0, dtype=np.float64) for part in parts) / len(X)
     total = sum(np.abs(X[part] - mean).sum(dtype=np.float64) for part in parts)
     return float(total) / X.size

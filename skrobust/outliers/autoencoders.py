@@ -12,24 +12,16 @@ from torch import Tensor, nn
 from ..neural.architectures import CONV, NORM, channels_first_shape
 
 _TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
-_MEMORY = {
-    1: torch.contiguous_format,
-    2: torch.channels_last,
-    3: torch.channels_last_3d,
-}
+_MEMORY = {1: torch.contiguous_format, 2: torch.channels_last, 3: torch.channels_last_3d}
 
 
 class ConvAutoencoder(nn.Module):
     """Strided convolutions down to a dense latent code, transposed convolutions up again.
 
-    The number of spatial axes is read from `input_shape`. Every convolution halves the axes,
-    rounding up, as long as they are longer than 1; the transposed ones pass through the
-    same sizes in reverse, so that any shape, even 64 x 77 x 66, is reconstructed exactly. ReLU
-    follows every layer except those that produce the code and the reconstruction.
-
-    The paper shows the numbers of filters in a figure only. The defaults follow its text:
-    convolutions in three dimensions around a dense code of 512. The filters (32, 64, 128,
-    128) are a choice.
+    Every convolution halves the spatial axes, rounding up, as long as they are longer than 1; the
+    transposed ones pass through the same sizes in reverse, so that any shape is possible. ReLU
+    follows every layer except those that produce the code and the reconstruction. The paper shows
+    the numbers of filters in a figure only: (32, 64, 128, 128) are a choice.
 
     Parameters
     ----------
@@ -44,8 +36,7 @@ class ConvAutoencoder(nn.Module):
     kernel_size : int, default=3
         Size of the filters along every axis; odd.
     batch_norm : bool, default=False
-        Whether to normalise after every convolution. Not needed at these depths, and it cannot
-        be trained on a single row.
+        Whether to normalise after every convolution; needs batches of several rows.
 
     References
     ----------

@@ -27,8 +27,7 @@ class GammaCurveDisplay(Display):
     aurocs : ndarray of shape (n_gammas,)
         AUROC of held-out rows; with repeats their mean.
     removed : ndarray of shape (2, n_gammas)
-        Share of the inliers and of the outliers among the training rows that were removed; NaN
-        where there are none.
+        Removed share of the inliers and of the outliers among the training rows; NaN of none.
     baseline : float
         AUROC of the same autoencoder without removal.
     spread : ndarray of shape (n_gammas,), default=None
@@ -46,6 +45,7 @@ class GammaCurveDisplay(Display):
     Notes
     -----
     The axis of the AUROC spans at least 0.1: smaller differences are mostly due to the seeds.
+    Choosing `gamma` by such a curve needs other rows than those of the final evaluation.
 
     References
     ----------
@@ -87,29 +87,14 @@ class GammaCurveDisplay(Display):
         ----------
         estimator : AEOutlierRemover
             Has the settings; it is cloned. Set its `random_state`, so that only `gamma` differs.
-        X : array-like of shape (n_samples, ...)
-            Training rows.
-        is_outlier : array-like of shape (n_samples,), bool
-            Which of them are outliers. Only used for the removed fractions.
-        X_test : array-like of shape (n_test, ...)
-            Held-out rows.
-        test_is_outlier : array-like of shape (n_test,), bool
-            Which of them are outliers.
+        X, X_test : array-like of shape (n_samples, ...) and (n_test, ...)
+            Training rows and held-out rows.
+        is_outlier, test_is_outlier : array-like of shape (n_samples,) and (n_test,), bool
+            Which of them are outliers; of the training rows, only for the removed fractions.
         gammas : sequence of float, default=(1.3, 1.35, 1.4, 1.45, 1.5)
             The values to try; the paper's by default.
         n_repeats : int, default=1
             How often to fit for each value, with a new seed from the second time on.
-
-        Returns
-        -------
-        display : GammaCurveDisplay
-            What ``plot`` draws.
-
-        Notes
-        -----
-        Choosing `gamma` by such a curve needs held-out rows of known kind, other rows than those
-        of the final evaluation. Without removal there are no restarts, and as many epochs as
-        after the last one.
         """
         is_outlier = check_length(is_outlier, len(X), "is_outlier").astype(bool)
         truth = np.asarray(test_is_outlier, dtype=bool)
@@ -143,8 +128,8 @@ class GammaCurveDisplay(Display):
 
     def _draw(self) -> None:
         score, share = self.ax_
-        curves = [(score, self.aurocs, "with removal")]
-        curves += [(share, self.removed[0], "inliers"), (share, self.removed[1], "outliers")]
+        names, panels = ["with removal", "inliers", "outliers"], [score, share, share]
+        curves = zip(panels, [self.aurocs, *self.removed], names, strict=True)
         self.lines_, self.band_ = [], None
         for i, (panel, values, name) in enumerate(curves):
             style = {"color": color_of(i), "marker": marker_of(i), "ms": 5, "lw": 1.6}
@@ -168,9 +153,7 @@ class GammaCurveDisplay(Display):
 class LossHistogramDisplay(Display):
     """Histogram of the scores of training rows, with the threshold after training.
 
-    Kept and removed rows are stacked. If it is known which rows are outliers, these are hatched:
-    hatched bars on the left are outliers that were missed, removed bars without hatching are
-    inliers that were lost.
+    Kept and removed rows are stacked. If it is known which rows are outliers, these are hatched.
 
     Parameters
     ----------
@@ -221,11 +204,6 @@ class LossHistogramDisplay(Display):
             After fit. The scores of the latter are those of detectors that have not seen the row.
         is_outlier : array-like of shape (n_samples,), bool, default=None
             Which of the training rows are outliers, if known.
-
-        Returns
-        -------
-        display : LossHistogramDisplay
-            What ``plot`` draws.
         """
         check_is_fitted(estimator, ["scores_", "sample_indices_", "offset_"])
         errors = -np.asarray(estimator.scores_)
@@ -268,9 +246,8 @@ class LossHistogramDisplay(Display):
             below = below + counts
         self.ax_.set_ylim(0, 1.08 * below.max())
         label = f"threshold: {self.threshold:.3g}"
-        self.threshold_line_ = self.ax_.axvline(
-            self.threshold, color="black", ls="--", lw=1.6, label=label
-        )
+        style = {"color": "black", "ls": "--", "lw": 1.6, "label": label}
+        self.threshold_line_ = self.ax_.axvline(self.threshold, **style)
         self.ax_.set(xlabel=self.label, ylabel="Rows")
         self.ax_.legend(frameon=False, fontsize="small")
 
@@ -340,15 +317,9 @@ class ReconstructionDisplay(Display):
         X : array-like of shape (n_rows, ...)
             The rows, as for ``estimator.reconstruct``. Of several channels the first is shown.
         truth : array-like of shape (n_rows, *spatial), default=None
-            Masks. A volume is cut where its mask has the largest area, without a mask where its
-            error is largest.
+            Masks. A volume is cut where its mask, or else its error, is largest.
         names : sequence of str, default=None
             Names of the rows; by default their numbers and errors.
-
-        Returns
-        -------
-        display : ReconstructionDisplay
-            What ``plot`` draws.
         """
         check_is_fitted(estimator)
         shape = tuple(estimator.input_shape_)
@@ -371,40 +342,36 @@ class ReconstructionDisplay(Display):
         numbered = [f"row {i}\nerror {score:.3g}" for i, score in enumerate(scores)]
         names = check_names(names, numbered, "rows")
         if len(shape) == 4:
-            masks = (
-                parts[2]
-                if truth is None
-                else np.where(truth.any((1, 2, 3), keepdims=True), truth, parts[2])
-            )
-            places = masks.sum((1, 2)).argmax(1)
-            rows = np.arange(len(X))
-            parts = [part[rows, :, :, places] for part in parts]
-            truth = None if truth is None else truth[rows, :, :, places]
+            masks = parts[2]
+            if truth is not None:
+                masks = np.where(truth.any((1, 2, 3), keepdims=True), truth, masks)
+            cut = np.arange(len(X)), slice(None), slice(None), masks.sum((1, 2)).argmax(1)
+            parts = [part[cut] for part in parts]
+            truth = None if truth is None else truth[cut]
         return cls(*parts, truth=truth, names=names)
 
+    @property
+    def _columns(self) -> list[str]:
+        return ["input", "reconstruction", "error"] + ["truth"] * (self.truth is not None)
+
     def _layout(self) -> tuple[Any, dict[str, Any]]:
-        titles = ["input", "reconstruction", "error"] + ["truth"] * (self.truth is not None)
-        size = 1.7 * len(titles) + 1.6, 1.8 * len(self.names) + 0.4
-        return [[f"{title} of {name}" for title in titles] for name in self.names], {
-            "figsize": size
-        }
+        panels = [[f"{title} of {name}" for title in self._columns] for name in self.names]
+        size = 1.7 * len(self._columns) + 1.6, 1.8 * len(self.names) + 0.4
+        return panels, {"figsize": size}
 
     def _draw(self) -> None:
-        axes, titles = self.ax_, ["input", "reconstruction", "error", "truth"]
-        self.images_ = np.empty(axes.shape, dtype=object)
+        axes, self.images_ = self.ax_, np.empty(self.ax_.shape, dtype=object)
         top = float(self.errors.max()) or 1.0
-        for i in range(len(axes)):
-            low, high = float(self.inputs[i].min()), float(self.inputs[i].max())
-            grey = {"cmap": "gray", "vmin": low, "vmax": high}
-            shown = [(self.inputs[i], grey), (self.reconstructions[i], grey)]
-            shown.append((self.errors[i], {"cmap": "inferno", "vmin": 0, "vmax": top}))
-            if self.truth is not None:
-                shown.append((self.truth[i], {"cmap": "gray", "vmin": 0, "vmax": 1}))
-            for j, (image, options) in enumerate(shown):
-                self.images_[i, j] = axes[i, j].imshow(image, interpolation="nearest", **options)
-                axes[i, j].set(xticks=[], yticks=[])
-                if i == 0:
-                    axes[i, j].set_title(titles[j], fontsize="medium")
-            axes[i, 0].set_ylabel(self.names[i], rotation=0, ha="right", va="center")
+        kinds = [self.inputs, self.reconstructions, self.errors, self.truth]
+        for i, j in np.ndindex(axes.shape):
+            scale = {"cmap": "gray", "vmin": self.inputs[i].min(), "vmax": self.inputs[i].max()}
+            if j >= 2:
+                scale = {"cmap": ("inferno", "gray")[j - 2], "vmin": 0, "vmax": (top, 1)[j - 2]}
+            self.images_[i, j] = axes[i, j].imshow(kinds[j][i], interpolation="nearest", **scale)
+            axes[i, j].set(xticks=[], yticks=[])
+        for ax, title in zip(axes[0], self._columns, strict=True):
+            ax.set_title(title, fontsize="medium")
+        for ax, name in zip(axes[:, 0], self.names, strict=True):
+            ax.set_ylabel(name, rotation=0, ha="right", va="center")
         bar = self.figure_.colorbar(self.images_[0, 2], ax=axes[:, 2].tolist(), fraction=0.06)
         bar.ax.tick_params(labelsize="small")

@@ -6,26 +6,23 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GroupKFold, KFold
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import check_consistent_length, check_random_state, check_scalar, get_tags
+from sklearn.utils import check_random_state, check_scalar, get_tags
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..base.state import fill_random_states, fit_context
-from ..utils.groups import check_groups, require_groups
-from ..utils.sklearn_private import HasMethods, Interval, StrOptions
-from .row_removal import RowRemoval, RowRemover, robust_threshold
+from ..utils.sklearn_private import HasMethods, Interval
+from .row_removal import RowRemoval, RowRemover, ScoringDetector, robust_threshold
 
 
-class NeighborDistance(OutlierMixin, BaseEstimator):
+class NeighborDistance(ScoringDetector, BaseEstimator):
     """Outlier detector: the mean distance to the nearest training rows.
 
-    The simplest of the good detectors, and on our sets the best single one. Rows of several axes
-    are flattened; columns of different units should be scaled before.
+    Rows of several axes are flattened; columns of different units should be scaled before.
 
     Parameters
     ----------
@@ -35,8 +32,7 @@ class NeighborDistance(OutlierMixin, BaseEstimator):
     Attributes
     ----------
     offset_ : float
-        Scores below are outliers: the median score of the training rows minus 2.5 robust standard
-        deviations.
+        The median score of the training rows minus 2.5 robust standard deviations.
     n_features_in_ : int
         Size of the second axis of X.
     feature_names_in_ : ndarray of str
@@ -68,14 +64,6 @@ class NeighborDistance(OutlierMixin, BaseEstimator):
         check_is_fitted(self)
         return -self.neighbors_.kneighbors(self._flat(X, reset=False))[0].mean(1)
 
-    def decision_function(self, X: ArrayLike) -> NDArray:
-        """Return ``score_samples(X) - offset_``, negative for outliers."""
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X: ArrayLike) -> NDArray:
-        """Return +1 for inliers and -1 for outliers."""
-        return np.where(self.decision_function(X) < 0, -1, 1)
-
     def _flat(self, X, *, reset):
         """Return rows with one axis of numbers."""
         X = validate_data(
@@ -89,7 +77,7 @@ class NeighborDistance(OutlierMixin, BaseEstimator):
         return tags
 
 
-class OutlierRemover(OutlierMixin, RowRemover):
+class OutlierRemover(RowRemover):
     """Drop the rows that outlier detectors call odd without having seen them.
 
     For training sets that should contain one kind of rows but also contain a few others. Detectors
@@ -98,18 +86,17 @@ class OutlierRemover(OutlierMixin, RowRemover):
     standard deviations from the median of the remaining rows leave. This is repeated until no row
     leaves; at the end the detector is fitted to the rows that stay.
 
-    It is an outlier detector of scikit-learn (`fit`, `predict`, `score_samples`), and a sampler for
-    a pipeline of imbalanced-learn: `fit_resample` returns the rows that stay. Review the removed
-    rows: with few outliers most of them are unusual inliers. Detectors that describe all rows, such
-    as principal components and autoencoders, gain by it; those that look at neighbours hardly.
+    It is an outlier detector of scikit-learn, and a sampler for a pipeline of imbalanced-learn:
+    `fit_resample` returns the rows that stay. Review the removed rows: with few outliers most of
+    them are unusual inliers. Detectors that describe all rows, such as principal components and
+    autoencoders, gain by it; those that look at neighbours hardly.
 
     Parameters
     ----------
     detector : outlier detector, default=None
         With ``score_samples`` or ``decision_function``: scikit-learn's, PyOD's (whose scores grow
         with oddness, which is taken into account), :class:`~skrobust.AEOutlierRemover`. None is
-        :class:`~skrobust.outliers.NeighborDistance`. Columns of different units should be scaled
-        before.
+        :class:`~skrobust.outliers.NeighborDistance`, for which columns should be scaled before.
     cv : int, default=5
         Number of folds; lowered to the number of groups or rows.
     n_repeats : int, default=2
@@ -161,14 +148,10 @@ class OutlierRemover(OutlierMixin, RowRemover):
         If more than half of the rows were removed, or rows above the threshold were kept because of
         `max_removed_fraction`.
 
-    See Also
-    --------
-    skrobust.AEOutlierRemover : Removes while an autoencoder trains, the published method.
-
     References
     ----------
-    Beyond the papers. Trimming by out-of-sample scores is an old idea; folds without common
-    patients keep several odd rows of one patient from vouching for each other.
+    Beyond the papers. Folds without common patients keep several odd rows of one patient from
+    vouching for each other.
 
     Examples
     --------
@@ -182,8 +165,6 @@ class OutlierRemover(OutlierMixin, RowRemover):
     True
     """
 
-    __metadata_request__fit = {"groups": True}
-
     _parameter_constraints: dict = {
         **RowRemover._parameter_constraints,
         "detector": [
@@ -195,9 +176,6 @@ class OutlierRemover(OutlierMixin, RowRemover):
         "n_repeats": [Interval(Integral, 1, None, closed="left")],
         "threshold": [Interval(Real, 0, None, closed="neither")],
         "max_rounds": [Interval(Integral, 1, None, closed="left")],
-        "max_removed_fraction": [Interval(Real, 0, 1, closed="left")],
-        "per_class": ["boolean"],
-        "level": [StrOptions({"row", "group"})],
         "n_jobs": [Integral, None],
     }
 
@@ -253,9 +231,7 @@ class OutlierRemover(OutlierMixin, RowRemover):
         ValueError
             If the input is malformed, groups are missing, or all rows are of one group.
         """
-        X, class_codes, groups = self._check_all(X, y, groups)
-        if self.level == "group":
-            require_groups(groups)
+        X, _, class_codes, groups = self._check_fit(X, y, groups, 2)
         units = np.arange(len(X)) if groups is None else np.unique(groups, return_inverse=True)[1]
         n_units = units.max() + 1
         if n_units < 2:
@@ -277,15 +253,9 @@ class OutlierRemover(OutlierMixin, RowRemover):
             removal.remove(oddness[removal.kept], float(np.std(oddness)), number)
             if removal.kept.sum() == before:
                 break
-        kept = np.flatnonzero(removal.kept)
-        self.detector_ = detector.fit(X[kept])
-        self.scores_ = -oddness
+        self.detector_ = detector.fit(X[removal.kept])
         self.removed_round_ = removal.removed_epoch
-        self.sample_indices_ = kept
-        removed = np.flatnonzero(~removal.kept)
-        self.removed_indices_ = removed[np.argsort(-oddness[removed], kind="stable")]
-        self.offset_ = -robust_threshold(oddness[kept], self.threshold)
-        self.sampling_strategy_ = {}
+        self._keep_results(removal, oddness)
         removal.warn("groups" if self.level == "group" else "rows", "threshold", self.threshold)
         return self
 
@@ -295,41 +265,13 @@ class OutlierRemover(OutlierMixin, RowRemover):
         X = validate_data(self, X, reset=False, allow_nd=True, dtype="numeric")
         return -_oddness(self.detector_, X)
 
-    def decision_function(self, X: ArrayLike) -> NDArray:
-        """Return ``score_samples(X) - offset_``, negative for outliers."""
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X: ArrayLike) -> NDArray:
-        """Return +1 for inliers and -1 for outliers."""
-        return np.where(self.decision_function(X) < 0, -1, 1)
-
-    def _check_all(self, X, y, groups):
-        """Return X as an array, codes of classes, and groups or None."""
-        if y is not None and self.per_class:
-            columns, y, groups, _ = self._check_rows(X, y, groups)
-            if isinstance(y, pd.DataFrame):
-                y = y.columns.to_numpy()[y.to_numpy().argmax(1)]
-            return columns.numbers, np.unique(y, return_inverse=True)[1], groups
-        X = validate_data(self, X, allow_nd=True, dtype="numeric", ensure_min_samples=2)
-        if y is not None:
-            check_consistent_length(X, y)
-        groups = None if groups is None else check_groups(groups, len(X), y)
-        return X, np.zeros(len(X), dtype=int), groups
-
     def _folds(self, n_samples, units, n_folds) -> list[list[NDArray]]:
         """Return the test rows of all folds, repeat by repeat."""
         rng, empty = check_random_state(self.random_state), np.empty((n_samples, 0))
         kind = KFold if units is None else GroupKFold
         seeds = rng.randint(np.iinfo(np.int32).max, size=self.n_repeats).tolist()
-        return [
-            [
-                test
-                for _, test in kind(n_folds, shuffle=True, random_state=seed).split(
-                    empty, groups=units
-                )
-            ]
-            for seed in seeds
-        ]
+        splitters = [kind(n_folds, shuffle=True, random_state=seed) for seed in seeds]
+        return [[test for _, test in s.split(empty, groups=units)] for s in splitters]
 
     def _oddness(self, detector, X, folds, kept) -> NDArray:
         """Return the mean oddness of every row to detectors that have not seen it."""

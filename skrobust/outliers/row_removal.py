@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Real
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import OutlierMixin
 from sklearn.mixture import GaussianMixture
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import validate_data
 
 from ..base.row_sampler import RowSampler
-from ..utils.groups import RowOrigin, check_groups, with_origin
-from ..utils.sklearn_private import safe_indexing
+from ..utils.groups import RowOrigin, check_groups, require_groups, with_origin
+from ..utils.sklearn_private import Interval, StrOptions, safe_indexing
 from ..utils.validation import warn
 
 # errors closer than this, relative or in units of the scale, differ only by float32 rounding
@@ -56,32 +61,9 @@ def are_of_two_kinds(errors: NDArray, class_codes: NDArray) -> bool:
 class RowRemoval:
     """The remaining rows, and the rule that removes more of them.
 
-    Rows are removed in units: single rows, or the rows of one group and class. The error of a
-    unit is the mean over its rows. Every class has its own threshold and its own limit.
-
-    Parameters
-    ----------
-    class_codes : ndarray of shape (n_samples,), int
-        Class of every row, from 0.
-    group_codes : ndarray of shape (n_samples,), int, or None
-        Group of every row, to remove groups as a whole; None removes single rows.
-    threshold : callable
-        Returns the error above which units leave, given the errors of those of a class.
-    max_removed_fraction : float in [0, 1)
-        Largest share of the units of every class that may be removed.
-
-    Attributes
-    ----------
-    kept : ndarray of shape (n_samples,), bool
-        Remaining rows.
-    removed_epoch : ndarray of shape (n_samples,), int
-        Epoch after which the row was removed; -1 if it was not.
-    n_judged, n_skipped : int
-        Number of removals, and number of times when the network was not good enough for one; the
-        latter is counted by the code that trains it.
-    n_spared : int
-        Units above the threshold at the last removal that were kept only because of
-        `max_removed_fraction`.
+    Rows are removed in units: single rows, or with `group_codes` the rows of one group and class.
+    The error of a unit is the mean over its rows. Every class has its own `threshold` (a function
+    of the errors) and its own limit, `max_removed_fraction` of its units.
     """
 
     def __init__(
@@ -105,9 +87,10 @@ class RowRemoval:
         self.max_removed_fraction = max_removed_fraction
         self.limits = np.floor(max_removed_fraction * np.bincount(self.unit_class)).astype(int)
         self.unit_kept = np.ones(len(self.unit_class), dtype=bool)
-        self.removed_epoch = np.full(n_samples, -1)
-        self.n_spared = 0
-        self.n_judged = self.n_skipped = 0
+        self.removed_epoch = np.full(n_samples, -1)  # -1: still there
+        # units above the last threshold that the limit saved; removals; and how often the network
+        # was not good enough for one, which is counted by the code that trains it
+        self.n_spared = self.n_judged = self.n_skipped = 0
 
     @property
     def kept(self) -> NDArray:
@@ -176,11 +159,55 @@ class RowRemoval:
             warn(message, OutlierRemovalWarning)
 
 
-class RowRemover(RowSampler):
-    """Base of detectors that are samplers too: the rows that stay after ``fit``.
+class ScoringDetector(OutlierMixin):
+    """What outlier detectors derive from ``score_samples`` and ``offset_``."""
 
-    ``fit`` sets ``scores_``, one per row, and ``sample_indices_``.
-    """
+    def decision_function(self, X: ArrayLike) -> NDArray:
+        """Return ``score_samples(X) - offset_``, negative for outliers."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """Return +1 for inliers and -1 for outliers."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+
+class RowRemover(ScoringDetector, RowSampler):
+    """Base of detectors that are samplers too: the rows that stay after ``fit``."""
+
+    __metadata_request__fit = {"groups": True}
+
+    _parameter_constraints: dict = {
+        **RowSampler._parameter_constraints,
+        "max_removed_fraction": [Interval(Real, 0, 1, closed="left")],
+        "per_class": ["boolean"],
+        "level": [StrOptions({"row", "group"})],
+    }
+
+    def _check_fit(self, X, y, groups, least):
+        """Return X, the classes and their codes (one class without `per_class`), and groups."""
+        if y is not None and self.per_class:
+            columns, y, groups, _ = self._check_rows(X, y, groups)
+            if isinstance(y, pd.DataFrame):
+                y = y.columns.to_numpy()[y.to_numpy().argmax(1)]
+            X, (classes, codes) = columns.numbers, np.unique(y, return_inverse=True)
+        else:
+            X = validate_data(self, X, allow_nd=True, dtype="numeric", ensure_min_samples=least)
+            if y is not None:
+                check_consistent_length(X, y)
+            groups = None if groups is None else check_groups(groups, len(X), y)
+            classes, codes = np.zeros(1, dtype=int), np.zeros(len(X), dtype=int)
+        if self.level == "group":
+            require_groups(groups)
+        return X, classes, codes, groups
+
+    def _keep_results(self, removal: RowRemoval, errors: NDArray) -> None:
+        """Set the fitted attributes that follow from the last errors of all rows."""
+        self.scores_ = -errors
+        self.sample_indices_ = np.flatnonzero(removal.kept)
+        removed = np.flatnonzero(~removal.kept)
+        self.removed_indices_ = removed[np.argsort(-errors[removed], kind="stable")]
+        self.offset_ = -removal.threshold(errors[removal.kept])
+        self.sampling_strategy_ = {}
 
     def fit_resample(
         self, X: ArrayLike, y: ArrayLike | None = None, *, groups: ArrayLike | None = None
@@ -189,12 +216,8 @@ class RowRemover(RowSampler):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Training rows.
-        y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
-            Class labels, or soft labels.
-        groups : array-like of shape (n_samples,), default=None
-            Group (patient) of every row.
+        X, y, groups
+            As for `fit`.
 
         Returns
         -------
@@ -202,11 +225,6 @@ class RowRemover(RowSampler):
             The rows that stay, in order, in the container and dtype of X.
         y_resampled : array of shape (n_kept, ...) or None
             Their labels or soft labels, as given; None if y is None.
-
-        Raises
-        ------
-        ValueError
-            As `fit`.
         """
         return self._fit_resample(X, y, groups)
 
