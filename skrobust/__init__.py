@@ -1,6 +1,6 @@
 """Learning from scarce, noisily labelled, imbalanced and grouped data, in scikit-learn."""
 
-from .audit import AuditReport, apply_review, audit, audit_splits, write_review
+from .audit import apply_review, audit, audit_splits, write_review
 from .base import ModelVersionWarning, ResamplingClassifier
 from .datasets import (
     add_gaussian_noise,
@@ -16,13 +16,9 @@ from .datasets import (
     make_tumour_volumes,
 )
 from .embedding import (
-    BatchAllTripletLoss,
-    BatchHardTripletLoss,
     ClassWeightedKNeighborsClassifier,
     EmbeddingDisplay,
-    IntervalLoss,
     LogitAdjustedClassifier,
-    NTXentLoss,
     RetrievalDisplay,
     TripletEmbedder,
     retrieve_neighbors,
@@ -90,12 +86,10 @@ from .neural import (
     AdversarialNetClassifier,
     ClassActivationDisplay,
     ConvNet,
-    LogitAdjustedLoss,
     NetClassifier,
     RandomAugmentation,
     ResNet1d,
     SpectrumAugmentation,
-    UNet,
 )
 from .outliers import (
     AEOutlierRemover,
@@ -113,7 +107,6 @@ find_old_names()
 
 __all__ = [  # noqa: RUF022
     # audit
-    "AuditReport",
     "apply_review",
     "audit",
     "audit_splits",
@@ -157,13 +150,9 @@ __all__ = [  # noqa: RUF022
     "FactorSwapDisplay",
     "FactorTrainingDisplay",
     # embedding
-    "BatchAllTripletLoss",
-    "BatchHardTripletLoss",
     "ClassWeightedKNeighborsClassifier",
     "LogitAdjustedClassifier",
     "EmbeddingDisplay",
-    "IntervalLoss",
-    "NTXentLoss",
     "RetrievalDisplay",
     "TripletEmbedder",
     "retrieve_neighbors",
@@ -172,12 +161,10 @@ __all__ = [  # noqa: RUF022
     "AdversarialNetClassifier",
     "ClassActivationDisplay",
     "ConvNet",
-    "LogitAdjustedLoss",
     "NetClassifier",
     "RandomAugmentation",
     "ResNet1d",
     "SpectrumAugmentation",
-    "UNet",
     # base
     "ModelVersionWarning",
     "ResamplingClassifier",

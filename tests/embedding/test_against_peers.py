@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from skrobust import BatchAllTripletLoss, BatchHardTripletLoss, NTXentLoss
+from skrobust.embedding import BatchAllTripletLoss, BatchHardTripletLoss, NTXentLoss
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from skrobust import IntervalLoss
+from skrobust.embedding import IntervalLoss
 
 
 def test_hinge_on_the_best_other_class():

@@ -9,7 +9,8 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from torch.nn import functional as F
 
-from skrobust import MLP, BatchAllTripletLoss, BatchHardTripletLoss, TripletEmbedder
+from skrobust import MLP, TripletEmbedder
+from skrobust.embedding import BatchAllTripletLoss, BatchHardTripletLoss
 from skrobust.embedding.training import EmbeddingCriterion
 
 SMALL = {"module__width": 8, "max_epochs": 3, "augment": None, "random_state": 0}

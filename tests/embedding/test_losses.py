@@ -6,7 +6,12 @@ import math
 import pytest
 import torch
 
-from skrobust import BatchAllTripletLoss, BatchHardTripletLoss, IntervalLoss, NTXentLoss
+from skrobust.embedding import (
+    BatchAllTripletLoss,
+    BatchHardTripletLoss,
+    IntervalLoss,
+    NTXentLoss,
+)
 
 LOSSES = [BatchAllTripletLoss(0.3), BatchHardTripletLoss(0.3), NTXentLoss(0.2), IntervalLoss()]
 EMBEDDING_LOSSES = LOSSES[:3]

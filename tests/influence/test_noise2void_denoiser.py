@@ -8,8 +8,9 @@ import torch
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skrobust import MLP, Noise2VoidDenoiser, UNet, add_gaussian_noise
+from skrobust import MLP, Noise2VoidDenoiser, add_gaussian_noise
 from skrobust.influence.noise2void import MaskedSquaredError, _draw_neighbours, _HidePoints
+from skrobust.neural import UNet
 
 
 def waves(n_rows, length=48):

@@ -10,7 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import log_softmax
 from sklearn.base import clone
 
-from skrobust import MLP, LogitAdjustedLoss, NetClassifier, RandomAugmentation
+from skrobust import MLP, NetClassifier, RandomAugmentation
+from skrobust.neural import LogitAdjustedLoss
 
 SMALL = {"module": MLP, "module__width": 8, "max_epochs": 3, "random_state": 0}
 
