@@ -32,8 +32,7 @@ from skrobust import (
     OutOfFoldLabelQuality,
 )
 from skrobust.influence import InfluenceWarning
-from skrobust.neural.net import TensorNet
-from skrobust.neural.net_classifier import _BestEpoch
+from skrobust.neural.net import BestEpoch, TensorNet
 
 ESTIMATORS = small_estimators()
 N_PLACES = 6
@@ -152,7 +151,7 @@ def test_an_interrupt_anywhere_else_is_the_users(handler, place, monkeypatch):
     signal.signal(signal.SIGINT, handler)
     X, y, _ = small_table()
     where = {
-        "after_epoch": (_BestEpoch, "__call__"),
+        "after_epoch": (BestEpoch, "__call__"),
         "own callback": (EpochTimer, "on_epoch_end"),
         "step": (TensorNet, "_quick_step"),
         "validation": (TensorNet, "_quick_validation"),

@@ -8,24 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from pandas.api import types
+from pandas.api.types import infer_dtype, is_object_dtype
 
-# what pandas calls object columns that hold one kind of thing
-_OBJECTS = {
+# what pandas calls columns of numbers, and other object columns that hold one kind of thing
+_NUMBERS = {
     "integer": "integer",
-    "floating": "float",
-    "mixed-integer-float": "float",
-    "decimal": "float",
     "boolean": "yes or no",
-    "string": "kept",
-    "categorical": "kept",
-    "date": "kept",
-    "datetime": "kept",
-    "datetime64": "kept",
-    "timedelta": "kept",
-    "time": "kept",
-    "period": "kept",
-    "empty": "kept",
+    **dict.fromkeys(("floating", "mixed-integer-float", "decimal"), "float"),
+}
+_KEPT = {
+    *("string", "categorical", "empty"),
+    *("date", "datetime", "datetime64", "timedelta", "time", "period"),
 }
 
 
@@ -33,10 +26,9 @@ class Columns:
     """Rows as numbers that can be mixed, and the way back into the container that they came in.
 
     Numbers are mixed: floats as they are, integers rounded up or down at random so that their mean
-    is kept, and clipped to the range of their type. Everything else is copied from the row that a
-    new row is made from: booleans, integer columns with at most two values, categories,
-    strings and dates. So every category, and every combination of indicator columns, in a new row
-    occurs in a given row.
+    is kept, and clipped to the range of their type. Everything else (booleans, integer columns with
+    at most two values, categories, strings, dates) is copied from the row that a new row is made
+    from, so that every combination of categories or indicators in a new row occurs in a given row.
 
     Parameters
     ----------
@@ -45,8 +37,7 @@ class Columns:
     allow_nan : bool
         Whether values may be missing.
     only_numbers : str or None
-        Name of an estimator that computes with every column, for the error if a column is not
-        numeric; None if other columns are allowed.
+        Name of an estimator that computes with every column, for the error if it cannot.
 
     Attributes
     ----------
@@ -59,7 +50,7 @@ class Columns:
     ------
     ValueError
         If a column contains values of several types, complex numbers, or missing or infinite values
-        that are not allowed; the message names the column.
+        that are not allowed.
     """
 
     def __init__(self, X: Any, *, allow_nan: bool, only_numbers: str | None = None):
@@ -86,14 +77,19 @@ class Columns:
             self.numbers[:, k] = X.iloc[:, j].to_numpy(dtype=np.float64, na_value=np.nan)
         self._kinds = [_kind_of_numbers(kinds[j], self.numbers[:, k]) for k, j in
                        enumerate(self._positions)]  # fmt: skip
-        if not allow_nan:
-            self._refuse_missing()
+        missing = X.isna().any().to_numpy()
+        if missing.any() and not allow_nan:
+            raise ValueError(
+                f"Input X contains NaN (missing values) in column {X.columns[missing.argmax()]!r}. "
+                "Impute them first, for example with SimpleImputer."
+            )
         infinite = np.isinf(self.numbers).any(axis=0)
         if infinite.any():
             name = X.columns[self._positions[infinite.argmax()]]
             raise ValueError(f"Input X contains infinity in column {name!r}.")
 
     def _read_array(self, X: NDArray) -> None:
+        """Read an array, whose values have one type."""
         if X.dtype.kind not in "fiub":
             raise ValueError(f"X has dtype {X.dtype}, but real numbers were expected.")
         if X.dtype.kind == "f":
@@ -106,31 +102,11 @@ class Columns:
             [_kind_of_numbers(kind, X[:, j]) for j in range(X.shape[1])] if X.ndim == 2 else [kind]
         )
 
-    def _refuse_missing(self) -> None:
-        missing = self.X.isna().any().to_numpy()
-        if missing.any():
-            raise ValueError(
-                f"Input X contains NaN (missing values) in column "
-                f"{self.X.columns[missing.argmax()]!r}. Impute them first, for example with "
-                "SimpleImputer."
-            )
-
     def new_rows(self, parents: NDArray, values: NDArray, rng: np.random.RandomState) -> Any:
-        """Return new rows in the container of X.
+        """Return new rows in the container and types of X.
 
-        Parameters
-        ----------
-        parents : ndarray of int of shape (n_new,)
-            The row that each new row is made from.
-        values : ndarray of shape (n_new, ...)
-            Its numbers, in the columns of `numbers`.
-        rng : RandomState
-            Source of randomness for rounding.
-
-        Returns
-        -------
-        X_new : ndarray or DataFrame
-            Rows with the types of X. Where a number equals its parent's, it is the parent's.
+        `parents` are the rows that they are made from, `values` their numbers, in the columns of
+        `numbers`. Where a number equals its parent's, it is the parent's.
         """
         if not isinstance(self.X, pd.DataFrame):
             return self._new_array(parents, values, rng)
@@ -179,27 +155,15 @@ def _kind_of_column(column: pd.Series, name: Any) -> str:
         raise ValueError(
             f"column {name!r} is sparse. Give dense columns, for example by X.sparse.to_dense()."
         )
-    if isinstance(dtype, pd.CategoricalDtype):
-        return "kept"
-    if types.is_bool_dtype(dtype):
-        return "yes or no"
-    if types.is_integer_dtype(dtype):
-        return "integer"
-    if types.is_float_dtype(dtype):
-        return "float"
-    if types.is_complex_dtype(dtype):
+    held = infer_dtype(column)
+    if held == "complex":
         raise ValueError(f"Complex data not supported: column {name!r} has dtype {dtype}.")
-    if types.is_object_dtype(dtype):
-        inferred = types.infer_dtype(column, skipna=True)
-        if inferred not in _OBJECTS:
-            raise ValueError(
-                f"column {name!r} has dtype object and holds values of several kinds ({inferred}). "
-                "Give it one type, for example by astype(str) or pandas.to_numeric."
-            )
-        return _OBJECTS[inferred]
-    if getattr(dtype, "_is_numeric", False):  # Arrow's decimals
-        return "float"
-    return "kept"
+    if is_object_dtype(dtype) and held not in {*_NUMBERS, *_KEPT}:
+        raise ValueError(
+            f"column {name!r} has dtype object and holds values of several kinds ({held}). "
+            "Give it one type, for example by astype(str) or pandas.to_numeric."
+        )
+    return _NUMBERS.get(held, "kept")
 
 
 def _kind_of_numbers(kind: str, values: NDArray) -> str:

@@ -6,7 +6,7 @@ from inspect import signature
 
 import sklearn
 from imblearn.base import BaseSampler
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
@@ -21,9 +21,8 @@ from .state import VersionedState, fit_context
 class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
     """Resample the training rows, then fit a classifier on them.
 
-    A classifier that can be used where scikit-learn refuses samplers: in its own ``Pipeline``, in
-    ``StackingClassifier``, ``CalibratedClassifierCV``, ``OneVsRestClassifier`` ... Rows to predict
-    are never resampled.
+    For places where scikit-learn refuses samplers: its own ``Pipeline``, ``StackingClassifier``,
+    ``CalibratedClassifierCV``, ``OneVsRestClassifier`` ... Rows to predict are never resampled.
 
     Parameters
     ----------
@@ -49,13 +48,11 @@ class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
     --------
     >>> from imblearn.over_sampling import SMOTE
     >>> from sklearn.datasets import load_breast_cancer
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
     >>> from sklearn.svm import SVC
     >>> from skrobust import ResamplingClassifier
     >>> X, y = load_breast_cancer(return_X_y=True)
-    >>> pipe = make_pipeline(StandardScaler(), ResamplingClassifier(SMOTE(random_state=0), SVC()))
-    >>> bool(pipe.fit(X, y).score(X, y) > 0.95)
+    >>> clf = ResamplingClassifier(SMOTE(random_state=0), SVC()).fit(X, y)
+    >>> bool(clf.score(X, y) > 0.9)
     True
     """
 
@@ -79,10 +76,9 @@ class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Labels.
         **fit_params : dict
-            With metadata routing, what sampler and classifier have requested. Without,
-            ``groups`` goes to the sampler, and to the classifier if it takes them, ``trusted`` to
-            the sampler, and everything else to the classifier. The classifier gets the group and
-            the ``sample_weight`` of the row that every new row was made from.
+            With metadata routing, what sampler and classifier have requested. Without, ``groups``
+            goes to all that take them, ``trusted`` to a sampler that takes it, the rest to the
+            classifier, which gets the group and weight of the row that a new row was made from.
 
         Returns
         -------
@@ -92,10 +88,9 @@ class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If neither takes ``groups``; or if groups or weights of the new rows are needed, and
-            the sampler does not say in ``sample_indices_`` which row each was made from, or mixed
-            rows of several groups; or if ``trusted`` is for the classifier, since it belongs to
-            the rows before resampling.
+            If neither takes ``groups``; if groups or weights of the new rows are needed, but
+            ``sample_indices_`` of the sampler is missing or it mixed rows of several groups; or if
+            ``trusted`` is for the classifier, since it belongs to the rows before resampling.
         """
         for_sampler, for_estimator = self._share_params(fit_params)
         if "trusted" in for_estimator:
@@ -114,7 +109,13 @@ class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
             rows = None if rows is None or len(rows) != num_samples(X_new) else rows
             if for_estimator.get("sample_weight") is not None:
                 weight = check_sample_weight(for_estimator["sample_weight"], X)
-                for_estimator["sample_weight"] = _of_new_rows(weight, rows, sampler)
+                if rows is None:
+                    raise ValueError(
+                        "sample_weight belongs to the rows before resampling, and "
+                        f"{type(sampler).__name__} does not say in sample_indices_ which row each "
+                        "new row was made from. Use another sampler, or fit without sample_weight."
+                    )
+                for_estimator["sample_weight"] = weight[rows]
             if for_estimator.get("groups") is not None:
                 groups = check_groups(for_estimator["groups"], num_samples(X), y)
                 partners = getattr(sampler, "partner_indices_", None)
@@ -173,17 +174,6 @@ class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
             tags.input_tags.sparse &= sampler_tags.sparse
             tags.input_tags.allow_nan &= sampler_tags.allow_nan
         return tags
-
-
-def _of_new_rows(values: NDArray, rows: NDArray | None, sampler) -> NDArray:
-    """Return the weight of the row that every new row was made from."""
-    if rows is None:
-        raise ValueError(
-            f"sample_weight belongs to the rows before resampling, and {type(sampler).__name__} "
-            "does not say in sample_indices_ which row each new row was made from. Use another "
-            "sampler, or fit without sample_weight."
-        )
-    return values[rows]
 
 
 def _checks_groups(estimator) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,9 @@ class RowSampler(VersionedState, BaseSampler):
     """Base of samplers: checks before, types and containers restored after.
 
     Beyond :class:`imblearn.base.BaseSampler` it takes ``groups``, X of any number of axes, and
-    soft labels. What a new row holds in a column of each type is decided in
-    :class:`~skrobust.base.columns.Columns`. Subclasses write ``_fit_resample(columns, y, groups)``,
-    which sets ``sample_indices_`` and returns new numbers and new labels: an array, or a DataFrame
-    of soft labels.
+    soft labels. Subclasses write ``_fit_resample(columns, y, groups)``, which sets
+    ``sample_indices_`` and returns new numbers and new labels: an array, or a DataFrame of soft
+    labels.
     """
 
     __metadata_request__fit_resample = {"groups": True}
@@ -78,7 +78,7 @@ class RowSampler(VersionedState, BaseSampler):
         Raises
         ------
         ValueError
-            If X, y or groups do not fit each other, or contain values that cannot be used.
+            If the arguments do not fit each other, or contain values that cannot be used.
         """
         return self._resample(X, y, groups)
 
@@ -99,8 +99,7 @@ class RowSampler(VersionedState, BaseSampler):
 
     def _check_rows(self, X: Any, y: Any, groups: Any):
         """Return columns, labels, groups, and the classes of one-hot y or None."""
-        one_hot_classes = None
-        given_y = y
+        one_hot_classes, given_y = None, y
         if is_soft_labels(y):
             mass, classes = check_soft_labels(y)
             if (mass.sum(1) == 1).all() and check_array(y, dtype="numeric").dtype.kind in "iub":
@@ -112,16 +111,15 @@ class RowSampler(VersionedState, BaseSampler):
         if not isinstance(y, pd.DataFrame):  # before X, whose column names this forgets
             y = validate_data(self, X="no_validation", y=y)
         allow_nan = get_tags(self).input_tags.allow_nan
-        checks = {"allow_nd": True, "ensure_all_finite": "allow-nan" if allow_nan else True}
         if hasattr(X, "columns"):  # types of columns are checked one by one
             validate_data(self, X, reset=True, skip_check_array=True)
-            X_checked = X
             check_array(np.empty(X.shape, dtype=bool), input_name="X")  # at least a row, a column
         else:
-            X_checked = validate_data(self, X, reset=True, **checks)
-        check_consistent_length(X_checked, y)
+            finite = "allow-nan" if allow_nan else True
+            X = validate_data(self, X, reset=True, allow_nd=True, ensure_all_finite=finite)
+        check_consistent_length(X, y)
         name = type(self).__name__ if self._only_numbers else None
-        columns = Columns(X_checked, allow_nan=allow_nan, only_numbers=name)
+        columns = Columns(X, allow_nan=allow_nan, only_numbers=name)
         if groups is not None:
             groups = check_groups(groups, len(y), given_y)
         self.sampling_strategy_ = {}
@@ -152,32 +150,15 @@ class TrustingRowSampler(RowSampler):
         groups: ArrayLike | None = None,
         trusted: ArrayLike | None = None,
     ):
-        """Make the new training rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
-            Training rows.
-        y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            Labels of any type, one-hot integers, or soft labels (floats, one column per class).
-        groups : array-like of shape (n_samples,), default=None
-            Group (patient) of every row.
-        trusted : array-like of bool of shape (n_samples,), default=None
-            Rows that an expert has checked.
-
-        Returns
-        -------
-        X_resampled : array of shape (n_samples_new, ...)
-            New rows, in the container and dtypes of X.
-        y_resampled : array of shape (n_samples_new,) or (n_samples_new, n_classes)
-            Their labels in the container of y, or a DataFrame of soft labels.
-
-        Raises
-        ------
-        ValueError
-            If the arguments do not fit each other, or contain values that cannot be used.
-        """
+        """Make the new training rows; `trusted` are those that an expert has checked."""
         return self._resample(X, y, groups, trusted=check_trusted(trusted, y))
+
+    # the same text with one parameter more
+    fit_resample.__doc__ = cleandoc(RowSampler.fit_resample.__doc__ or "").replace(
+        "\n\nReturns",
+        "\ntrusted : array-like of bool of shape (n_samples,), default=None\n"
+        "    Rows that an expert has checked.\n\nReturns",
+    )
 
 
 def _as_given(y: NDArray, given: Any) -> Any:

@@ -22,8 +22,7 @@ _KEY = "_skrobust_version"
 class ModelVersionWarning(InconsistentVersionWarning):
     """An estimator was stored by another version of skrobust.
 
-    A filter for scikit-learn's :class:`~sklearn.exceptions.InconsistentVersionWarning` also applies
-    to it.
+    Filters for scikit-learn's :class:`~sklearn.exceptions.InconsistentVersionWarning` apply.
 
     Parameters
     ----------
@@ -63,6 +62,12 @@ class VersionedState:
     scikit-learn does this for its own classes only. In the list of base classes it must precede
     :class:`~sklearn.base.BaseEstimator`.
     """
+
+    def _keep_params(self, given: dict[str, Any]) -> None:
+        """Set the arguments of ``__init__``, its ``locals()``, as attributes."""
+        for name, value in {**given, **given.get("kwargs", {})}.items():
+            if name not in ("self", "kwargs", "__class__"):
+                setattr(self, name, value)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), _KEY: __version__}

@@ -46,19 +46,13 @@ class EmbeddingDisplay(Display):
     scatters_ : list of matplotlib.collections.PathCollection
         One per class, the common ones first.
 
-    See Also
-    --------
-    skrobust.TripletEmbedder : Learns embeddings.
-
     Examples
     --------
     >>> import numpy as np
     >>> from skrobust.embedding import EmbeddingDisplay
     >>> rng = np.random.RandomState(0)
     >>> y = np.repeat(["glioma", "meningioma", "neurinoma"], [60, 36, 4])
-    >>> display = EmbeddingDisplay.from_embedding(
-    ...     rng.normal(size=(100, 6)), y, rare_classes=["neurinoma"]
-    ... )
+    >>> display = EmbeddingDisplay.from_embedding(rng.normal(size=(100, 6)), y, rare_classes=y[-1:])
     >>> display.is_rare
     array([False, False,  True])
     >>> len(display.plot().scatters_)
@@ -81,8 +75,7 @@ class EmbeddingDisplay(Display):
         Parameters
         ----------
         estimator : transformer
-            A fitted :class:`~skrobust.TripletEmbedder`, or a pipeline with ``transform``, such as
-            ``pipe[:-1]``.
+            A fitted :class:`~skrobust.TripletEmbedder`, or a pipeline such as ``pipe[:-1]``.
         X : array-like of shape (n_samples, ...)
             Rows.
         y : array-like of shape (n_samples,)
@@ -117,17 +110,14 @@ class EmbeddingDisplay(Display):
         y : array-like of shape (n_samples,)
             Their labels.
         rare_classes : array-like of shape (n_rare,), default=()
-            Labels of the classes to mark, such as ``embedder.rare_classes_``. Those without a
-            row are ignored.
+            Labels of the classes to mark, such as ``embedder.rare_classes_``; others are ignored.
         projection : "pca" or transformer, default=None
             Anything with ``fit_transform`` to two dimensions, such as
-            ``sklearn.manifold.TSNE()``. It is cloned. "pca" and None use the first two
-            principal components.
+            ``sklearn.manifold.TSNE()``. It is cloned. None is "pca".
         class_names : sequence of str, default=None
             Names of the classes, in sorted order of the labels; by default the labels.
         random_state : int, RandomState instance or None, default=None
-            Seed of the projection, if it has a parameter of this name; None keeps that of
-            the projection.
+            Seed of the projection, if it has a parameter of this name; None keeps its own.
 
         Returns
         -------
@@ -148,30 +138,25 @@ class EmbeddingDisplay(Display):
 
     def _draw(self) -> None:
         self.scatters_ = []
-        common, rare = np.flatnonzero(~self.is_rare), np.flatnonzero(self.is_rare)
-        small = np.clip(6000 / len(self.codes), 8, 30)
-        for place, code in enumerate(common):
-            label, color = self._label(code), lighten(color_of(place), 0.55)
-            if len(common) > 7:  # more than there are colours: classes would be confused
-                label, color = f"{len(common)} common classes" if place == 0 else None, "0.8"
-            self._scatter(code, label, color=color, s=small, marker="o", linewidths=0)
-        for place, code in enumerate(rare):
-            color = color_of(place) if len(common) > 7 else color_of(len(common) + place)
-            # the marker changes when the colours repeat
-            marker = marker_of(place + 1 + place // 7)
-            self._scatter(
-                code, self._label(code), color=color, s=60, marker=marker,
-                edgecolors="black", linewidths=0.8, zorder=3,
-            )  # fmt: skip
+        n_common = np.count_nonzero(~self.is_rare)
+        crowded = n_common > 7  # more than there are colours: classes would be confused
+        for place, code in enumerate(np.argsort(self.is_rare, kind="stable")):
+            rows = self.projected[self.codes == code]
+            label, color = f"{self.class_names[code]} ({len(rows)})", color_of(place)
+            style = {"s": np.clip(6000 / len(self.codes), 8, 30), "marker": "o", "linewidths": 0}
+            if self.is_rare[code]:
+                nth = place - n_common
+                color = color_of(nth) if crowded else color
+                # the marker changes when the colours repeat
+                style = {"s": 60, "marker": marker_of(nth + 1 + nth // 7), "zorder": 3}
+                style |= {"edgecolors": "black", "linewidths": 0.8}
+            elif crowded:
+                label, color = f"{n_common} common classes" if place == 0 else None, "0.8"
+            else:
+                color = lighten(color, 0.55)
+            self.scatters_.append(self.ax_.scatter(*rows.T, label=label, color=color, **style))
         self.ax_.set(xlabel=f"{self.projection_name} 1", ylabel=f"{self.projection_name} 2")
         self.ax_.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
-
-    def _label(self, code: int) -> str:
-        return f"{self.class_names[code]} ({np.count_nonzero(self.codes == code)})"
-
-    def _scatter(self, code: int, label: str | None, **style: Any) -> None:
-        rows = self.projected[self.codes == code]
-        self.scatters_.append(self.ax_.scatter(*rows.T, label=label, **style))
 
 
 @dataclass(eq=False, repr=False)
@@ -204,10 +189,6 @@ class RetrievalDisplay(Display):
     ax_ : ndarray of shape (n_queries, 1 + n_neighbors) of matplotlib.axes.Axes
         The axes.
 
-    See Also
-    --------
-    skrobust.retrieve_neighbors : Finds the rows.
-
     Examples
     --------
     >>> from sklearn.datasets import load_digits
@@ -215,7 +196,7 @@ class RetrievalDisplay(Display):
     >>> X, y = load_digits(return_X_y=True)
     >>> embedder = TripletEmbedder(input_shape=(1, 8, 8), max_epochs=1, random_state=0)
     >>> display = RetrievalDisplay.from_estimator(
-    ...     embedder.fit(X[:300], y[:300]), X[300:302], X[:300], y[:300], y_query=y[300:302]
+    ...     embedder.fit(X[:300], y[:300]), X[300:302], X[:300], y[:300]
     ... )
     >>> display.plot().ax_.shape
     (2, 6)
@@ -250,8 +231,7 @@ class RetrievalDisplay(Display):
         Parameters
         ----------
         estimator : transformer
-            A fitted :class:`~skrobust.TripletEmbedder`, or a pipeline with ``transform``, such as
-            ``pipe[:-1]``.
+            A fitted :class:`~skrobust.TripletEmbedder`, or a pipeline such as ``pipe[:-1]``.
         X_query : array-like of shape (n_queries, n_features) or (n_queries, channels, *spatial)
             Queries.
         X_labelled : array-like of shape (n_labelled, ...)
@@ -267,10 +247,9 @@ class RetrievalDisplay(Display):
             ``input_shape_``, if it has one, otherwise the rows as they are.
         names : dict of label to str, default=None
             Names of the labels; by default the labels.
-        groups_query, groups_labelled : array-like of shape (n_queries,) and (n_labelled,), \
-default=None
-            Groups (patients) of queries and rows. Rows of the query's own patient are not shown,
-            and the titles name patients as well as rows.
+        groups_query, groups_labelled : array-like, default=None
+            Groups (patients) of queries and rows, named in the titles. Rows of the query's own
+            patient are not shown.
 
         Returns
         -------

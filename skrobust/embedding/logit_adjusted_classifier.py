@@ -32,9 +32,8 @@ class LogitAdjustedClassifier(FittedInsideMixin, BaseEstimator):
         p'(c \mid x) = \frac{p(c \mid x) \, \pi_c^{-\tau}}{\sum_k p(k \mid x) \, \pi_k^{-\tau}}
 
     with the shares :math:`\pi` of the classes among the training rows. With :math:`\tau = 1` the
-    result are the probabilities for equally frequent classes, and the class that is predicted is
-    the best for the mean recall of the classes, if the probabilities of the classifier are right.
-    Nothing is trained but the classifier.
+    result are the probabilities for equally frequent classes, and the predicted class is the best
+    for the mean recall, if the probabilities of the classifier are right.
 
     Parameters
     ----------
@@ -56,11 +55,6 @@ class LogitAdjustedClassifier(FittedInsideMixin, BaseEstimator):
         Size of the second axis of X.
     feature_names_in_ : ndarray of str
         Column names, when X has them.
-
-    See Also
-    --------
-    skrobust.NetClassifier : Its ``logit_adjustment`` has the same aim, in the loss of a network.
-    skrobust.ClassWeightedKNeighborsClassifier : The same for votes of neighbours.
 
     References
     ----------
@@ -94,11 +88,7 @@ class LogitAdjustedClassifier(FittedInsideMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        **fit_params,
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **fit_params
     ) -> LogitAdjustedClassifier:
         """Fit the classifier and count the classes.
 

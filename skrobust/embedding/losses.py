@@ -11,44 +11,14 @@ from torch.nn.functional import cross_entropy, softplus
 
 from ..utils.validation import check_number
 
-
-def check_batch(embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return embeddings and int64 labels on one device, or say in an error what is wrong."""
-    for name, value in (("embeddings", embeddings), ("labels", labels)):
-        if not isinstance(value, Tensor):
-            raise TypeError(f"{name} must be a torch tensor, got {type(value).__name__}")
-    if embeddings.ndim != 2 or len(embeddings) == 0:
-        raise ValueError(
-            "embeddings must have shape (n_rows, n_dims) with at least one row, "
-            f"got {tuple(embeddings.shape)}"
-        )
-    if embeddings.dtype not in (torch.float32, torch.float64):
-        raise TypeError(
-            f"embeddings must be float32 or float64, got {embeddings.dtype}; "
-            "convert them with .float()"
-        )
-    if labels.shape != embeddings.shape[:1]:
-        raise ValueError(
-            f"labels must have shape ({len(embeddings)},), one class per row of the embeddings, "
-            f"got {tuple(labels.shape)}"
-        )
-    if labels.is_floating_point() or labels.is_complex():
-        raise TypeError(f"labels must be integers, one class per row, got {labels.dtype}")
-    return embeddings, labels.to(embeddings.device, torch.int64)
-
-
-def same_class(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mask of pairs with equal labels, with and without pairs of a row and itself."""
-    same = labels[:, None] == labels
-    return same, same.clone().fill_diagonal_(False)
-
-
 # pairs nearer than this share of their squared lengths lose digits in |x|^2 + |y|^2 - 2 xy
 CLOSE = 1e-3
 PAIRS_PER_ROW = 8  # close pairs per step, in batch sizes: memory stays at a few matrices
 
 
 class _Distances(torch.autograd.Function):
+    """Distances by a matrix product, except for pairs so close that it loses digits."""
+
     @staticmethod
     def forward(ctx: Any, embeddings: Tensor) -> Tensor:
         # distances do not change, rounding shrinks with the lengths
@@ -59,7 +29,7 @@ class _Distances(torch.autograd.Function):
         pairs = (distances <= sums.mul_(CLOSE)).triu_(1).nonzero()
         distances.clamp_(min=0).sqrt_().fill_diagonal_(0)
         for first, second in _chunks(pairs, len(rows)):
-            # compute these few from the differences: equal rows have a distance of exactly zero
+            # these few from the differences
             near = torch.linalg.vector_norm(rows[first] - rows[second], dim=1)
             distances[first, second] = near
             distances[second, first] = near
@@ -99,9 +69,8 @@ def euclidean_distances(embeddings: Tensor) -> Tensor:
 
     .. math:: D_{ij} = \lVert e_i - e_j \rVert_2
 
-    They are computed by a matrix product, except for pairs so close that it loses digits: those are
-    computed from the differences. Equal rows have a distance of exactly zero with a gradient of
-    zero, where the square root alone would give infinity.
+    Equal rows have a distance of exactly zero with a gradient of zero, where the square root alone
+    would give infinity.
 
     Parameters
     ----------
@@ -110,9 +79,8 @@ def euclidean_distances(embeddings: Tensor) -> Tensor:
 
     Returns
     -------
-    Tensor of shape (n_rows, n_rows)
-        Symmetric, zeros on the diagonal. It can be differentiated once. All NaN if any embedding
-        is not finite.
+    distances : Tensor of shape (n_rows, n_rows)
+        It can be differentiated once. All NaN if any embedding is not finite.
 
     Examples
     --------
@@ -120,10 +88,8 @@ def euclidean_distances(embeddings: Tensor) -> Tensor:
     >>> from skrobust.embedding import euclidean_distances
     >>> rows = torch.tensor([[0.0, 0.0], [3.0, 4.0], [3.0, 4.0]], requires_grad=True)
     >>> distances = euclidean_distances(rows)
-    >>> distances.detach()
-    tensor([[0., 5., 5.],
-            [5., 0., 0.],
-            [5., 0., 0.]])
+    >>> distances[0].detach()
+    tensor([0., 5., 5.])
     >>> distances[1, 2].backward()
     >>> rows.grad.abs().max()
     tensor(0.)
@@ -142,8 +108,7 @@ def argsort_rows(values: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
         order = groups.gather(1, values.gather(1, groups).argsort(dim=1, stable=True))
         return order, positive.gather(1, order)
     # The bits of non-negative floats sort as integers do. With the kind of the pair and the column
-    # in the lower half of a 64-bit integer one plain sort gives the order, several times faster
-    # than an argsort.
+    # in the lower half of a 64-bit integer one plain sort gives the order, several times faster.
     keys = values.view(torch.int32).to(torch.int64).bitwise_left_shift_(32)
     keys += torch.arange(values.shape[1])
     keys.add_(positive.logical_not(), alpha=2**31)
@@ -173,12 +138,13 @@ def count_active_triplets(
     return torch.empty_like(sorted_counts).scatter_(1, order, sorted_counts), n_active
 
 
-class _TripletLoss(nn.Module):
-    """What both triplet losses share: the margin, and a batch turned into distances."""
+class _BatchLoss(nn.Module):
+    """A loss on a batch: numbers as parameters, and checks of the batch."""
 
-    def __init__(self, margin: float = 0.5) -> None:
+    def __init__(self, **numbers: float) -> None:
         super().__init__()
-        self.margin = check_number("margin", margin, zero=True)
+        for name, value in numbers.items():
+            setattr(self, name, check_number(name, value, zero=name != "temperature"))
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Return the loss, a scalar.
@@ -186,27 +152,54 @@ class _TripletLoss(nn.Module):
         Parameters
         ----------
         embeddings : Tensor of shape (n_rows, n_dims)
-            float32 or float64, normalised or not.
+            float32 or float64, normalised or not; for :class:`~skrobust.IntervalLoss` the scores of
+            the classes before softmax.
         labels : Tensor of shape (n_rows,)
-            The class of each row, integers.
+            The class of each row, integers; for :class:`~skrobust.IntervalLoss` its column.
 
         Raises
         ------
         ValueError, TypeError
-            If shapes or types are wrong.
+            If shapes or types are wrong, or a label has no column.
         """
-        embeddings, labels = check_batch(embeddings, labels)
-        return self._loss(euclidean_distances(embeddings), labels)
+        for name, value in (("embeddings", embeddings), ("labels", labels)):
+            if not isinstance(value, Tensor):
+                raise TypeError(f"{name} must be a torch tensor, got {type(value).__name__}")
+        if embeddings.ndim != 2 or len(embeddings) == 0:
+            raise ValueError(
+                "embeddings must have shape (n_rows, n_dims) with at least one row, "
+                f"got {tuple(embeddings.shape)}"
+            )
+        if embeddings.dtype not in (torch.float32, torch.float64):
+            raise TypeError(
+                f"embeddings must be float32 or float64, got {embeddings.dtype}; "
+                "convert them with .float()"
+            )
+        if labels.shape != embeddings.shape[:1]:
+            raise ValueError(
+                f"labels must have shape ({len(embeddings)},), one class per row of the "
+                f"embeddings, got {tuple(labels.shape)}"
+            )
+        if labels.is_floating_point() or labels.is_complex():
+            raise TypeError(f"labels must be integers, one class per row, got {labels.dtype}")
+        return self._loss(embeddings, labels.to(embeddings.device, torch.int64))
 
-    def extra_repr(self) -> str:
-        """Name the margin."""
-        return f"margin={self.margin}"
-
-    def _loss(self, distances: Tensor, labels: Tensor) -> Tensor:
+    def _loss(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         raise NotImplementedError
 
+    def extra_repr(self) -> str:
+        """Name the parameters."""
+        numbers = {name: value for name, value in vars(self).items() if type(value) is float}
+        return ", ".join(f"{name}={value}" for name, value in numbers.items())
 
-class BatchAllTripletLoss(_TripletLoss):
+
+def same_class(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mask of pairs with equal labels, with and without pairs of a row and itself."""
+    same = labels[:, None] == labels
+    return same, same.clone().fill_diagonal_(False)
+
+
+class BatchAllTripletLoss(_BatchLoss):
     r"""Triplet loss over all triplets of a batch, averaged over the active ones.
 
     Every row is an anchor a, with all others of its class as positives p and all rows of other
@@ -226,26 +219,22 @@ class BatchAllTripletLoss(_TripletLoss):
 
     Notes
     -----
-    The loss is that of [1]_ (section 3, equation 2) and [2]_. The paper prints a plain sum without
-    the hinge at zero; here the terms below zero are dropped and the sum is divided by the number
-    of those above zero, as "batch all, non-zero" of [2]_, so that triplets already learned do not
-    dilute the rest.
+    The loss is that of [1]_ (section 3, equation 2) and [2]_. The paper prints a plain sum; here
+    the terms below zero are dropped and the sum is divided by the number of those above zero, as
+    "batch all, non-zero" of [2]_, so that triplets already learned do not dilute the rest.
 
     Time is :math:`O(B^2 \log B)` and memory :math:`O(B^2)` for B rows, though there are
-    :math:`O(B^3)` triplets: one sort per anchor of the distances to the negatives and of those to
-    the positives plus margin tells for each positive how many negatives are closer, and for each
-    negative how many positives are farther. The loss is the sum of the distances weighted by
-    these counts, and the counts are its exact derivatives.
+    :math:`O(B^3)` triplets: one sort per anchor tells for each positive how many negatives are
+    closer than it plus the margin, and for each negative how many such positives are farther. The
+    loss is the sum of the distances weighted by these counts, which are its exact derivatives.
 
-    It is zero, with zero gradient, if no triplet is active, for example in a batch of one row, of
-    one class, or of classes with one row each. A row alone in its class is a negative only. If
-    all rows are equal the loss is the margin, its gradient zero. Embeddings that are not finite
-    give NaN.
+    Without active triplets, as in a batch of one class or of classes with one row each, the loss
+    and its gradient are zero. If all rows are equal the loss is the margin, its gradient zero.
+    Embeddings that are not finite give NaN.
 
     References
     ----------
-    .. [1] T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification",
-       2021.
+    .. [1] T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification", 2021.
     .. [2] A. Hermans, L. Beyer, B. Leibe, "In Defense of the Triplet Loss for Person
        Re-Identification", arXiv:1703.07737, 2017.
 
@@ -262,13 +251,17 @@ class BatchAllTripletLoss(_TripletLoss):
     tensor([-1.,  2., -1.])
     """
 
-    def _loss(self, distances: Tensor, labels: Tensor) -> Tensor:
+    def __init__(self, margin: float = 0.5) -> None:
+        super().__init__(margin=margin)
+
+    def _loss(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        distances = euclidean_distances(embeddings)
         counts, n_active = count_active_triplets(distances.detach(), labels, self.margin)
         mean = (counts * distances).sum() / n_active.clamp(min=1).to(distances.dtype)
         return mean + self.margin * (n_active > 0).to(distances.dtype)
 
 
-class BatchHardTripletLoss(_TripletLoss):
+class BatchHardTripletLoss(_BatchLoss):
     r"""Triplet loss with the farthest positive and the nearest negative of each row.
 
     .. math::
@@ -286,19 +279,16 @@ class BatchHardTripletLoss(_TripletLoss):
 
     Notes
     -----
-    The loss is that of [1]_ (section 3, equation 1) and [2]_. The paper prints a sum over the rows
-    without the hinge at zero; here the hinge is that of [2]_, and the mean keeps the step length
-    independent of the batch size. Rows whose hinge is zero count in the mean. Time and memory are
-    :math:`O(B^2)` for B rows.
+    The loss is that of [1]_ (section 3, equation 1), which prints a sum without the hinge at zero,
+    and [2]_; the mean keeps the step length independent of the batch size, and counts rows whose
+    hinge is zero. Time and memory are :math:`O(B^2)` for B rows.
 
-    It is zero, with zero gradient, if no row has both a positive and a negative, as in a
-    batch of one row or of one class. A row alone in its class is a negative only. If all rows are
-    equal the loss is the margin, its gradient zero. Embeddings that are not finite give NaN.
+    If no row has both a positive and a negative, the loss and its gradient are zero. If all rows
+    are equal the loss is the margin, its gradient zero. Embeddings that are not finite give NaN.
 
     References
     ----------
-    .. [1] T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification",
-       2021.
+    .. [1] T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification", 2021.
     .. [2] A. Hermans, L. Beyer, B. Leibe, "In Defense of the Triplet Loss for Person
        Re-Identification", arXiv:1703.07737, 2017.
 
@@ -311,7 +301,11 @@ class BatchHardTripletLoss(_TripletLoss):
     tensor(0.5000)
     """
 
-    def _loss(self, distances: Tensor, labels: Tensor) -> Tensor:
+    def __init__(self, margin: float = 0.5) -> None:
+        super().__init__(margin=margin)
+
+    def _loss(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        distances = euclidean_distances(embeddings)
         same, positive = same_class(labels)
         farthest = distances.masked_fill(~positive, -torch.inf).max(dim=1).values
         nearest = distances.masked_fill(same, torch.inf).min(dim=1).values
@@ -320,7 +314,7 @@ class BatchHardTripletLoss(_TripletLoss):
         return hinges.sum() / max(len(hinges), 1)
 
 
-class IntervalLoss(nn.Module):
+class IntervalLoss(_BatchLoss):
     r"""Cross entropy plus a hinge on the interval between the true class and the best other.
 
     .. math::
@@ -338,18 +332,15 @@ class IntervalLoss(nn.Module):
 
     Notes
     -----
-    [1]_ (section 4.3, table 2) compares with a network trained by the interval loss of [2]_, which
-    it describes (section 2) as a combination "to increase the penalty upon misclassification",
-    without a formula. The formula here is a choice in that sense: the hinge grows with the
-    interval by which a wrong class is ahead, and vanishes once the true class leads by the margin.
+    The loss of [2]_, with which [1]_ (section 4.3) compares, described (section 2) as a combination
+    "to increase the penalty upon misclassification", without a formula. The formula here is a
+    choice in that sense: the hinge vanishes once the true class leads by the margin.
 
-    Unlike the other losses this one takes class scores, not embeddings of any size. It is defined
-    for any batch; scores that are not finite give NaN.
+    Unlike the other losses this one takes class scores; those that are not finite give NaN.
 
     References
     ----------
-    .. [1] T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification",
-       2021.
+    .. [1] T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification", 2021.
     .. [2] D. Liu, Y. Liu, L. Dong, "G-ResNet: Improved ResNet for Brain Tumor Classification",
        ICONIP 2019.
 
@@ -366,26 +357,9 @@ class IntervalLoss(nn.Module):
     """
 
     def __init__(self, margin: float = 1.0, weight: float = 1.0) -> None:
-        super().__init__()
-        self.margin = check_number("margin", margin, zero=True)
-        self.weight = check_number("weight", weight, zero=True)
+        super().__init__(margin=margin, weight=weight)
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Return the loss, a scalar.
-
-        Parameters
-        ----------
-        embeddings : Tensor of shape (n_rows, n_classes)
-            The scores of the classes before softmax, float32 or float64.
-        labels : Tensor of shape (n_rows,)
-            The column of the true class of each row, integers.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If shapes or types are wrong, or a label has no column.
-        """
-        scores, labels = check_batch(embeddings, labels)
+    def _loss(self, scores: Tensor, labels: Tensor) -> Tensor:
         n_classes = scores.shape[1]
         if n_classes < 2:
             raise ValueError("the scores need at least two columns, one per class")
@@ -399,10 +373,6 @@ class IntervalLoss(nn.Module):
         others = scores.scatter(1, columns, -float("inf")).max(dim=1).values
         hinges = (self.margin - (true - others)).relu()
         return cross_entropy(scores, columns[:, 0]) + self.weight * hinges.mean()
-
-    def extra_repr(self) -> str:
-        """Name the parameters."""
-        return f"margin={self.margin}, weight={self.weight}"
 
 
 class _NTXent(torch.autograd.Function):
@@ -436,7 +406,7 @@ class _NTXent(torch.autograd.Function):
         return (grad + grad.T) @ directions * (grad_loss * ctx.scale), None, None, None
 
 
-class NTXentLoss(nn.Module):
+class NTXentLoss(_BatchLoss):
     r"""Cross entropy of finding a positive among the negatives by cosine similarity.
 
     With the cosine similarity :math:`s_{ij}` of the rows i and j and the temperature
@@ -455,22 +425,18 @@ class NTXentLoss(nn.Module):
     ----------
     temperature : float, default=0.5
         Above 0. The paper does not name its own; 0.5 is what [2]_ found best on small images.
-        Lower values look harder at the most similar negatives.
 
     Notes
     -----
-    The loss of the contrastive pretraining of [1]_ (section 3), which takes it from [2]_ (section
-    2.1). It is computed on the B x B similarities: time and memory are :math:`O(B^2)` for B rows,
-    whatever the number of positives.
+    The loss of the contrastive pretraining of [1]_ (section 3), from [2]_ (section 2.1). Time and
+    memory are :math:`O(B^2)` for B rows, whatever the number of positives.
 
-    It is zero, with zero gradient, where there are no positive pairs or no negatives, such as in a
-    batch of one row or of one class. A row alone in its class is a negative only. A row of zeros
-    has similarity 0 to all others and gets no gradient. Embeddings that are not finite give NaN.
+    Without positive pairs or negatives the loss and its gradient are zero. A row of zeros has
+    similarity 0 to all others and gets no gradient. Embeddings that are not finite give NaN.
 
     References
     ----------
-    .. [1] T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification",
-       2021.
+    .. [1] T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification", 2021.
     .. [2] T. Chen, S. Kornblith, M. Norouzi, G. Hinton, "A Simple Framework for Contrastive
        Learning of Visual Representations", arXiv:2002.05709, 2020.
 
@@ -485,29 +451,9 @@ class NTXentLoss(nn.Module):
     """
 
     def __init__(self, temperature: float = 0.5) -> None:
-        super().__init__()
-        self.temperature = check_number("temperature", temperature, zero=False)
+        super().__init__(temperature=temperature)
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Return the loss, a scalar.
-
-        Parameters
-        ----------
-        embeddings : Tensor of shape (n_rows, n_dims)
-            float32 or float64; they are normalised here.
-        labels : Tensor of shape (n_rows,)
-            The class of each row, or the number of the row it is a view of; integers.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If shapes or types are wrong.
-        """
-        embeddings, labels = check_batch(embeddings, labels)
+    def _loss(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         lengths = torch.linalg.vector_norm(embeddings, dim=1, keepdim=True)
         directions = embeddings / lengths.masked_fill(lengths == 0, torch.inf)
         return _NTXent.apply(directions, *same_class(labels), self.temperature)
-
-    def extra_repr(self) -> str:
-        """Name the temperature."""
-        return f"temperature={self.temperature}"

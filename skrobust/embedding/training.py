@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -19,13 +18,7 @@ from .losses import BatchAllTripletLoss, BatchHardTripletLoss, IntervalLoss, NTX
 
 
 class TwoViews:
-    """Every row twice, each time changed at random, with the number of the row as label.
-
-    Parameters
-    ----------
-    change : callable
-        From a batch to a changed batch.
-    """
+    """Every row twice, each time changed at random, with the number of the row as label."""
 
     def __init__(self, change: Callable[[Tensor], Tensor]):
         self.change = change
@@ -37,17 +30,7 @@ class TwoViews:
 
 
 class ChangeRare:
-    """Change rows of rare classes at random, and leave the others.
-
-    Parameters
-    ----------
-    change : callable
-        From a batch to a changed batch.
-    is_rare : Tensor of shape (n_classes,), bool
-        The rare classes.
-    probability : float
-        Probability with which a row of a rare class is changed.
-    """
+    """Change rows of rare classes at random, with some probability, and leave the others."""
 
     def __init__(self, change: Callable[[Tensor], Tensor], is_rare: Tensor, probability: float):
         self.change = change
@@ -75,22 +58,8 @@ TRIPLET_LOSSES = ("batch_all", "batch_hard")
 class EmbeddingCriterion(nn.Module):
     """Loss by name; losses of class scores get a linear layer from embedding to classes.
 
-    Parameters
-    ----------
-    loss : {"batch_all", "batch_hard", "nt_xent", "cross_entropy", "interval"}
-        The loss.
-    margin : float
-        Margin of the triplet losses and of "interval".
-    unit_length : bool
-        Whether the triplet losses use embeddings of length one.
-    embedding_dim : int
-        Numbers per embedding.
-    n_classes : int
-        Number of classes of the linear layer; not used by the other losses.
-    cross_entropy_weight : float, default=0.0
-        Add this many times the cross entropy behind a linear layer to a triplet loss.
-    shares : sequence of float, default=None
-        Class shares in the batches, by which its logits are adjusted; None if they are equal.
+    A triplet loss may be given embeddings of length one, and `cross_entropy_weight` times the cross
+    entropy behind a linear layer, with logits adjusted by the class shares in the batches.
     """
 
     def __init__(
@@ -128,56 +97,25 @@ class EmbeddingCriterion(nn.Module):
         return loss + self.cross_entropy_weight * added
 
 
-class BestEpoch:
-    """After every epoch, score the embedding; at the end, restore the best weights.
-
-    The score is the macro recall of nearest class centroids: the centroids are those of the
-    training rows, the recall is averaged over the classes of the validation rows. It is
-    recorded in the net's history as ``valid_macro_recall``.
-
-    Parameters
-    ----------
-    train, valid : Rows
-        The rows.
-    train_codes, valid_codes : ndarray of int
-        Their classes.
-    embed : callable
-        From a net and rows to embeddings, ndarray of shape (n_rows, n_dims).
-
-    Attributes
-    ----------
-    best_epoch_ : int
-        The best epoch, from 1.
-    """
-
-    def __init__(self, train: Rows, train_codes: NDArray, valid: Rows, valid_codes: NDArray, embed):
-        self.train, self.train_codes = train, train_codes
-        self.valid, self.valid_codes = valid, valid_codes
-        self.embed = embed
-        self.best_score = -np.inf
-
-    def __call__(self, net: TensorNet) -> None:
-        """Score the net, and keep its weights if they are better than all before."""
-        score = centroid_recall(
-            self.embed(net, self.train), self.train_codes,
-            self.embed(net, self.valid), self.valid_codes,
-        )  # fmt: skip
-        better = score > self.best_score
-        net.history.record("valid_macro_recall", score)
-        net.history.record("valid_macro_recall_best", bool(better))
-        if better:
-            self.best_score, self.best_epoch_ = score, len(net.history)
-            self.state = copy.deepcopy(net.module_.state_dict())
-
-    def restore(self, net: TensorNet) -> None:
-        """Restore the best weights of the net."""
-        net.module_.load_state_dict(self.state)
+def score_by_centroids(
+    net: TensorNet,
+    embed: Callable[[TensorNet, Rows], NDArray],
+    train: tuple[Rows, NDArray],
+    valid: tuple[Rows, NDArray],
+) -> float:
+    """Return the macro recall of :func:`centroid_recall`, and write it into the net's history."""
+    (train_rows, train_codes), (valid_rows, valid_codes) = train, valid
+    recall = centroid_recall(
+        embed(net, train_rows), train_codes, embed(net, valid_rows), valid_codes
+    )
+    net.record_score("valid_macro_recall", recall, lower_is_better=False)
+    return recall
 
 
 def centroid_recall(
     train: NDArray, train_codes: NDArray, valid: NDArray, valid_codes: NDArray
 ) -> float:
-    """Return the macro recall of the nearest class centroid."""
+    """Return the recall of the nearest class centroid, averaged over the classes to validate."""
     # NearestCentroid refuses embeddings that are all equal
     codes = np.unique(train_codes)
     centroids = np.stack([train[train_codes == code].mean(0) for code in codes])

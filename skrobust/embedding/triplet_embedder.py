@@ -20,7 +20,7 @@ from ..neural.augmentation import (
     find_augmentation,
 )
 from ..neural.batches import JoinedRows, Rows
-from ..neural.net import TensorNet
+from ..neural.net import BestEpoch, TensorNet
 from ..neural.net_estimator import NetEstimator, with_shared_docs
 from ..neural.seeding import draw_seed
 from ..neural.splits import validation_split
@@ -28,7 +28,13 @@ from ..utils.groups import check_groups
 from ..utils.sklearn_private import Interval, StrOptions
 from ..utils.targets import check_class_labels, encode_labels
 from ..utils.validation import check_none_missing, warn
-from .training import TRIPLET_LOSSES, BestEpoch, ChangeRare, EmbeddingCriterion, TwoViews
+from .training import (
+    TRIPLET_LOSSES,
+    ChangeRare,
+    EmbeddingCriterion,
+    TwoViews,
+    score_by_centroids,
+)
 
 _ROWS_LOOKED_AT = 1000
 _SPREAD = 0.05  # share of the margin; embeddings nearer to one point than this have collapsed
@@ -40,73 +46,68 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
 
     A network is trained with a triplet loss on class-balanced batches, after an optional
     contrastive pretraining on rows without labels; ``transform`` returns its outputs. As the next
-    step use a :class:`~sklearn.neighbors.NearestCentroid`, which is best for rare classes, or
-    neighbours (:class:`~sklearn.neighbors.KNeighborsClassifier`, in the paper with 7), which also
-    show similar cases (:func:`~skrobust.retrieve_neighbors`).
+    step use a :class:`~sklearn.neighbors.NearestCentroid`, best for rare classes, or neighbours,
+    which also show similar cases (:func:`~skrobust.retrieve_neighbors`). The paper's settings are
+    in `paper_params`.
 
     Parameters
     ----------
     module : "auto", type or torch.nn.Module, default="auto"
         The network, as in :class:`~skrobust.NetClassifier`; ``n_outputs`` is `embedding_dim`.
     loss : {"batch_all", "batch_hard", "cross_entropy", "interval"}, default="batch_all"
-        The loss to minimise; the paper's is "batch_hard", which can collapse on hard data.
-        "cross_entropy" and "interval" train the embedding below a linear layer, which is then
-        discarded; they are the comparison methods of the paper.
+        The loss to minimise; the paper's, "batch_hard", can collapse on hard data. "cross_entropy"
+        and "interval", its comparison methods, train the embedding below a linear layer, which is
+        then discarded.
     cross_entropy_weight : float >= 0, default=0.0
-        Add this many times a cross entropy to the triplet loss: that of a linear layer on the
-        embedding, which is then discarded. Its logits are adjusted by the class shares where
-        batches have natural proportions (``samples_per_class=None``).
+        Add this many times the cross entropy of such a layer to the triplet loss. Its logits are
+        adjusted by the class shares where batches have natural proportions
+        (``samples_per_class=None``).
     margin : float > 0, default=0.2
         Margin of the triplet losses and of "interval". With embeddings of length one distances
-        are at most 2. The paper uses 1.0.
+        are at most 2.
     embedding_dim : int, default=16
-        Numbers per embedding; the paper uses 6.
+        Numbers per embedding.
     normalize : bool, default=True
         Scale every embedding to length one, in the triplet losses and in ``transform``.
     samples_per_class : int or None, default=4
         Batches contain this many rows of each of ``batch_size // samples_per_class`` classes,
-        drawn for every batch. None uses the rows in shuffled order, in natural proportions, as in
-        the paper.
+        drawn for every batch. None uses the rows in shuffled order, in natural proportions.
     augment : {"affine", "image", "noise", "spectrum"}, callable or None, default="affine"
         How rows are changed at random, as in :class:`~skrobust.NetClassifier`, for training and
-        for the two views of a row in the pretraining. All but "noise" are meant for signals, images
-        and volumes, not for tables.
+        for the two views of a row in the pretraining.
     augment_rows : {"all", "rare"} or None, default="all"
-        Which rows are changed in training. The paper's is "rare": rows of rare classes only,
-        whose changed copies are added. None changes rows in the pretraining only.
+        Which rows are changed in training. "rare" adds changed copies of rows of rare classes.
+        None changes rows in the pretraining only.
     rare_threshold : float in [0, 1], default=0.01
         A class is rare if its share of the labelled training rows is at most this.
     n_augment : int, default=5
         With ``augment_rows="rare"``, number of changed copies of each row of a rare class, drawn
-        again in every epoch. The paper does not give its number.
+        again in every epoch.
     pretrain : {"batch_all", "batch_hard", "nt_xent"} or None, default=None
         Loss of the contrastive pretraining: the two views of a row should be close together,
-        all others apart. It uses all rows of X, also those marked `unlabeled`, and
-        ``X_unlabeled``.
+        all others apart. It uses all rows of X, and ``X_unlabeled``.
     pretrain_epochs : int, default=20
         Passes over the rows in the pretraining; `callbacks` are for the training only.
     pretrain_batch_size : int, default=None
-        Rows per batch, before they are doubled; `batch_size` when None. The paper uses 15.
+        Rows per batch, before they are doubled; `batch_size` when None.
     pretrain_optimizer : type, default=None
-        As `optimizer`, for the pretraining, with its default settings; `optimizer` when None. The
-        paper uses SGD.
+        As `optimizer`, with its default settings; `optimizer` when None.
     pretrain_lr : float, default=None
-        Learning rate of the pretraining; `lr` when None.
+        Learning rate; `lr` when None.
     unlabeled : object, default=-1
-        The label that marks a row without label. Use None if every label is a
-        class, for example with labels -1 and 1.
+        The label that marks a row without label; None if every label is a class.
     validation_fraction : float in (0, 0.5], default=None
-        Share of the labelled rows to hold out. After every epoch the macro recall of the nearest
-        class centroid is computed on them, and the weights of the best epoch are kept. Whole groups
-        are held out if groups are given; a class with one row or one group stays in training.
-        None trains on all rows and keeps the last weights.
+        Share of the labelled rows to hold out, whole groups if groups are given; a class with one
+        row or one group stays in training. After every epoch the macro recall of the nearest class
+        centroid is computed on them, and the weights of the best epoch are kept. None trains on
+        all rows and keeps the last weights.
     max_epochs : int, default=100
-        Passes over the labelled rows. The paper uses 400.
+        Passes over the labelled rows.
     lr : float, default=0.003
         Learning rate, at the start of the training if `lr_schedule` is set.
     lr_schedule : "cosine" or None, default="cosine"
-        "cosine" lowers the learning rate of the training to zero over `max_epochs`, along half a
-        cosine. None keeps it constant; put other schedules into `callbacks`.
+        "cosine" lowers the learning rate of the training to zero along half a cosine. None keeps
+        it constant; put other schedules into `callbacks`.
     <shared parameters>
 
     Attributes
@@ -125,22 +126,14 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         Losses and times per epoch, with `validation_fraction` also ``valid_macro_recall``.
     paper_params : dict
         Class attribute: the settings of the paper, with an encoder of 6.9 million weights for
-        volumes of 12 x 128 x 128. The paper gives the number of weights, but not the
-        layers, the learning rates or `n_augment`; the latter two keep their defaults.
+        volumes of 12 x 128 x 128. It gives neither the layers, the learning rates nor `n_augment`.
     <shared attributes>
-
-    See Also
-    --------
-    skrobust.NetClassifier : Classifies directly; with ``balanced_batches=True`` and
-        ``augment="affine"`` it is the method to beat.
-    skrobust.ClassWeightedKNeighborsClassifier : Neighbours whose votes compensate for class sizes.
 
     Notes
     -----
-    If all labels are `unlabeled`, or y is None, only the pretraining is done. A class with a
-    single row is used for training too: copies of the row, changed by `augment`, are each other's
-    positives. If all embeddings collapse to one point, which can happen with batch-hard training,
-    there is a :class:`~sklearn.exceptions.ConvergenceWarning`.
+    If y has no labels, only the pretraining is done. A class with a single row is used for
+    training too: copies of the row, changed by `augment`, are each other's positives. If all
+    embeddings collapse to one point, there is a :class:`~sklearn.exceptions.ConvergenceWarning`.
 
     References
     ----------
@@ -155,8 +148,6 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
     >>> X, y = load_digits(return_X_y=True)
     >>> embedder = TripletEmbedder(input_shape=(1, 8, 8), max_epochs=3, random_state=0)
     >>> pipe = make_pipeline(embedder, NearestCentroid()).fit(X[:900], y[:900])
-    >>> pipe[:-1].transform(X[900:]).shape
-    (897, 16)
     >>> pipe.score(X[900:], y[900:]) > 0.8
     True
     """
@@ -264,9 +255,9 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
             Group (patient) of every row, so that `validation_fraction` holds out whole groups;
             ignored otherwise.
         X_unlabeled : array-like of shape (n_unlabeled, ...), default=None
-            More rows for the pretraining, in the layout of X; ignored without `pretrain`.
-            Inside a cross-validation mark rows of X as `unlabeled` instead: scikit-learn cuts
-            an X_unlabeled that has as many rows as X.
+            More rows for the pretraining, in the layout of X; ignored without `pretrain`. In a
+            cross-validation mark rows of X as `unlabeled` instead: scikit-learn cuts an X_unlabeled
+            that has as many rows as X.
 
         Returns
         -------
@@ -300,7 +291,7 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         self.classes_, self.rare_classes_ = classes, classes[is_rare]
         self.validation_indices_ = valid
         self._n_features_out = self.embedding_dim
-        self.best_epoch_ = len(net.history) if chooser is None else chooser.best_epoch_
+        self.best_epoch_ = len(net.history) if chooser is None else chooser.epoch
         return self
 
     def transform(self, X: ArrayLike) -> NDArray:
@@ -399,8 +390,8 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         stage.batch_size = self.pretrain_batch_size or self.batch_size
         net = stage._start_embedding(X, self.pretrain, 0, seed)
         net.batch_transform = TwoViews(find_augmentation(self.augment))
-        own = self._rows(net, X).select(indices)
-        rows = own if X_unlabeled is None else JoinedRows([own, self._rows(net, X_unlabeled)])
+        own = net.get_dataset(X).select(indices)
+        rows = own if X_unlabeled is None else JoinedRows([own, net.get_dataset(X_unlabeled)])
         net.run_epochs(rows, self.pretrain_epochs)
         self._check_spread(net, own, self.pretrain, "pretraining")
         return net
@@ -409,20 +400,18 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         self, X, codes, train, valid, is_rare, seed, start
     ) -> tuple[TensorNet, BestEpoch | None]:
         """Return a net trained on the labelled rows, and the object that chose its epoch."""
-        annealing = None if self.lr_schedule is None else self.max_epochs
         shares = None
         if self.cross_entropy_weight and self.samples_per_class is None:
-            counts = np.bincount(codes[train], minlength=len(is_rare))
-            shares = (counts / len(train)).tolist()
+            shares = np.bincount(codes[train], minlength=len(is_rare)) / len(train)
         net = self._start_embedding(
             X,
             self.loss,
             len(is_rare),
             seed,
             criterion__cross_entropy_weight=float(self.cross_entropy_weight),
-            criterion__shares=shares,
+            criterion__shares=None if shares is None else shares.tolist(),
             samples_per_class=self.samples_per_class,
-            annealing_epochs=annealing,
+            annealing_epochs=None if self.lr_schedule is None else self.max_epochs,
         )
         if start is not None:
             net.module_.load_state_dict(start)
@@ -434,14 +423,14 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
             change = find_augmentation(self.augment)
             net.batch_transform = ChangeRare(change, torch.from_numpy(is_rare), share)
             indices = np.repeat(train, np.where(is_rare[codes[train]], self.n_augment + 1, 1))
-        rows = self._rows(net, X)
-        seen, held = rows.select(train), rows.select(valid)
-        chooser = None
+        rows = net.get_dataset(X)
+        seen, chooser = rows.select(train), None
         if len(valid):
-            chooser = BestEpoch(seen, codes[train], held, codes[valid], self._embed)
+            known, held = (seen, codes[train]), (rows.select(valid), codes[valid])
+            chooser = BestEpoch(lambda net: score_by_centroids(net, self._embed, known, held))
         net.run_epochs(rows.select(indices, codes[indices]), self.max_epochs, after_epoch=chooser)
         if chooser is not None:
-            chooser.restore(net)
+            net.module_.load_state_dict(chooser.state)
         self._check_spread(net, seen, self.loss, "training")
         return net, chooser
 
@@ -458,9 +447,6 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
             criterion__n_classes=n_classes,
             **recipe,
         )
-
-    def _rows(self, net: TensorNet, X) -> Rows:
-        return Rows(X, None, self.input_shape_, net.device)
 
     def _scaled(self, embeddings: NDArray) -> NDArray:
         if not self.normalize:

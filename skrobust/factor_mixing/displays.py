@@ -56,11 +56,10 @@ class FactorMixtureDisplay(Display):
     --------
     >>> from skrobust import FactorMixSampler, make_lesion_rois
     >>> from skrobust.factor_mixing import FactorMixtureDisplay
-    >>> X, y, groups = make_lesion_rois(40, size=12, random_state=0, return_X_y_groups=True)
+    >>> X, y = make_lesion_rois(40, size=12, random_state=0, return_X_y_groups=True)[:2]
     >>> sampler = FactorMixSampler(class_epochs=2, max_epochs=2, random_state=0)
-    >>> X_new, target = sampler.fit_resample(X, y, groups=groups)
-    >>> display = FactorMixtureDisplay.from_estimator(sampler, X_new, new_rows=[0, 3]).plot()
-    >>> display.ax_.shape
+    >>> X_new, target = sampler.fit_resample(X, y)
+    >>> FactorMixtureDisplay.from_estimator(sampler, X_new, new_rows=[0, 3]).plot().ax_.shape
     (2, 4)
     """
 
@@ -109,26 +108,22 @@ class FactorMixtureDisplay(Display):
         n_new = len(mixture)
         if not n_new:
             raise ValueError("the sampler made no new rows: set its factor above 0.")
-        n_samples = len(X) - n_new
-        if new_rows is None:
-            new_rows = _most_mixed(estimator, mixture)
-        chosen = np.asarray(new_rows)
+        chosen = np.asarray(_most_mixed(mixture) if new_rows is None else new_rows)
         if chosen.ndim != 1 or not chosen.size or chosen.dtype.kind not in "iu":
             raise ValueError(f"new_rows is {new_rows!r}, expected whole numbers.")
         if chosen.min() < 0 or chosen.max() >= n_new:
             raise ValueError(f"new_rows is {new_rows!r}, expected numbers from 0 to {n_new - 1}.")
         names = check_names(class_names, estimator.classes_, "classes")
-        shape = (len(chosen), *estimator.input_shape_)
+        shape, places = (len(chosen), *estimator.input_shape_), len(X) - n_new + chosen
         return cls(
-            X[source[n_samples + chosen]].reshape(shape),
-            X[n_samples + chosen].reshape(shape),
+            X[source[places]].reshape(shape),
+            X[places].reshape(shape),
             mixture[chosen],
             class_names=names,
         )
 
     def _layout(self) -> tuple[Any, dict[str, Any]]:
-        titles = ["row", "new row", "change", "proportions"]
-        panels = [[f"{title} {i}" for title in titles] for i in range(len(self.rows))]
+        panels = [[f"{title} {i}" for title in _MIXTURE_TITLES] for i in range(len(self.rows))]
         return panels, {"figsize": (7.2, 1.35 * len(self.rows) + 0.5)}
 
     def _draw(self) -> None:
@@ -136,8 +131,7 @@ class FactorMixtureDisplay(Display):
         low, high = both.min(), both.max()
         change = both[1] - both[0]
         largest = abs(change).max() or 1.0
-        titles = ["row", "new row", "change", "proportions"]
-        for panel, title in zip(self.ax_[0], titles, strict=True):
+        for panel, title in zip(self.ax_[0], _MIXTURE_TITLES, strict=True):
             panel.set_title(title, fontsize="medium")
         places = np.arange(len(self.class_names))
         for i, (old, new, changed, shares) in enumerate(self.ax_):
@@ -154,14 +148,14 @@ class FactorMixtureDisplay(Display):
             shares.spines[["top", "right"]].set_visible(False)
 
 
-def _most_mixed(estimator: Any, mixture: NDArray) -> list[int]:
+_MIXTURE_TITLES = ("row", "new row", "change", "proportions")
+
+
+def _most_mixed(mixture: NDArray) -> list[int]:
     """Return for every class, as the largest proportion, the new row that is most mixed."""
-    largest, chosen = mixture.argmax(1), []
-    for code in range(mixture.shape[1]):
-        rows = np.flatnonzero(largest == code)
-        if rows.size:
-            chosen.append(int(rows[mixture[rows, code].argmin()]))
-    return chosen
+    is_largest = mixture.argmax(1)[:, None] == np.arange(mixture.shape[1])
+    own = np.where(is_largest, mixture, np.inf)
+    return [int(row) for code, row in enumerate(own.argmin(0)) if own[row, code] < np.inf]
 
 
 @dataclass(eq=False, repr=False)
@@ -197,11 +191,10 @@ class FactorSwapDisplay(Display):
     --------
     >>> from skrobust import FactorMixSampler, make_lesion_rois
     >>> from skrobust.factor_mixing import FactorSwapDisplay
-    >>> X, y, groups = make_lesion_rois(40, size=12, random_state=0, return_X_y_groups=True)
+    >>> X, y = make_lesion_rois(40, size=12, random_state=0, return_X_y_groups=True)[:2]
     >>> sampler = FactorMixSampler(class_epochs=2, max_epochs=2, random_state=0)
-    >>> X_new, target = sampler.fit_resample(X, y, groups=groups)
-    >>> display = FactorSwapDisplay.from_estimator(sampler, X[:4], X[4:6]).plot()
-    >>> display.ax_.shape
+    >>> X_new, target = sampler.fit_resample(X, y)
+    >>> FactorSwapDisplay.from_estimator(sampler, X[:4], X[4:6]).plot().ax_.shape
     (3, 5)
     """
 
@@ -244,12 +237,7 @@ class FactorSwapDisplay(Display):
         X_class = check_array(X_class, allow_nd=True, input_name="X_class")
         X_residual = check_array(X_residual, allow_nd=True, input_name="X_residual")
         n_class, n_residual = len(X_class), len(X_residual)
-        class_names = check_names(
-            class_names, [f"c {i}" for i in range(n_class)], "rows of X_class"
-        )
-        residual_names = check_names(
-            residual_names, [f"r {i}" for i in range(n_residual)], "rows of X_residual"
-        )
+        c, r = [f"c {i}" for i in range(n_class)], [f"r {i}" for i in range(n_residual)]
         swapped = estimator.swap(
             np.tile(X_class, (n_residual, *[1] * (X_class.ndim - 1))),
             np.repeat(X_residual, n_class, axis=0),
@@ -259,15 +247,14 @@ class FactorSwapDisplay(Display):
             X_class.reshape(n_class, *shape),
             X_residual.reshape(n_residual, *shape),
             swapped.reshape(n_residual, n_class, *shape),
-            class_names=class_names,
-            residual_names=residual_names,
+            class_names=check_names(class_names, c, "rows of X_class"),
+            residual_names=check_names(residual_names, r, "rows of X_residual"),
         )
 
     def _layout(self) -> tuple[Any, dict[str, Any]]:
         panels = [["nothing", *self.class_names]]
         panels += [[r, *(f"{c} in {r}" for c in self.class_names)] for r in self.residual_names]
-        size = 1.3 * len(panels[0]) + 0.8, 1.3 * len(panels) + 0.5
-        return panels, {"figsize": size}
+        return panels, {"figsize": (1.3 * len(panels[0]) + 0.8, 1.3 * len(panels) + 0.5)}
 
     def _draw(self) -> None:
         axes, given = self.ax_, [self.class_rows, self.residual_rows]
@@ -296,8 +283,7 @@ class FactorTrainingDisplay(Display):
     """Losses by epoch, and a fresh probe on the residual code beside chance.
 
     If the probe is more than 0.05 above chance, the residual code still contains the class, and the
-    picture says that the factors are not separated. If a class has too few rows for folds there is
-    no probe, and its bar is missing.
+    picture says so. If a class has too few rows for folds there is no probe, and no bar.
 
     Parameters
     ----------
@@ -309,8 +295,7 @@ class FactorTrainingDisplay(Display):
     Attributes
     ----------
     ax_ : ndarray of 3 matplotlib.axes.Axes
-        Cross entropies of the classifier and of the adversary; reconstruction error;
-        accuracies.
+        Cross entropies of classifier and adversary; reconstruction error; accuracies.
     bars_ : matplotlib.container.BarContainer
         Accuracy of the classifier on the class code, and of the probe on the residual code.
 
@@ -318,11 +303,10 @@ class FactorTrainingDisplay(Display):
     --------
     >>> from skrobust import FactorMixSampler, make_lesion_rois
     >>> from skrobust.factor_mixing import FactorTrainingDisplay
-    >>> X, y, groups = make_lesion_rois(40, size=12, random_state=0, return_X_y_groups=True)
+    >>> X, y = make_lesion_rois(40, size=12, random_state=0, return_X_y_groups=True)[:2]
     >>> sampler = FactorMixSampler(class_epochs=2, max_epochs=2, random_state=0)
-    >>> X_new, target = sampler.fit_resample(X, y, groups=groups)
-    >>> display = FactorTrainingDisplay.from_estimator(sampler).plot()
-    >>> len(display.ax_)
+    >>> X_new, target = sampler.fit_resample(X, y)
+    >>> len(FactorTrainingDisplay.from_estimator(sampler).plot().ax_)
     3
     """
 
@@ -372,8 +356,7 @@ class FactorTrainingDisplay(Display):
         found = self.diagnostics
         probe, chance = found["probe_accuracy"], found["chance"]
         names = ["classifier\non c", "fresh probe\non r"]
-        colors = [color_of(0), color_of(1)]
-        heights = [found["class_accuracy"], probe]
+        colors, heights = [color_of(0), color_of(1)], [found["class_accuracy"], probe]
         self.bars_ = accuracy.bar(names, heights, color=colors, width=0.6)
         accuracy.bar_label(self.bars_, fmt="%.2f", padding=2)
         accuracy.axhline(chance, color="0.3", ls="--", lw=1.2, label=f"chance: {chance:.2f}")

@@ -27,39 +27,37 @@ class FactorMixSampler(RowSampler):
 
     Two encoders split a row x into a class code c, which predicts its class, and a residual code r,
     from which an adversary cannot predict it; a decoder G reconstructs the row from both. A new row
-    keeps the residual code of a row and gets a mixture c' of its class code with the nearest class
-    codes of other classes. Its soft label is the class proportions of the mixture.
+    has the residual code of a row, and a mixture c' of its class code with the nearest class codes
+    of other classes. Its soft label is the class proportions of the mixture.
 
     Parameters
     ----------
     factor : float, default=1
         New rows per row; the original rows come first in the output. 0 adds none.
     n_neighbors : int, default=5
-        Nearest rows of other classes whose class codes are mixed in, searched among at most 5000
-        of them.
+        Nearest rows of other classes whose class codes are mixed in, of at most 5000.
     concentration : float, default=1
         Parameter of the Dirichlet distribution of their shares: small values favour one of them.
     own_share : float in [0, 1], default=0.5
-        Smallest share of the row's own class code; the share is uniform between it and 1. The paper
-        says "random proportion", which is 0.
+        Smallest share of the row's own class code; the share is uniform between it and 1 (the
+        paper's "random proportion": 0).
     detail : {"residual", "decoded"}, default="residual"
         "residual" returns ``x + G(c', r) - G(c, r)``, which keeps the detail that the decoder
         blurs; "decoded" the paper's ``G(c', r)``.
     targets : {"soft", "hard", "sampled"}, default="soft"
         "soft" returns the proportions as soft labels, for :class:`~skrobust.NetClassifier`;
-        "sampled" draws one label from them, "hard" is the class with the largest proportion; both
-        are for any classifier.
+        "sampled" a label drawn from them, "hard" that with the largest proportion.
     affine : bool, default=True
-        Rotate, scale and shift the training rows at random while the networks train, as in the
-        paper. Not for rows without spatial axes.
+        Rotate, scale and shift the training rows at random, as in the paper; not those without
+        spatial axes.
     n_codes : int, default=32
         Numbers in either code (the paper's 256).
     width : int, default=8
         Width of the networks (the paper's 64), see :class:`~skrobust.factor_mixing.FactorEncoder`.
     adversarial_weight : float, default=0.05
-        Weight of the adversary's cross entropy relative to the mean squared error, which is in
-        units of the variance of the training rows: minus the paper's lambda. The cross entropy is
-        limited to that of guessing by the class shares.
+        Weight of the adversary's cross entropy, limited to that of guessing by the class shares,
+        relative to the mean squared error in units of the training rows' variance: minus the
+        paper's lambda.
     adversary_steps : int, default=2
         Steps of the adversary for each step of the encoder. With too few, the encoder fools this
         adversary, but a fresh probe still finds the class.
@@ -70,26 +68,23 @@ class FactorMixSampler(RowSampler):
         Weight of the cross entropy of rows decoded with another row's class code, which the class
         encoder should assign to the class of that row. 0 as in the paper.
     affine_weight : float, default=0.5
-        Weight of a loss that makes decoded rows move with the residual code: if a row is rotated
-        and scaled, and decoded with the class code of another row, the result should be rotated
-        and scaled in the same way. Without it a large dark and a small bright lesion may share a
-        code. Not for rows without spatial axes; 0 as in the paper.
+        Weight of a loss that makes rows decoded with another row's class code rotate and scale
+        with their own row. Without it a large dark and a small bright lesion may share a code. Not
+        for rows without spatial axes; 0 as in the paper.
     dropout : float in [0, 1), default=0
-        Share of the decoder's first outputs that are dropped in training (the paper's 0.5, which
-        blurs small decoders).
+        Share of the decoder's first outputs dropped in training; the paper's 0.5 blurs small
+        decoders.
     class_epochs : int, default=30
         Passes over the rows that train the class encoder.
     max_epochs : int, default=100
-        Passes that train residual encoder, decoder and adversary; use more on small data (in
-        our runs the factors separated after some 1,000 steps).
+        Passes that train residual encoder, decoder and adversary; use more on small data: factors
+        took some 1,000 steps to separate.
     lr : float, default=0.002
-        Learning rate; in the second step it falls to zero along half a cosine for encoder and
-        decoder.
+        Learning rate; for encoder and decoder it falls to zero along half a cosine.
     batch_size : int, default=32
         Rows per training step.
     input_shape : tuple of int, default=None
-        ``(channels, *spatial)``: how to read rows of a two-dimensional X. By default such a row
-        is a signal of one channel.
+        ``(channels, *spatial)`` of rows of a two-dimensional X; by default a signal of one channel.
     memory : str or object with the joblib.Memory interface, default=None
         Caches the trained networks, so that a search over `factor`, `n_neighbors`,
         `concentration`, `own_share`, `detail` and `targets` trains once per fold.
@@ -103,15 +98,13 @@ class FactorMixSampler(RowSampler):
     networks_ : FactorNetworks
         The trained networks.
     history_ : list of dict
-        Losses per epoch: ``class_loss``, then ``reconstruction_loss`` (mean squared error in
-        units of the training rows' variance) and ``adversary_loss``; the last epoch also has the
-        values of `diagnostics_`.
+        Losses per epoch: ``class_loss``, then ``reconstruction_loss`` and ``adversary_loss``; the
+        last epoch also has the values of `diagnostics_`.
     diagnostics_ : dict
-        ``reconstruction_error`` (mean squared error, in units of the training rows' variance),
+        ``reconstruction_error`` (mean squared, in units of the training rows' variance),
         ``class_accuracy`` (of the classifier on c, training rows), ``probe_accuracy`` (of a fresh
-        linear probe on r, cross-validated; with groups, group-disjoint; NaN if a class has too
-        few rows for folds) and ``chance`` (share of the largest class). Codes are disentangled
-        if the probe is near chance.
+        linear probe on r, in folds, of groups if given; NaN if a class has too few rows) and
+        ``chance`` (share of the largest class). Codes are disentangled if the probe is near chance.
     mixture_ : ndarray of shape (n_new, n_classes)
         Class proportions of the new rows.
     sample_indices_ : ndarray of shape (n_samples + n_new,), int
@@ -124,10 +117,6 @@ class FactorMixSampler(RowSampler):
         Size of the second axis of X.
     paper_params : dict
         Class attribute: the settings of the paper, which does not give epochs, weight and rate.
-
-    See Also
-    --------
-    skrobust.NetClassifier : With ``augment="affine"`` the baseline to beat.
 
     References
     ----------
@@ -146,8 +135,6 @@ class FactorMixSampler(RowSampler):
     >>> X_new, target = sampler.fit_resample(X, y)
     >>> X_new.shape, target.shape
     ((80, 1, 8, 8), (80, 2))
-    >>> sampler.mixture_.shape
-    (40, 2)
     """
 
     _parameter_constraints: dict = {
@@ -220,29 +207,7 @@ class FactorMixSampler(RowSampler):
         random_state=None,
     ):
         super().__init__()
-        self.factor = factor
-        self.n_neighbors = n_neighbors
-        self.concentration = concentration
-        self.own_share = own_share
-        self.detail = detail
-        self.targets = targets
-        self.affine = affine
-        self.n_codes = n_codes
-        self.width = width
-        self.adversarial_weight = adversarial_weight
-        self.adversary_steps = adversary_steps
-        self.class_mean_weight = class_mean_weight
-        self.swap_weight = swap_weight
-        self.affine_weight = affine_weight
-        self.dropout = dropout
-        self.class_epochs = class_epochs
-        self.max_epochs = max_epochs
-        self.lr = lr
-        self.batch_size = batch_size
-        self.input_shape = input_shape
-        self.memory = memory
-        self.device = device
-        self.random_state = random_state
+        self._keep_params(locals())
 
     def _fit_resample(self, columns, y, groups):
         X = columns.numbers
@@ -288,9 +253,8 @@ class FactorMixSampler(RowSampler):
         self.partner_indices_ = np.concatenate([own, mixed_in])
         X_new = np.concatenate([X, new])
         if self.targets == "soft":
-            return X_new, soft_labels(
-                np.concatenate([one_hot(codes, len(classes)), mixture]), classes
-            )
+            mass = np.concatenate([one_hot(codes, len(classes)), mixture])
+            return X_new, soft_labels(mass, classes)
         chosen = mixture.argmax(1) if self.targets == "hard" else draw_classes(mixture, rng)
         return X_new, classes[np.concatenate([codes, chosen])]
 
@@ -299,7 +263,7 @@ class FactorMixSampler(RowSampler):
         shape = layout_of_rows(X, self.input_shape)
         low, high = float(X.min()), float(X.max())
         settings = {
-            **{name: vars(self)[name] for name in _SETTINGS},
+            **{field.name: getattr(self, field.name, None) for field in fields(FactorRecipe)},
             "input_shape": shape,
             "n_classes": int(codes.max()) + 1,
             "low": low,
@@ -383,12 +347,6 @@ class FactorMixSampler(RowSampler):
         check_float32_range(X)
         check_layout(X, self.input_shape_, name, type(self).__name__)
         return X
-
-
-# the parameters that the training depends on
-_SETTINGS = {field.name for field in fields(FactorRecipe)} & set(
-    FactorMixSampler._get_param_names()
-)
 
 
 def train_factors(recipe: FactorRecipe, X: NDArray, codes: NDArray) -> FactorNetworks:

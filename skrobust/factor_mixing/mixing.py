@@ -49,10 +49,9 @@ def draw_shares(
 
 def draw_classes(mixture: NDArray, rng: RandomState) -> NDArray:
     """Draw a class for every row, each with the probability that is its proportion."""
-    passed = mixture.cumsum(1) > rng.uniform(size=(len(mixture), 1))
+    n_passed = (mixture.cumsum(1) <= rng.uniform(size=(len(mixture), 1))).sum(1)
     # rounding may leave the last sum below the draw: then use the last class with a share
-    last = mixture.shape[1] - 1 - (mixture[:, ::-1] > 0).argmax(1)
-    return np.where(passed.any(1), passed.argmax(1), last)
+    return np.minimum(n_passed, mixture.shape[1] - 1 - (mixture[:, ::-1] > 0).argmax(1))
 
 
 def diagnose(

@@ -14,25 +14,23 @@ from ..neural.architectures import CONV, channels_first_shape
 
 
 class FactorEncoder(nn.Module):
-    """Three convolutions of stride 2 and a linear layer, with ReLU (Table 1 of the paper).
+    """Three convolutions of stride 2 and a linear layer, with ReLU (Table 1 of the paper [1]_).
 
     Parameters
     ----------
     input_shape : sequence of int
         ``(channels, *spatial)`` with 1 to 3 spatial axes, or ``(length,)``.
     n_codes : int, default=256
-        Numbers in a code; the paper's 256.
+        Numbers in a code; default as in the paper.
     width : int, default=64
-        Filters of the first convolution; the others have 4 and 16 times as many. The paper's is
-        64.
+        Filters of the first convolution, as in the paper; the others have 4 and 16 times as many.
     standardize : bool, default=False
-        End in batch norm without weights, instead of the paper's ReLU: codes of mean 0 and
-        variance 1.
+        End in batch norm without weights, for codes of mean 0 and variance 1, instead of ReLU.
 
     References
     ----------
-    Ben-Cohen et al., "Improving CNN training using disentanglement for liver lesion
-    classification in CT", 2018, Table 1.
+    .. [1] A. Ben-Cohen et al., "Improving CNN training using disentanglement for liver lesion
+       classification in CT", 2018.
 
     Examples
     --------
@@ -43,20 +41,14 @@ class FactorEncoder(nn.Module):
     """
 
     def __init__(
-        self,
-        input_shape: Sequence[int],
-        n_codes: int = 256,
-        width: int = 64,
-        standardize: bool = False,
+        self, input_shape: Sequence[int], n_codes: int = 256, width: int = 64, standardize=False
     ):
         super().__init__()
-        n_spatial = max(len(input_shape) - 1, 1)
-        self.input_shape = channels_first_shape(input_shape, n_spatial)
+        self.input_shape = channels_first_shape(input_shape)
         channels, *sizes = self.input_shape
         layers: list[nn.Module] = []
-        for multiplier in (1, 4, 16):
-            filters = width * multiplier
-            layers += [CONV[n_spatial](channels, filters, 3, stride=2, padding=1), nn.ReLU()]
+        for filters in (width, 4 * width, 16 * width):
+            layers += [CONV[len(sizes)](channels, filters, 3, stride=2, padding=1), nn.ReLU()]
             sizes = [-(-size // 2) for size in sizes]
             channels = filters
         last = nn.BatchNorm1d(n_codes, affine=False) if standardize else nn.ReLU()
@@ -68,28 +60,23 @@ class FactorEncoder(nn.Module):
 
 
 class FactorDecoder(nn.Module):
-    """A linear layer, dropout and five convolutions (Table 1 of the paper).
+    """A linear layer, dropout and five convolutions (Table 1 of the paper, see `FactorEncoder`).
 
-    The first three convolutions are each followed by an enlargement, through the sizes of
-    :class:`FactorEncoder` in reverse. (The paper's table has one after every convolution, which
-    would exceed the size of its images.) The sigmoid at the end gives values between 0 and 1.
+    Each of the first three convolutions is followed by an enlargement, through the sizes of
+    :class:`FactorEncoder` in reverse (in the paper's table each of the five, which would exceed its
+    images). The sigmoid at the end gives values between 0 and 1.
 
     Parameters
     ----------
     input_shape : sequence of int
         ``(channels, *spatial)`` with 1 to 3 spatial axes, or ``(length,)``: shape of the output.
     n_codes : int, default=512
-        Numbers in both codes together; the paper's 512.
+        Numbers in both codes together; default as in the paper.
     width : int, default=64
         Filters of the last but one convolution; the first has 16 times as many. The paper's 64
         makes the linear layer 262,144 wide for images of 128 by 128.
     dropout : float in [0, 1), default=0.5
         Share of the linear layer's outputs that are dropped in training.
-
-    References
-    ----------
-    Ben-Cohen et al., "Improving CNN training using disentanglement for liver lesion
-    classification in CT", 2018, Table 1.
 
     Examples
     --------
@@ -100,16 +87,11 @@ class FactorDecoder(nn.Module):
     """
 
     def __init__(
-        self,
-        input_shape: Sequence[int],
-        n_codes: int = 512,
-        width: int = 64,
-        dropout: float = 0.5,
+        self, input_shape: Sequence[int], n_codes: int = 512, width: int = 64, dropout: float = 0.5
     ):
         super().__init__()
         self.output_shape = tuple(input_shape)
-        n_spatial = max(len(input_shape) - 1, 1)
-        channels, *sizes = channels_first_shape(input_shape, n_spatial)
+        channels, *sizes = channels_first_shape(input_shape)
         self.sizes = [sizes]
         for _ in range(3):
             self.sizes.insert(0, [-(-size // 2) for size in self.sizes[0]])
@@ -122,7 +104,7 @@ class FactorDecoder(nn.Module):
         )
         filters = [16 * width, 16 * width, 4 * width, width, width, channels]
         self.convs = nn.ModuleList(
-            CONV[n_spatial](n_in, n_out, 3, padding=1) for n_in, n_out in pairwise(filters)
+            CONV[len(sizes)](n_in, n_out, 3, padding=1) for n_in, n_out in pairwise(filters)
         )
 
     def forward(self, codes: Tensor) -> Tensor:
@@ -135,7 +117,7 @@ class FactorDecoder(nn.Module):
 
 
 class FactorClassifier(nn.Module):
-    """Two dense layers with batch norm, and a linear one (Table 1 of the paper).
+    """Two dense layers with batch norm, and a linear one (Table 1, see `FactorEncoder`).
 
     Parameters
     ----------
@@ -144,12 +126,7 @@ class FactorClassifier(nn.Module):
     n_outputs : int
         Number of classes; one score for each, without softmax.
     width : int, default=256
-        Units of the dense layers; the paper's 256.
-
-    References
-    ----------
-    Ben-Cohen et al., "Improving CNN training using disentanglement for liver lesion
-    classification in CT", 2018, Table 1.
+        Units of the dense layers; default as in the paper.
 
     Examples
     --------
@@ -161,15 +138,10 @@ class FactorClassifier(nn.Module):
 
     def __init__(self, n_codes: int, n_outputs: int, width: int = 256):
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(n_codes, width),
-            nn.ReLU(),
-            nn.BatchNorm1d(width),
-            nn.Linear(width, width),
-            nn.ReLU(),
-            nn.BatchNorm1d(width),
-            nn.Linear(width, n_outputs),
-        )
+        layers: list[nn.Module] = []
+        for size in (n_codes, width):
+            layers += [nn.Linear(size, width), nn.ReLU(), nn.BatchNorm1d(width)]
+        self.layers = nn.Sequential(*layers, nn.Linear(width, n_outputs))
 
     def forward(self, codes: Tensor) -> Tensor:
         return self.layers(codes)

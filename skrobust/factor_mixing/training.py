@@ -115,10 +115,8 @@ class FactorNetworks:
             steps = [
                 self._second_step(x, y, against, forward, chance) for x, y in self._batches(batches)
             ]
-            means = torch.tensor(steps).mean(0).tolist()
-            self.history.append(
-                dict(zip(("reconstruction_loss", "adversary_loss"), means, strict=True))
-            )
+            error, adversary = torch.tensor(steps).mean(0).tolist()
+            self.history.append({"reconstruction_loss": error, "adversary_loss": adversary})
         nets.eval()
 
     def _second_step(self, x, y, against, forward, chance) -> tuple[float, float]:
@@ -151,11 +149,10 @@ class FactorNetworks:
             scores = nets["classifier"](nets["class_encoder"](swapped))
             loss = loss + recipe.swap_weight * cross_entropy(scores, y[other])
         if recipe.affine_weight:
-            n_channels = x.shape[1]
             # as channels of one image both move in the same way
             with self.randomness:
                 both = _MOVES(torch.cat([x, swapped.detach()], 1))
-            moved, target = both[:, :n_channels], both[:, n_channels:]
+            moved, target = both.chunk(2, dim=1)
             decoded = self._decoded(c[other], nets["residual_encoder"](moved))
             loss = loss + recipe.affine_weight * mse_loss(decoded, target)
         return loss
@@ -217,22 +214,18 @@ class FactorNetworks:
             return torch.cat([run(x).cpu() for x, _ in batches]).numpy()
 
     def __getstate__(self):
-        buffer = io.BytesIO()
-        torch.save(self.networks.state_dict(), buffer)
-        return {
-            "recipe": asdict(self.recipe),
-            "history": self.history,
-            "weights": buffer.getvalue(),
-        }
+        weights = io.BytesIO()
+        torch.save(self.networks.state_dict(), weights)
+        recipe = asdict(self.recipe)
+        return {"recipe": recipe, "history": self.history, "weights": weights.getvalue()}
 
     def __setstate__(self, state):
         recipe = FactorRecipe(**state["recipe"])
         shape, device = tuple(recipe.input_shape), nearest_device(recipe.device)
         self.__init__(replace(recipe, input_shape=shape, device=device))
         self.history = list(state["history"])
-        weights = torch.load(
-            io.BytesIO(state["weights"]), map_location=self.recipe.device, weights_only=True
-        )
+        weights = io.BytesIO(state["weights"])
+        weights = torch.load(weights, map_location=self.recipe.device, weights_only=True)
         self.networks.load_state_dict(weights)
         self.networks.eval()
 

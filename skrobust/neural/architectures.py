@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.functional import interpolate
 
 # by number of spatial axes
 CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -17,31 +16,31 @@ NORM = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 POOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
 
 
-def channels_first_shape(input_shape: Sequence[int], n_spatial: int) -> tuple[int, ...]:
+def channels_first_shape(input_shape: Sequence[int]) -> tuple[int, ...]:
     """Return ``(channels, *spatial)``; a plain row of features is a signal of one channel."""
     shape = tuple(int(size) for size in input_shape)
-    if n_spatial not in CONV:
+    shape = (1, *shape) if len(shape) == 1 else shape
+    if len(shape) - 1 not in CONV:
         raise ValueError(
-            f"input_shape={shape} has {n_spatial} spatial axes; give (channels, *spatial) with 1 "
-            "to 3 spatial axes, or (length,)."
-        )
-    if len(shape) == 1 and n_spatial == 1:
-        shape = (1, *shape)
-    if len(shape) != n_spatial + 1:
-        kind = {1: "signals", 2: "images", 3: "volumes"}[n_spatial]
-        raise ValueError(
-            f"this network takes {kind}, input_shape=(channels, {', '.join(['size'] * n_spatial)}),"
-            f" but got input_shape={tuple(input_shape)}. Give input_shape, or choose another module"
+            f"input_shape={shape} has {len(shape) - 1} spatial axes; give (channels, *spatial) "
+            "with 1 to 3 spatial axes, or (length,)."
         )
     return shape
+
+
+def _convolution(n_spatial: int, n_in: int, n_out: int, kernel_size: int) -> list[nn.Module]:
+    """Return a convolution that keeps the sizes of the axes, batch norm and ReLU."""
+    if kernel_size % 2 == 0:
+        raise ValueError(f"kernel_size must be odd, got {kernel_size}")
+    conv = CONV[n_spatial](n_in, n_out, kernel_size, padding=kernel_size // 2, bias=False)
+    return [conv, NORM[n_spatial](n_out), nn.ReLU()]
 
 
 class SameConv1d(nn.Conv2d):
     """Convolution of signals kept as 2-d channels-last tensors ``(batch, channels, 1, length)``.
 
-    The output has ``ceil(length / stride)`` points, also for even kernels: the padding is
-    explicit, with the extra zero on the right. As a 2-d channels-last convolution it runs 1.4 to
-    1.7 times faster on a CPU than ``Conv1d(padding="same")``.
+    The output has ``ceil(length / stride)`` points, also for even kernels: there is a zero more on
+    the right. It runs 1.4 to 1.7 times faster on a CPU than ``Conv1d(padding="same")``.
 
     Parameters
     ----------
@@ -83,15 +82,8 @@ class PooledHead(nn.Module):
     def activation_maps(self, maps: Tensor) -> Tensor:
         """Return ``sum_k w[c, k] f_k(position)`` for every output c (Zhou et al. 2016).
 
-        Parameters
-        ----------
-        maps : Tensor of shape (batch, n_features, *spatial)
-            Feature maps.
-
-        Returns
-        -------
-        activation : Tensor of shape (batch, n_outputs, *spatial)
-            Its spatial mean plus the bias is the output of the layer.
+        `maps` has the shape ``(batch, n_features, *spatial)``. The spatial mean plus the bias is
+        the output of the layer.
         """
         return torch.einsum("bk...,ck->bc...", maps, self.linear.weight)
 
@@ -146,11 +138,9 @@ class MLP(nn.Module):
 class ConvNet(nn.Module):
     """Several layers of convolution, batch norm, ReLU and max pooling, then one linear layer.
 
-    The number of spatial axes is read from `input_shape`. The default filters are those of the
-    influence paper's network (32, 32, 64, 64, 64); the kernel size, which that paper does
-    not give, is 3. Pooling by 2 stops where an axis would fall below 1; the feature maps are
-    averaged over space before the linear layer, so that class activation maps exist. With `hidden`
-    there is one more dense layer, as in the encoder of the triplet paper.
+    The default filters are those of the influence paper's network [1]_ (32, 32, 64, 64, 64); the
+    kernel size, which that paper does not give, is 3. Pooling by 2 stops where an axis would fall
+    below 1. The feature maps are averaged over space, so that class activation maps exist.
 
     Parameters
     ----------
@@ -165,12 +155,12 @@ class ConvNet(nn.Module):
     kernel_size : int, default=3
         Size of the filters along every axis; odd.
     hidden : int, default=None
-        Units of a dense layer between the averaged maps and the outputs. None: no such layer;
-        class activation maps exist only then.
+        Units of a dense layer between the averaged maps and the outputs, as in the encoder of the
+        triplet paper. With None, the default, class activation maps exist.
 
     References
     ----------
-    "Robust influence-based training methods for noisy brain MRI", section 6.1.
+    .. [1] "Robust influence-based training methods for noisy brain MRI", section 6.1.
 
     Examples
     --------
@@ -190,25 +180,11 @@ class ConvNet(nn.Module):
         hidden: int | None = None,
     ):
         super().__init__()
-        if kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size must be odd, got {kernel_size}")
-        n_spatial = max(len(input_shape) - 1, 1)
-        if n_spatial > 3:
-            raise ValueError(
-                f"input_shape={tuple(input_shape)} has {n_spatial} spatial axes; ConvNet takes "
-                "1 (signals), 2 (images) or 3 (volumes)"
-            )
-        self.input_shape = channels_first_shape(input_shape, n_spatial)
+        self.input_shape = channels_first_shape(input_shape)
         channels, *sizes = self.input_shape
-        layers: list[nn.Module] = []
+        n_spatial, layers = len(sizes), []
         for multiplier in multipliers:
-            layers += [
-                CONV[n_spatial](
-                    channels, width * multiplier, kernel_size, padding=kernel_size // 2, bias=False
-                ),
-                NORM[n_spatial](width * multiplier),
-                nn.ReLU(),
-            ]
+            layers += _convolution(n_spatial, channels, width * multiplier, kernel_size)
             pool = [2 if size >= 2 else 1 for size in sizes]
             if max(pool) == 2:
                 layers.append(POOL[n_spatial](pool))
@@ -231,8 +207,8 @@ class ResidualBlock1d(nn.Module):
     """Two convolutions beside a shortcut without weights.
 
     Main branch: convolution, batch norm, ReLU, dropout, convolution, batch norm. Shortcut:
-    identity, max-pooled where the block subsamples, with zero channels appended where the
-    number of filters grows. ReLU after the sum.
+    max-pooled where the block subsamples, zero channels appended where the number of filters
+    grows. ReLU after the sum.
 
     Parameters
     ----------
@@ -271,11 +247,10 @@ class ResidualBlock1d(nn.Module):
 class ResNet1d(nn.Module):
     """Residual convolutional network for signals.
 
-    The defaults are Table 1 of the paper: 8 blocks of two convolutions behind a first one (17
-    convolutions), kernels of 32 points, 16 filters that double at blocks 3, 5 and 7,
-    subsampling by 2 at blocks 1, 3, 5 and 7, dropout 0.55, global average pooling and one
-    dense layer; 288 points become 18. The table prints stride 1 for block 1 but halves the
-    length there; the lengths, and the text ("every other block subsamples"), are followed.
+    The defaults are Table 1 of the paper [1]_: 8 blocks of two convolutions behind a first one,
+    kernels of 32 points, 16 filters that double at blocks 3, 5 and 7, subsampling by 2 at blocks 1,
+    3, 5 and 7, dropout 0.55, global average pooling and one dense layer; 288 points become 18. The
+    table prints stride 1 for block 1 but halves the length there; the lengths are followed.
 
     Parameters
     ----------
@@ -286,8 +261,7 @@ class ResNet1d(nn.Module):
     width : int, default=16
         Filters of the first convolution.
     n_blocks : int, default=8
-        Residual blocks. Odd ones subsample by 2; every second one from the third doubles
-        the filters.
+        Residual blocks. Odd ones subsample by 2; from the third on these double the filters.
     kernel_size : int, default=32
         Length of the filters, in points.
     dropout : float, default=0.55
@@ -295,17 +269,14 @@ class ResNet1d(nn.Module):
 
     References
     ----------
-    Lu et al., "Human-expert-level brain tumor detection using deep learning with data
-    distillation and augmentation", 2020, Table 1.
+    .. [1] D. Lu et al., "Human-expert-level brain tumor detection using deep learning with data
+       distillation and augmentation", 2020.
 
     Examples
     --------
     >>> import torch
     >>> from skrobust.neural import ResNet1d
-    >>> net = ResNet1d(input_shape=(1, 288), n_outputs=2)
-    >>> net.feature_maps(torch.zeros(5, 1, 288)).shape
-    torch.Size([5, 128, 18])
-    >>> net(torch.zeros(5, 1, 288)).shape
+    >>> ResNet1d(input_shape=(1, 288), n_outputs=2)(torch.zeros(5, 1, 288)).shape
     torch.Size([5, 2])
     """
 
@@ -319,17 +290,20 @@ class ResNet1d(nn.Module):
         dropout: float = 0.55,
     ):
         super().__init__()
-        self.input_shape = channels_first_shape(input_shape, 1)
+        self.input_shape = channels_first_shape(input_shape)
+        if len(self.input_shape) != 2:
+            raise ValueError(
+                "this network takes signals, input_shape=(channels, length), but got "
+                f"input_shape={self.input_shape}. Give input_shape, or choose another module."
+            )
         self.conv = SameConv1d(self.input_shape[0], width, kernel_size)
         self.norm = nn.BatchNorm2d(width)
         blocks, channels = [], width
         for i in range(n_blocks):
             subsamples = i % 2 == 0
-            out_channels = channels * 2 if subsamples and i > 0 else channels
-            blocks.append(
-                ResidualBlock1d(channels, out_channels, kernel_size, 1 + subsamples, dropout)
-            )
-            channels = out_channels
+            n_out = channels * 2 if subsamples and i > 0 else channels
+            blocks.append(ResidualBlock1d(channels, n_out, kernel_size, 1 + subsamples, dropout))
+            channels = n_out
         self.blocks = nn.Sequential(*blocks)
         self.head = PooledHead(channels, n_outputs)
         self.to(memory_format=torch.channels_last)
@@ -348,8 +322,7 @@ class UNet(nn.Module):
     """U-Net that returns the shape of its input, whatever the sizes of its axes.
 
     The encoder halves the axes `depth` times, and the decoder enlarges them again to the same
-    sizes, each time joined with the maps of that level. Every level has two convolutions, each with
-    batch norm and ReLU.
+    sizes, each time joined with the maps of that level. Every level has two convolutions.
 
     Parameters
     ----------
@@ -378,21 +351,15 @@ class UNet(nn.Module):
         self, input_shape: Sequence[int], width: int = 16, depth: int = 2, kernel_size: int = 3
     ):
         super().__init__()
-        if kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size must be odd, got {kernel_size}")
-        n_spatial = max(len(input_shape) - 1, 1)
-        self.input_shape = channels_first_shape(input_shape, n_spatial)
+        self.input_shape = channels_first_shape(input_shape)
         channels, *sizes = self.input_shape
-        smallest = min(sizes)
-        depth = min(depth, max(smallest.bit_length() - 2, 0))
+        n_spatial = len(sizes)
+        depth = min(depth, max(min(sizes).bit_length() - 2, 0))
         widths = [width * 2**level for level in range(depth + 1)]
 
         def level(n_in: int, n_out: int) -> nn.Sequential:
-            layers: list[nn.Module] = []
-            for n in (n_in, n_out):
-                conv = CONV[n_spatial](n, n_out, kernel_size, padding=kernel_size // 2, bias=False)
-                layers += [conv, NORM[n_spatial](n_out), nn.ReLU()]
-            return nn.Sequential(*layers)
+            first = _convolution(n_spatial, n_in, n_out, kernel_size)
+            return nn.Sequential(*first, *_convolution(n_spatial, n_out, n_out, kernel_size))
 
         self.pool = POOL[n_spatial](2)
         self.down = nn.ModuleList(
@@ -412,7 +379,7 @@ class UNet(nn.Module):
             passed.append(maps)
         for level in self.up:
             passed.pop()
-            enlarged = interpolate(maps, passed[-1].shape[2:], mode="nearest")
+            enlarged = F.interpolate(maps, passed[-1].shape[2:], mode="nearest")
             maps = level(torch.cat([enlarged, passed[-1]], dim=1))
         return self.head(maps).reshape(x.shape)
 
@@ -426,11 +393,9 @@ def auto_module(
 ) -> tuple[type[nn.Module], dict[str, Any]]:
     """Return a small network class and its sizes for rows of a shape.
 
-    Plain rows of a table, or of fewer than 64 features, get an :class:`MLP`. Signals, and longer
-    rows, get a :class:`ResNet1d` of width 8 with 4 blocks, dropout 0.2 and kernels of at most 16
-    points and a quarter of the signal, less than a hundredth of the paper's weights; images a
-    :class:`ConvNet` of width 16, volumes one of width 8. The full networks of the papers are
-    chosen by parameters.
+    Plain rows of a table, or of fewer than 64 features, get an :class:`MLP`; longer rows, and
+    signals, a :class:`ResNet1d` with less than a hundredth of the paper's weights; images a
+    :class:`ConvNet` of width 16, volumes one of width 8.
 
     Parameters
     ----------
@@ -457,7 +422,7 @@ def auto_module(
     if len(input_shape) == 1 and (table or input_shape[0] < _SHORTEST_SIGNAL):
         return MLP, {}
     n_spatial = max(len(input_shape) - 1, 1)
-    if n_spatial == 1:
-        kernel_size = min(16, max(3, input_shape[-1] // 4))
-        return ResNet1d, {"width": 8, "n_blocks": 4, "kernel_size": kernel_size, "dropout": 0.2}
-    return ConvNet, {"width": 16 if n_spatial == 2 else 8}
+    if n_spatial > 1:
+        return ConvNet, {"width": 16 if n_spatial == 2 else 8}
+    kernel_size = min(16, max(3, input_shape[-1] // 4))
+    return ResNet1d, {"width": 8, "n_blocks": 4, "kernel_size": kernel_size, "dropout": 0.2}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import math
 from collections import OrderedDict
@@ -77,6 +78,22 @@ class EpochProgressBar(Callback):
         """Close the bar, and forget it: open bars cannot be pickled."""
         self.bar_.close()
         del self.bar_
+
+
+class BestEpoch:
+    """After every epoch, keep the weights if the score is the highest yet; stop with patience."""
+
+    def __init__(self, score: Callable[[TensorNet], float], patience: float = math.inf):
+        self.score, self.patience = score, patience
+        self.highest, self.epoch, self.state = -math.inf, 0, None
+
+    def __call__(self, net: TensorNet) -> bool:
+        """Score the net, and tell whether to stop."""
+        score = self.score(net)
+        if score > self.highest or self.state is None:
+            self.highest, self.epoch = score, len(net.history)
+            self.state = copy.deepcopy(net.module_.state_dict())
+        return len(net.history) - self.epoch >= self.patience
 
 
 class Stopped(KeyboardInterrupt):
@@ -308,7 +325,7 @@ class TensorNet(NeuralNet):
             self.history.record_batch(f"{prefix}_loss", loss)
             self.history.record_batch(f"{prefix}_batch_size", n_rows)
         self.history.record(f"{prefix}_batch_count", n_batches)
-        self.record_loss(prefix, loss)
+        self.record_score(f"{prefix}_loss", loss)
 
     def _callbacks_see_batches(self) -> bool:
         return any(
@@ -364,14 +381,14 @@ class TensorNet(NeuralNet):
         with torch.no_grad():
             return self.criterion_(self.infer(x), y)
 
-    def record_loss(self, prefix: str, loss: float) -> None:
-        """Write a loss into the epoch's row of the history, and whether it is the lowest yet."""
-        name = f"{prefix}_loss"
-        if not math.isfinite(loss):
-            raise ValueError(self._diverged(f"the {name} is {loss}"))
-        earlier = [row[name] for row in self.history[:-1] if name in row]
-        self.history.record(name, loss)
-        self.history.record(f"{name}_best", loss < min(earlier, default=np.inf))
+    def record_score(self, name: str, score: float, *, lower_is_better: bool = True) -> None:
+        """Write a score into the epoch's row of the history, and whether it is the best yet."""
+        if not math.isfinite(score):
+            raise ValueError(self._diverged(f"the {name} is {score}"))
+        sign = 1 if lower_is_better else -1
+        earlier = [sign * row[name] for row in self.history[:-1] if name in row]
+        self.history.record(name, score)
+        self.history.record(f"{name}_best", sign * score < min(earlier, default=np.inf))
 
     # ---- building
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from numbers import Integral, Real
 
@@ -41,7 +40,7 @@ from .augmentation import AUGMENTATIONS, augment_batches
 from .batches import Rows
 from .class_activation import class_activation, fine_class_activation, has_activation_maps
 from .mixup import DEFAULT_ALPHA, BatchMixup
-from .net import TensorNet, asks_for_validation
+from .net import BestEpoch, TensorNet, asks_for_validation
 from .net_estimator import FUSED, NetEstimator, with_shared_docs
 from .seeding import draw_seed, torch_defaults
 from .side_by_side import train_side_by_side
@@ -131,19 +130,6 @@ class ClassifierNet(ClassifierMixin, TensorNet):
     def predict(self, X) -> NDArray:
         """Return class codes."""
         return self.predict_proba(X).argmax(1)
-
-
-class _BestEpoch:
-    """After every epoch, keep the weights if the validation loss is the lowest; finally stop."""
-
-    def __init__(self, patience: int):
-        self.patience = patience
-        self.epoch = self.state = None
-
-    def __call__(self, net: TensorNet) -> bool:
-        if net.history[-1]["valid_loss_best"] or self.state is None:
-            self.epoch, self.state = len(net.history), copy.deepcopy(net.module_.state_dict())
-        return len(net.history) - self.epoch >= self.patience
 
 
 def _select(rows: Rows, target: NDArray, indices: NDArray | None = None) -> Rows:
@@ -385,7 +371,9 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         if self.n_members > 1:
             return self._fit_members(X, y, sample_weight, validation)
         net, classes, rows, valid = self._start_fit(X, y, sample_weight, **validation)
-        best = _BestEpoch(self.n_iter_no_change) if self.early_stopping else None
+        best = None
+        if self.early_stopping:
+            best = BestEpoch(lambda net: -net.history[-1]["valid_loss"], self.n_iter_no_change)
         net.run_epochs(rows, self.max_epochs, valid, best)
         if best is not None:
             net.module_.load_state_dict(best.state)

@@ -18,7 +18,6 @@ from ..base.state import VersionedState
 from ..utils.sklearn_private import Interval, StrOptions
 from ..utils.validation import check_float32_range, check_layout, layout_of_rows
 from .architectures import auto_module
-from .batches import Rows
 from .net import TensorNet, resolve_device
 from .seeding import draw_seed, nearest_device
 
@@ -268,7 +267,7 @@ class NetEstimator(VersionedState, BaseEstimator):
         """Return the network's outputs for new rows, float32 of shape (n_samples, n_outputs)."""
         check_is_fitted(self)
         X = self._check_X(X, reset=False)
-        return self.net_.outputs(Rows(X, None, self.input_shape_, self.net_.device))
+        return self.net_.outputs(self.net_.get_dataset(X))
 
     @property
     def history_(self):

@@ -272,7 +272,7 @@ class AEOutlierRemover(NetEstimator, RowRemover):
 
         def after_epoch(net: TensorNet) -> None:
             epoch = len(net.history)
-            net.record_loss("train", net.history[-1]["train_loss"] * rows.scale)
+            net.record_score("train_loss", net.history[-1]["train_loss"] * rows.scale)
             thresholds = [math.nan] * len(names)
             since_start = epoch - max((e for e in self.restarts if e < epoch), default=0)
             if since_start % self.removal_interval == 0:

@@ -70,7 +70,7 @@ class ConvAutoencoder(nn.Module):
                 f"input_shape={tuple(input_shape)} has {n_spatial} spatial axes; ConvAutoencoder "
                 "takes 1 (signals), 2 (images) or 3 (volumes)"
             )
-        self.input_shape = channels_first_shape(input_shape, n_spatial)
+        self.input_shape = channels_first_shape(input_shape)
         self.memory_format = _MEMORY[n_spatial]
         channels, *sizes = self.input_shape
         down: list[nn.Module] = []
