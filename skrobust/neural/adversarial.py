@@ -24,8 +24,8 @@ class AdversarialNetClassifier(NetClassifier):
         x + \mathrm{clip}\big(\delta + a \, \mathrm{sign} \nabla_x L(x + \delta), -\epsilon,
         \epsilon\big), \qquad \delta \sim U(-\epsilon, \epsilon),
 
-    clipped to the range of the training rows, and the step is taken there. A step takes about
-    twice as long as one of :class:`~skrobust.NetClassifier`.
+    clipped to the range of the training rows, and the step is taken there, in about twice the time
+    of one of :class:`~skrobust.NetClassifier`.
 
     Parameters
     ----------
@@ -49,15 +49,11 @@ class AdversarialNetClassifier(NetClassifier):
         Losses (at the attacked rows) and times per epoch.
     <shared attributes>
 
-    Notes
-    -----
-    The comparison method "AT" of the influence paper, whose epsilon and step size are not legible
-    in the text; these are the defaults here.
-
     References
     ----------
-    Wong, Rice and Kolter, "Fast is better than free: revisiting adversarial training", 2020.
-    Compared in "Robust influence-based training methods for noisy brain MRI", section 6.2.
+    E. Wong, L. Rice and J. Z. Kolter, "Fast is better than free: revisiting adversarial training",
+    2020. The comparison method "AT" of "Robust influence-based training methods for noisy brain
+    MRI", section 6.2, whose epsilon and step size are not legible in the text.
 
     Examples
     --------

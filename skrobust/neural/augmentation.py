@@ -13,18 +13,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_ANY = (lambda v: v >= 0, "0 or more")
-_ANGLE = (lambda v: v >= 0, "0 or more degrees")
 _BELOW_ONE = (lambda v: 0 <= v < 1, "at least 0 and below 1")
 _SHARE = (lambda v: 0 < v <= 1, "above 0 and at most 1")
 _HALF = (lambda v: 0 <= v <= 0.5, "at least 0 and at most 0.5")
 
 
-def _check_strengths(augmentation, ranges: dict[str, tuple[Callable, str]]) -> None:
-    """Raise for a strength that is no number or out of its range."""
-    for name, (holds, wanted) in ranges.items():
-        value = getattr(augmentation, name)
-        if not (isinstance(value, Real) and math.isfinite(value) and holds(value)):
+def _check_strengths(augmentation, **ranges: tuple[Callable, str]) -> None:
+    """Raise for a strength that is no number or out of its range, by default 0 or more."""
+    for name, value in vars(augmentation).items():
+        holds, wanted = ranges.get(name, (lambda v: v >= 0, "0 or more"))
+        is_number = isinstance(value, Real) and math.isfinite(value)
+        if name != "flip" and not (is_number and holds(value)):
             raise ValueError(f"{name} is {value!r}, expected a number, {wanted}.")
 
 
@@ -33,32 +32,30 @@ class RandomAugmentation:
     """Change every image or volume of a batch at random: affine maps, grey values, blur, noise.
 
     All geometric changes form one affine map, interpolated linearly once; beyond the edge the
-    value at the edge is repeated. The number of spatial axes, 1 to 3, is read from the batch.
-    Called with a batch, it returns a batch of the same shape. It draws from torch's
-    generator; while an estimator is trained, from the generator of the estimator. The changes are
-    made in the order: affine map, blur, gamma, gain, noise. A strength of 0 changes nothing.
+    value at the edge is repeated. Called with a batch of rows with 1 to 3 spatial axes, it returns
+    a batch of the same shape. It draws from torch's generator; while an estimator is trained, from
+    that of the estimator. Order: affine map, blur, gamma, gain, noise. 0 changes nothing.
 
     Parameters
     ----------
     rotation : float, default=0.0
-        Largest angle in degrees, either way. Signals are not rotated. Volumes are rotated in one
-        plane, drawn for each row; axes less than half as long as the longest, as those across
-        thick slices, are never rotated.
+        Largest angle in degrees, either way. Signals are not rotated; volumes in one plane, drawn
+        for each row, of axes at least half as long as the longest (not across thick slices).
     scale : float in [0, 1), default=0.0
         Largest share by which the content grows or shrinks.
     shift : float, default=0.0
         Largest shift along each axis, as a share of its length.
     crop : float in (0, 1], default=1.0
         Smallest share of each axis's length that a random crop keeps before it is resized to
-        the full length. One share for all axes of a row, drawn between this number and 1.
+        the full length; the share is drawn for each row.
     flip : tuple of int, default=()
-        Spatial axes that are reversed with probability one half, counted from 0, or from the
-        back: ``(-1,)`` mirrors left and right. Use it only if mirrored rows are equally likely.
+        Spatial axes that are reversed with probability one half: ``(-1,)`` mirrors left and right.
+        Use it only if mirrored rows are equally likely.
     noise : float, default=0.0
         Standard deviation of Gaussian noise, as a share of that of the values of the row.
     gamma : float, default=0.0
-        The grey values, scaled to 0 to 1 by the smallest and largest of the row and back, are
-        raised to a power between ``1 / (1 + gamma)`` and ``1 + gamma``.
+        The grey values, scaled to 0 to 1 within the row, are raised to a power between
+        ``1 / (1 + gamma)`` and ``1 + gamma``.
     gain : float in [0, 1), default=0.0
         The row is multiplied by a number between ``1 - gain`` and ``1 + gain``.
     blur : float in [0, 0.5], default=0.0
@@ -67,23 +64,18 @@ class RandomAugmentation:
     Attributes
     ----------
     paper_params : dict
-        Class attribute: the sequence of the paper, rotation, horizontal and vertical flip,
-        noise, and crop with resizing. The paper gives no strengths; those here are a choice.
+        Class attribute: the changes of the paper [1]_, which gives no strengths.
 
     Raises
     ------
     ValueError
-        If a number is out of its range, or a batch does not have the axes of `flip`, or has no or
-        more than 3 spatial axes.
-
-    See Also
-    --------
-    skrobust.SpectrumAugmentation : For spectra and other signals.
+        If a number is out of its range, or a batch does not have the axes of `flip`, or has not 1
+        to 3 spatial axes.
 
     References
     ----------
-    T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification", 2021,
-    section 3.
+    .. [1] T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification",
+       2021, section 3.
 
     Examples
     --------
@@ -92,9 +84,6 @@ class RandomAugmentation:
     >>> augment = RandomAugmentation(rotation=10, shift=0.1, noise=0.05)
     >>> augment(torch.zeros(8, 1, 64, 64)).shape
     torch.Size([8, 1, 64, 64])
-    >>> RandomAugmentation()(torch.arange(6.0).reshape(2, 3))
-    tensor([[0., 1., 2.],
-            [3., 4., 5.]])
     """
 
     rotation: float = 0.0
@@ -107,18 +96,10 @@ class RandomAugmentation:
     gain: float = 0.0
     blur: float = 0.0
 
-    paper_params: ClassVar[dict] = {
-        "rotation": 15.0,
-        "flip": (-2, -1),
-        "noise": 0.1,
-        "crop": 0.8,
-    }
+    paper_params: ClassVar = {"rotation": 15.0, "flip": (-2, -1), "noise": 0.1, "crop": 0.8}
 
     def __post_init__(self):
-        _check_strengths(
-            self, {"rotation": _ANGLE, "scale": _BELOW_ONE, "shift": _ANY, "crop": _SHARE,
-                   "noise": _ANY, "gamma": _ANY, "gain": _BELOW_ONE, "blur": _HALF}
-        )  # fmt: skip
+        _check_strengths(self, scale=_BELOW_ONE, crop=_SHARE, gain=_BELOW_ONE, blur=_HALF)
         if not (isinstance(self.flip, tuple) and all(isinstance(a, Integral) for a in self.flip)):
             raise ValueError(f"flip is {self.flip!r}, expected a tuple of axes, such as (-1,).")
 
@@ -130,7 +111,7 @@ class RandomAugmentation:
                 f"a batch of shape {tuple(x.shape)} cannot be augmented: expected (batch, length) "
                 "or (batch, channels, *spatial) with 1 to 3 spatial axes. Set input_shape."
             )
-        if self._moves():
+        if self.rotation or self.scale or self.shift or self.flip or self.crop < 1:
             rows = _resample(rows, *self._draw_maps(rows))
         rows = _blurred(rows, self.blur)
         if self.gamma:
@@ -144,14 +125,8 @@ class RandomAugmentation:
             rows = rows * (1 + _draw(rows, self.gain))
         return _noisy(rows, self.noise).reshape(x.shape)
 
-    def _moves(self) -> bool:
-        return bool(self.rotation or self.scale or self.shift or self.flip) or self.crop < 1
-
     def _draw_maps(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return a matrix and an offset per row: mapping positions in the result to the row.
-
-        Positions run from -1 to 1 along every axis.
-        """
+        """Return a matrix and an offset per row, from places in the result, -1 to 1, to the row."""
         n_rows, sizes = len(rows), rows.shape[2:]
         n_axes = len(sizes)
         matrix = torch.eye(n_axes, device=rows.device).repeat(n_rows, 1, 1)
@@ -179,12 +154,12 @@ class RandomAugmentation:
         return matrix, offset
 
     def _draw_rotations(self, n_rows: int, sizes, device) -> Tensor:
+        """Return a matrix per row, which rotates it in one plane."""
         angle = math.radians(self.rotation) * (2 * torch.rand(n_rows, device=device) - 1)
-        longest = max(sizes)
         planes = [
-            plane
-            for plane in combinations(range(len(sizes)), 2)
-            if len(sizes) == 2 or min(sizes[axis] for axis in plane) >= longest / 2
+            (a, b)
+            for a, b in combinations(range(len(sizes)), 2)
+            if len(sizes) == 2 or min(sizes[a], sizes[b]) >= max(sizes) / 2
         ]
         matrix = torch.eye(len(sizes), device=device).repeat(n_rows, 1, 1)
         if not planes:
@@ -214,9 +189,7 @@ class SpectrumAugmentation:
     with the place t from 0 to 1, the standard deviation s of the values of the row, and a gain g, a
     shift d, a width :math:`\sigma`, an offset o, a slope a and a baseline b that are drawn for
     every row, the same for all its channels. Beyond its ends a spectrum is continued by the value
-    at the end. Called with a batch, it returns a batch of the same shape. It draws from torch's
-    generator; while an estimator is trained, from the generator of the estimator. A strength of 0
-    changes nothing.
+    at the end. It is called, and draws, as :class:`~skrobust.RandomAugmentation` does.
 
     Parameters
     ----------
@@ -225,16 +198,14 @@ class SpectrumAugmentation:
     offset : float, default=0.0
         Largest offset, either way, in standard deviations of the row.
     slope : float, default=0.0
-        Largest change, either way, at both ends of a straight line that is added, in standard
+        Largest height, either way, of both ends of a straight line that is added, in standard
         deviations of the row.
     baseline : float, default=0.0
-        Largest change, either way, by a smooth curve that is added, in standard deviations of the
-        row.
+        Largest height of a smooth curve that is added, in standard deviations of the row.
     shift : float, default=0.0
-        Largest shift along the axis, either way, as a share of its length; linear interpolation.
+        Largest shift, either way, as a share of the length of the axis; linear interpolation.
     broadening : float in [0, 0.5], default=0.0
-        Largest standard deviation of the Gaussian that broadens the lines, as a share of the
-        length of the axis.
+        Largest standard deviation of the Gaussian that broadens the lines, as such a share.
     noise : float, default=0.0
         Standard deviation of Gaussian noise, in standard deviations of the row.
 
@@ -243,19 +214,13 @@ class SpectrumAugmentation:
     ValueError
         If a number is out of its range, or the rows of a batch are no signals.
 
-    See Also
-    --------
-    skrobust.RandomAugmentation : For images and volumes.
-
     Examples
     --------
     >>> import torch
-    >>> from skrobust import NetClassifier, SpectrumAugmentation
+    >>> from skrobust import SpectrumAugmentation
     >>> augment = SpectrumAugmentation(gain=0.1, shift=0.01, noise=0.05)
     >>> augment(torch.zeros(8, 288)).shape
     torch.Size([8, 288])
-    >>> grid = {"augment": [None, *(SpectrumAugmentation(gain=gain) for gain in (0.1, 0.3))]}
-    >>> net = NetClassifier(augment=augment)  # GridSearchCV(net, grid) searches the gain
     """
 
     gain: float = 0.0
@@ -267,10 +232,7 @@ class SpectrumAugmentation:
     noise: float = 0.0
 
     def __post_init__(self):
-        _check_strengths(
-            self, {"gain": _BELOW_ONE, "offset": _ANY, "slope": _ANY, "baseline": _ANY,
-                   "shift": _ANY, "broadening": _HALF, "noise": _ANY}
-        )  # fmt: skip
+        _check_strengths(self, gain=_BELOW_ONE, broadening=_HALF)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the changed batch."""

@@ -19,11 +19,9 @@ _TORCH_KINDS = {np.dtype(name) for name in ("f2", "f4", "f8", "u1", "i1", "i2", 
 def as_tensor(array: NDArray) -> Tensor | BatchwiseArray:
     """Return a tensor that shares memory with an array, or an object that reads it in batches.
 
-    Types that torch does not support, such as those of other byte orders, are converted to
-    float32 at once, unless they are in a file.
+    Other types than torch's are converted to float32 at once, unless they are in a file.
     """
-    is_shared = array.dtype in _TORCH_KINDS and all(stride >= 0 for stride in array.strides)
-    if not is_shared:
+    if not (array.dtype in _TORCH_KINDS and all(stride >= 0 for stride in array.strides)):
         if is_memory_mapped(array):
             return BatchwiseArray(array)
         array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
@@ -75,7 +73,8 @@ class Rows(Dataset):
     """A dataset that is indexed by whole batches.
 
     The rows stay in the given array, which may be memory-mapped; each batch is copied and
-    converted to float32 in the shape of the network's input.
+    converted to float32 in the shape of the network's input. On another device than the CPU all
+    rows are moved there once, unless they are memory-mapped.
 
     Parameters
     ----------
@@ -86,8 +85,7 @@ class Rows(Dataset):
     input_shape : sequence of int
         Shape of one row in a batch.
     device : str, default="cpu"
-        Device of the batches. If it is not the CPU, all rows are moved there once, unless they are
-        memory-mapped.
+        Device of the batches.
     """
 
     def __init__(
@@ -96,20 +94,19 @@ class Rows(Dataset):
         self.X = as_tensor(X)
         if device != "cpu" and not is_memory_mapped(X):
             self.X = self.X.to(device)
-        self.y = None if y is None else torch.from_numpy(y).to(self.X.device)
+        self.home = self.X.device  # where batches are indexed
+        self.input_shape, self.device = tuple(input_shape), device
+        self._at_home = str(self.home) == device
+        kind, shape = self.X.dtype, self.X.shape[1:]
+        self._ready = self._at_home and kind == torch.float32 and shape == self.input_shape
+        self.y = None if y is None else torch.from_numpy(y).to(self.home)
         self.indices: Tensor | None = None
-        self.input_shape = tuple(input_shape)
-        self.device = device
-        self._at_home = str(self.X.device) == device
-        self._ready = (
-            self._at_home and self.X.dtype == torch.float32 and self.X.shape[1:] == self.input_shape
-        )
 
     def select(self, indices: NDArray | None, y: NDArray | None = None) -> Rows:
         """Return a dataset of some of the rows, which shares them."""
         rows = copy.copy(self)
-        rows.indices = None if indices is None else torch.from_numpy(indices).to(self.X.device)
-        rows.y = None if y is None else torch.from_numpy(y).to(self.X.device)
+        rows.indices = None if indices is None else torch.from_numpy(indices).to(self.home)
+        rows.y = None if y is None else torch.from_numpy(y).to(self.home)
         return rows
 
     def __len__(self) -> int:
@@ -128,10 +125,11 @@ class Rows(Dataset):
 class JoinedRows(Dataset):
     """The rows of several datasets, one after the other, without a copy of them all."""
 
+    home, y = torch.device("cpu"), None
+
     def __init__(self, parts: Sequence[Rows]):
         self.parts = list(parts)
         self.input_shape, self.device = parts[0].input_shape, parts[0].device
-        self.y = None
 
     def __len__(self) -> int:
         return sum(len(part) for part in self.parts)
@@ -142,7 +140,7 @@ class JoinedRows(Dataset):
         for part in self.parts:
             own = (rows >= start) & (rows < start + len(part))
             if own.any():
-                local = (rows[own] - start).to(part.X.device)
+                local = (rows[own] - start).to(part.home)
                 batch[own.to(self.device)] = part[local][0]
             start += len(part)
         return batch, torch.empty(0)
@@ -154,17 +152,10 @@ def _take(tensor: Tensor, rows: slice | Tensor) -> Tensor:
 
 
 class Batches:
-    """Iterate over the batches of :class:`Rows`, shuffled or in order.
+    """Iterate over the batches of :class:`Rows`, in order, or shuffled by a generator.
 
-    Parameters
-    ----------
-    rows : Rows
-        The data.
-    batch_size : int
-        Rows per batch. When shuffling, a last batch of a single row is merged with the one before
-        it: batch norm cannot train on one row.
-    generator : torch.Generator, default=None
-        Shuffles the rows at each pass. In order when None.
+    When shuffling, a last batch of a single row is merged with the one before it: batch norm cannot
+    train on one row.
     """
 
     def __init__(self, rows: Rows, batch_size: int, generator: torch.Generator | None = None):
@@ -179,14 +170,11 @@ class Batches:
                 yield self.rows[start : start + size]
             return
         order = torch.randperm(n_rows, generator=self.generator)
-        order = order.to(_home(self.rows))
-        ends = [*range(size, n_rows, size), n_rows]
-        if len(ends) > 1 and n_rows - ends[-2] == 1 and size > 1:
-            del ends[-2]
-        start = 0
-        for end in ends:
-            yield self.rows[order[start:end]]
-            start = end
+        chunks = list(order.to(self.rows.home).split(size))
+        if len(chunks) > 1 and len(chunks[-1]) == 1 and size > 1:
+            chunks[-2:] = [torch.cat(chunks[-2:])]
+        for chunk in chunks:
+            yield self.rows[chunk]
 
 
 class BalancedBatches:
@@ -194,31 +182,9 @@ class BalancedBatches:
 
     A batch holds `samples_per_class` rows of each of ``batch_size // samples_per_class`` classes,
     drawn for every batch; if there are fewer classes, of all, some of them more than once.
-    The rows of a class are used in shuffled order, and again when all have been used. A class
-    with fewer rows than `samples_per_class` repeats them within a batch. One pass has as many
-    batches as one over the rows in natural proportions.
-
-    Parameters
-    ----------
-    rows : Rows
-        The data, with targets: class codes, or soft labels, where a row belongs to the class of
-        its largest entry.
-    batch_size : int
-        Rows per batch, rounded down to a multiple of `samples_per_class`.
-    samples_per_class : int
-        Rows of each drawn class in a batch; at most `batch_size`.
-    generator : torch.Generator
-        Draws classes and rows.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import torch
-    >>> from skrobust.neural.batches import BalancedBatches, Rows
-    >>> rows = Rows(np.zeros((100, 1)), np.repeat([0, 1, 2], [90, 9, 1]), input_shape=(1,))
-    >>> batches = BalancedBatches(rows, 12, 4, torch.Generator().manual_seed(0))
-    >>> [torch.bincount(y).tolist() for _, y in batches][:2]
-    [[4, 4, 4], [4, 4, 4]]
+    The rows of a class are used in shuffled order, and again when all have been used; too few of
+    them are repeated within a batch. One pass has as many batches as one over the rows in natural
+    proportions. With soft labels, a row belongs to the class of its largest entry.
     """
 
     def __init__(
@@ -235,7 +201,7 @@ class BalancedBatches:
         decks: list[list[int]] = [[] for _ in self.members]
         for _ in range(-(-len(self.rows) // self.batch_size)):
             chosen = [row for code in self._draw_classes() for row in self._draw(decks[code], code)]
-            yield self.rows[torch.tensor(chosen, device=_home(self.rows))]
+            yield self.rows[torch.tensor(chosen, device=self.rows.home)]
 
     def _draw_classes(self) -> list[int]:
         n_drawn, n_classes = self.batch_size // self.samples_per_class, len(self.members)
@@ -251,8 +217,3 @@ class BalancedBatches:
             deck[:] = members[torch.randperm(len(members), generator=self.generator)].tolist()
         drawn = [deck.pop() for _ in range(n_distinct)]
         return [drawn[i % n_distinct] for i in range(self.samples_per_class)]
-
-
-def _home(rows: Rows | JoinedRows) -> torch.device | str:
-    """Return the device that a dataset is indexed on."""
-    return rows.X.device if isinstance(rows, Rows) else "cpu"

@@ -20,19 +20,18 @@ def has_activation_maps(module: nn.Module) -> bool:
 
 
 def class_activation(
-    module: nn.Module, x: Tensor, codes: Tensor | None, size: Sequence[int]
+    module: nn.Module, x: Tensor, codes: Tensor, size: Sequence[int], fine: bool
 ) -> Tensor:
     """Return the activation map of one class for every row of a batch."""
-    features = module.feature_maps(x)
-    if codes is None:
-        codes = module.head(features).argmax(1)
-    chosen = module.head.activation_maps(features)[range(len(x)), codes]
+    if fine:
+        chosen = _layer_cam(module, x, codes, size)
+    else:
+        maps = module.head.activation_maps(module.feature_maps(x))
+        chosen = maps[range(len(x)), codes]
     return F.interpolate(chosen[:, None], size=tuple(size), mode=_INTERPOLATION[len(size)])[:, 0]
 
 
-def fine_class_activation(
-    module: nn.Module, x: Tensor, codes: Tensor | None, size: Sequence[int]
-) -> Tensor:
+def _layer_cam(module: nn.Module, x: Tensor, codes: Tensor, size: Sequence[int]) -> Tensor:
     """Return the map (LayerCAM) of the last layer that keeps half of the resolution.
 
     With the outputs a of that layer the map is the sum over its channels of
@@ -48,22 +47,17 @@ def fine_class_activation(
 
     leaves = [layer for layer in module.modules() if not list(layer.children())]
     hooks = [layer.register_forward_hook(keep) for layer in leaves]
-    try:
-        with torch.enable_grad():
-            outputs = module(x)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    if not kept:
-        raise ValueError(f"no layer of {type(module).__name__} keeps half of the resolution.")
-    if codes is None:
-        codes = outputs.argmax(1)
-    own = F.one_hot(codes, outputs.shape[1]).bool()
     with torch.enable_grad():
+        try:
+            outputs = module(x)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        if not kept:
+            raise ValueError(f"no layer of {type(module).__name__} keeps half of the resolution.")
+        own = F.one_hot(codes, outputs.shape[1]).bool()
         others = outputs.masked_fill(own, -torch.inf).logsumexp(1)
-        log_odds = (outputs[own] - others).sum()
-    (gradient,) = torch.autograd.grad(log_odds, kept[0])
-    chosen = (gradient.clamp(min=0) * kept[0].detach()).sum(1, keepdim=True)
-    common = chosen.flatten(1).median(1).values.reshape(-1, *[1] * (len(size) + 1))
-    chosen = (chosen - common).clamp(min=0)
-    return F.interpolate(chosen, size=tuple(size), mode=_INTERPOLATION[len(size)])[:, 0]
+        (gradient,) = torch.autograd.grad((outputs[own] - others).sum(), kept[0])
+    chosen = (gradient.clamp(min=0) * kept[0].detach()).sum(1)
+    common = chosen.flatten(1).median(1).values.reshape(-1, *[1] * len(size))
+    return (chosen - common).clamp(min=0)

@@ -100,12 +100,10 @@ def check_axis(
 class ClassActivationDisplay(Display):
     """Rows and their class activation maps, as in the paper's Fig. 9 [1]_.
 
-    A signal is drawn as a solid line with its map as a dashed line below; the maps of all rows have
-    one scale, so that they can be compared. An image is drawn twice, the second time with the map
-    over it; strong values are less transparent. It is from an earlier layer than the paper's,
-    whose maps of images are too coarse to point at anything. High values support the class,
-    whether the signal is high or low there. The titles give the prediction with its probability,
-    and are red if the label is another one.
+    A signal is drawn as a solid line with its map as a dashed line below; all maps have one scale.
+    An image is drawn twice, the second time with the map over it, which is from an earlier layer
+    than the paper's; strong values are less transparent. High values support the class, whether
+    the signal is high or low there. Titles are red if the label is not the predicted one.
 
     Parameters
     ----------
@@ -116,12 +114,11 @@ class ClassActivationDisplay(Display):
     labels : ndarray of shape (n_rows,)
         Class that each map explains.
     classes : ndarray of shape (n_classes,)
-        All class labels; a class keeps its colour from picture to picture.
+        All class labels, for the colours.
     names : list of str
         Names of the rows.
     axis : ndarray of shape (length,), default=None
-        Position of every point of a signal; decreasing positions (ppm) are drawn with the
-        highest on the left. None counts the points.
+        Position of every point of a signal, increasing or decreasing (ppm). None counts the points.
     axis_label : str, default=None
         What `axis` is, with its unit.
     peaks : dict of str to float, default=None
@@ -147,7 +144,7 @@ class ClassActivationDisplay(Display):
     References
     ----------
     .. [1] D. Lu et al., "Human-expert-level brain tumor detection using deep learning with data
-       distillation and augmentation", preprint.
+       distillation and augmentation", 2020.
 
     Examples
     --------
@@ -156,14 +153,11 @@ class ClassActivationDisplay(Display):
     >>> import numpy as np
     >>> X = np.random.default_rng(0).normal(size=(20, 64)).astype("float32")
     >>> clf = NetClassifier(max_epochs=1, module__width=4, random_state=0).fit(X, [0, 1] * 10)
-    >>> axis = np.linspace(4.3, 0.2, 64)
     >>> display = ClassActivationDisplay.from_estimator(
-    ...     clf, X[:2], axis=axis, axis_label="Chemical shift (ppm)", peaks={"NAA": 2.01}
+    ...     clf, X[:2], axis=np.linspace(4.3, 0.2, 64), peaks={"NAA": 2.01}
     ... )
-    >>> display.maps.shape
+    >>> display.plot().maps.shape
     (2, 64)
-    >>> display.plot().ax_[0].get_xlabel(), display.ax_[-1].get_xlabel()
-    ('', 'Chemical shift (ppm)')
     """
 
     rows: NDArray
@@ -198,8 +192,7 @@ class ClassActivationDisplay(Display):
         Parameters
         ----------
         estimator : object
-            A fitted classifier with ``class_activation_map``, such as
-            :class:`~skrobust.NetClassifier`.
+            A fitted classifier with ``class_activation_map``: a :class:`~skrobust.NetClassifier`.
         X : array-like of shape (n_rows, n_features) or (n_rows, channels, *spatial)
             The rows.
         y : array-like of shape (n_rows,), default=None
@@ -250,8 +243,8 @@ class ClassActivationDisplay(Display):
             raise ValueError("axis, axis_label and peaks are for signals, but the rows are images.")
         axis = check_axis(axis, maps.shape[1], peaks) if signals else None
         given = None if y is None else check_length(y, len(array), "y")
-        named = check_names(class_names, estimator.classes_, "classes")
-        named = dict(zip(estimator.classes_.tolist(), named, strict=True))
+        classes = estimator.classes_.tolist()
+        named = dict(zip(classes, check_names(class_names, classes, "classes"), strict=True))
         proba = estimator.predict_proba(X).max(1) if hasattr(estimator, "predict_proba") else None
         titles = []
         for i, (name, found) in enumerate(zip(names, predicted.tolist(), strict=True)):
@@ -269,9 +262,10 @@ class ClassActivationDisplay(Display):
 
     def plot(self, ax: Any = None, *, channel: int = 0) -> Self:
         """Draw rows and maps, of images one `channel`; `ax` as in the other displays."""
-        n_channels = self.rows.shape[1]
-        if not 0 <= channel < n_channels:
-            raise ValueError(f"channel is {channel}, but the rows have {n_channels} channels.")
+        if not 0 <= channel < self.rows.shape[1]:
+            raise ValueError(
+                f"channel is {channel}, but the rows have {self.rows.shape[1]} channels."
+            )
         return self._plot(ax, channel=channel)
 
     def _layout(self) -> tuple[Any, dict[str, Any]]:
@@ -289,33 +283,28 @@ class ClassActivationDisplay(Display):
             self._draw_images(channel)
         shown = zip(self.names, self.labels, strict=True)
         titles = self.titles or [f"{name}: map for {label}" for name, label in shown]
-        for i, title in enumerate(titles):
+        for i, (axes, title) in enumerate(zip(self.ax_, titles, strict=True)):
             wrong = self.is_wrong is not None and self.is_wrong[i]
-            ax = self.ax_[i] if self.maps.ndim == 2 else self.ax_[i, 0]
-            ax.set_title(
-                title, loc="left", fontsize="medium", color="#C00000" if wrong else "black"
-            )
+            style = {"loc": "left", "fontsize": "medium", "color": "#C00000" if wrong else "black"}
+            np.atleast_1d(axes)[0].set_title(title, **style)
 
     def _draw_signals(self) -> None:
         from matplotlib.lines import Line2D
 
-        axes = self.ax_
         axis = np.arange(self.maps.shape[1]) if self.axis is None else self.axis
         limits = np.array([min(0.0, self.maps.min()), max(0.0, self.maps.max())])
-        for i, ax in enumerate(axes):
+        for i, ax in enumerate(self.ax_):
             color = color_of(int(np.searchsorted(self.classes, self.labels[i])))
             lines, map_line = draw_signal_map(ax, axis, self.rows[i], self.maps[i], limits, color)
             self.lines_ += lines
             self.map_lines_.append(map_line)
             if self.peaks:
                 self.peak_texts_ += mark_peaks(ax, self.peaks, axis, named=i == 0)
-        axes[-1].set_xlabel(self.axis_label or ("Point" if self.axis is None else "Position"))
+        ax.set_xlabel(self.axis_label or ("Point" if self.axis is None else "Position"))
         if self._made_figure:
             styles = {"signal": "-", "map: above 0 supports the class": "--"}
-            handles = [
-                Line2D([], [], color="0.25", ls=ls, label=name) for name, ls in styles.items()
-            ]
-            self.figure_.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+            lines = [Line2D([], [], color="0.25", ls=ls, label=name) for name, ls in styles.items()]
+            self.figure_.legend(handles=lines, loc="outside lower center", ncols=2, frameon=False)
 
     def _draw_images(self, channel: int) -> None:
         # one strong pixel must not hide all others

@@ -20,16 +20,8 @@ class BatchMixup:
 
     One share is drawn from Beta(alpha, alpha) for a batch, and a partner for every row: another
     row of the batch, by a random permutation. Soft labels are mixed as they are, weights included.
-
-    Parameters
-    ----------
-    where : {"input", "manifold"}
-        Mix the rows, or at each step the input of a random part of the network
-        (:func:`mixing_places`).
-    alpha : float or None
-        Parameter of the beta distribution; None is the value of the paper, 0.2 or 2.
-    augment : callable or None
-        Another transform ``(net, x, y) -> x, y``, applied first.
+    `where` "input" mixes the rows, "manifold" at each step the input of a random part$
+    (:func:`mixing_places`); `augment` is another transform, applied first.
     """
 
     def __init__(self, where: str, alpha: float | None, augment: Callable | None):
@@ -81,33 +73,29 @@ def mixing_places(net: TensorNet) -> list[str]:
     """Return the names of the submodules before which rows can be mixed; "" is the input.
 
     These are the network itself and its top-level parts (of a network that is a single part, the
-    parts of that). A part qualifies if everything that the network computes from a row passes
-    through it, once: swapping two rows there must swap their outputs. In parallel branches, or
-    parts that are used several times, mixing would be undone or halved.
+    parts of that). A part qualifies if all that the network computes from a row passes through it,
+    once: swapping two rows there must swap their outputs.
     """
     prefix, parts = "", dict(net.module_.named_children())
     while len(parts) == 1:
-        (name, part), *_ = parts.items()
-        prefix += name + "."
-        parts = dict(part.named_children())
+        ((name, part),) = parts.items()
+        prefix, parts = f"{prefix}{name}.", dict(part.named_children())
     # new rows: those of a loaded net are zeros, and would look swapped anyway
     draws = torch.Generator().manual_seed(0)
     rows = torch.randn(net.probe.shape, generator=draws).to(net.device)
     training, state = net.module_.training, net.randomness_.state_dict()
     net.module_.eval()
     with torch.no_grad():
-        places = [""] + [
-            prefix + name for name, part in parts.items() if _swaps_outputs(net.module_, part, rows)
-        ]
+        names = [name for name, part in parts.items() if _swaps_outputs(net.module_, part, rows)]
     net.module_.train(training)
     net.randomness_.load_state_dict(state)
-    if len(places) == 1:
+    if not names:
         raise ValueError(
             f"mixup='manifold' mixes what goes into one of the network's parts, but "
             f"{type(net.module_).__name__} has no top-level part behind its input that all goes "
             "through, once, row by row. Use mixup='input', or another network."
         )
-    return places
+    return ["", *(prefix + name for name in names)]
 
 
 def _swaps_outputs(module: nn.Module, part: nn.Module, rows: Tensor) -> bool:
@@ -118,9 +106,8 @@ def _swaps_outputs(module: nn.Module, part: nn.Module, rows: Tensor) -> bool:
         if args:
             arrived.append(args[0])
 
-    hook = part.register_forward_pre_hook(look)
-    plain = module(rows)
-    hook.remove()
+    with part.register_forward_pre_hook(look):
+        plain = module(rows)
     if len(arrived) != 1 or not (isinstance(arrived[0], Tensor) and len(arrived[0]) == len(rows)):
         return False
     if torch.equal(arrived[0].flatten(), rows.flatten()):

@@ -104,37 +104,31 @@ class ShownRows(Dataset):
     """Rows for callbacks, with targets that scorers accept."""
 
     def __init__(self, rows: Rows, net: TensorNet):
-        self.rows, self.net = rows, net
-
-    @property
-    def X(self) -> Rows:
-        """The rows that the net predicts."""
-        return self.rows
+        self.X, self.net = rows, net
 
     @property
     def y(self) -> NDArray | None:
         """Their targets."""
-        y = self.rows.y
-        return None if y is None else self.net.shown_target(y).cpu().numpy()
+        return None if self.X.y is None else self.net.shown_target(self.X.y).cpu().numpy()
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.X)
 
     def __getitem__(self, rows):
-        return self.rows[rows]
+        return self.X[rows]
 
 
 class TensorNet(NeuralNet):
     """A skorch net that reads :class:`Rows` and has its own random generators.
 
-    It works like :class:`skorch.NeuralNet`, with three differences: batches are slices of whole
-    tensors; nothing draws from a global generator; and callbacks are called for every batch only
-    if one of them needs it.
+    Unlike in :class:`skorch.NeuralNet`, batches are slices of whole tensors, nothing draws from a
+    global generator, and callbacks are called for every batch only if one of them needs it.
+    ``verbose=1`` shows a progress bar, 2 skorch's table.
 
     Parameters
     ----------
     *args, **kwargs
-        See :class:`skorch.NeuralNet`. ``verbose=1`` shows a progress bar, 2 skorch's table.
+        See :class:`skorch.NeuralNet`.
     seed : int
         Fixes initialisation, order of rows and dropout.
     precision : {"float32", "bfloat16"}
@@ -142,17 +136,14 @@ class TensorNet(NeuralNet):
     probe : Tensor
         Two rows that are passed through a new module to check the shapes (and size lazy layers).
     n_outputs : int or None
-        Columns that the module must return. None: it must return the shape of its input, as an
-        autoencoder does.
+        Columns that the module must return; None: the shape of its input.
     batch_transform : callable, default=None
-        ``batch_transform(net, x, y) -> x, y`` changes every training batch before the step, with
-        the generators of the net. It may set ``net.around_step`` to a context
-        manager, in which the step is then taken.
+        ``batch_transform(net, x, y) -> x, y`` changes every training batch. It may set
+        ``net.around_step`` to a context manager, in which the step is then taken.
     samples_per_class : int, default=None
-        Train on :class:`BalancedBatches` with this number of rows of each drawn class; None: on
-        rows in shuffled order.
+        Rows of each drawn class in :class:`BalancedBatches`; None: rows in shuffled order.
     annealing_epochs : int, default=None
-        Lower the learning rate to zero over this number of epochs (:class:`CosineAnnealing`).
+        Epochs in which the learning rate falls to zero (:class:`CosineAnnealing`).
     """
 
     def __init__(
@@ -222,7 +213,8 @@ class TensorNet(NeuralNet):
 
     def check_weights(self) -> None:
         """Raise if weights are infinite or NaN."""
-        if not all(bool(w.isfinite().all()) for w in _tensors(self.module_.state_dict())):
+        values = self.module_.state_dict().values()
+        if not all(v.isfinite().all() for v in values if isinstance(v, Tensor)):
             raise ValueError(self._diverged("weights are infinite or NaN"))
 
     def _run_epochs(self, rows, epochs, valid, after_epoch) -> None:
@@ -448,7 +440,7 @@ class TensorNet(NeuralNet):
 
     def get_iterator(self, dataset, training: bool = False) -> Batches | BalancedBatches:
         """Return whole-batch slices; shuffled or balanced by class for training."""
-        rows = dataset.rows if isinstance(dataset, ShownRows) else dataset
+        rows = dataset.X if isinstance(dataset, ShownRows) else dataset
         if not training:
             return Batches(rows, prediction_batch_size(rows.input_shape, self.device))
         generator = self.randomness_.generator()
@@ -462,21 +454,18 @@ class TensorNet(NeuralNet):
 
     def infer(self, x, **fit_params):
         """Run the module on a batch, without metadata of `fit`."""
-        half = self.precision == "bfloat16"
-        if not (self.may_draw_ or half):
-            return self.module_(x)
-        randomness = nullcontext()
+        randomness = half = nullcontext()
         if self.may_draw_:
             # draws in evaluation mode are repeated each time, so that predictions agree
             training = self.module_.training
             randomness = self.randomness_ if training else OwnRandomness(self.seed)
-        if not half:
-            with randomness:
-                return self.module_(x)
-        # an outer autocast, even one that is off, would keep rounded weights from step to step
-        kind = torch.device(self.device).type
-        with randomness, torch.autocast(kind, torch.bfloat16, cache_enabled=False):
-            return self.module_(x).float()
+        if self.precision == "bfloat16":
+            # an outer autocast, even one that is off, would keep rounded weights from step to step
+            kind = torch.device(self.device).type
+            half = torch.autocast(kind, torch.bfloat16, cache_enabled=False)
+        with randomness, half:
+            out = self.module_(x)
+        return out.float() if self.precision == "bfloat16" else out
 
     def outputs(self, rows: Rows) -> NDArray:
         """Return the module's outputs for all rows, in evaluation mode, as float32, all finite."""
@@ -487,10 +476,7 @@ class TensorNet(NeuralNet):
             return check_finite_rows(torch.cat(batches).numpy(), "the network's outputs")
 
     def infer_rows(self, x: Tensor) -> Tensor:
-        """Return outputs that do not depend, to the last digits, on the number of rows.
-
-        Products with few rows are summed in another order than those with many.
-        """
+        """Return outputs to the last digits: products with few rows are summed in another order."""
         missing = _FEWEST_ROWS - len(x)
         if missing <= 0:
             return self.infer(x)
@@ -500,31 +486,26 @@ class TensorNet(NeuralNet):
 
     def dump(self) -> bytes:
         """Return weights, optimizer and generators as bytes that contain tensors only."""
-        state = {
-            "module": self.module_.state_dict(),
-            "criterion": self.criterion_.state_dict(),
-            "optimizer": self.optimizer_.state_dict(),
-            "randomness": self.randomness_.state_dict(),
-        }
+        parts = {name: getattr(self, f"{name}_").state_dict() for name in _STATEFUL}
         buffer = io.BytesIO()
-        torch.save({name: _plain(part, name) for name, part in state.items()}, buffer)
+        torch.save({name: _plain(state, name) for name, state in parts.items()}, buffer)
         return buffer.getvalue()
 
     def load(self, dumped: bytes) -> None:
         """Load the state that `dump` returned: tensors only, no code is run."""
         with torch_defaults():
             state = torch.load(io.BytesIO(dumped), map_location=self.device, weights_only=True)
-            self.module_.load_state_dict(state["module"])
-            self.criterion_.load_state_dict(state["criterion"])
-            self.optimizer_.load_state_dict(state["optimizer"])
-            self.randomness_.load_state_dict(state["randomness"])
+            for name in _STATEFUL:
+                getattr(self, f"{name}_").load_state_dict(state[name])
+
+
+# the parts of a net that have a state
+_STATEFUL = ("module", "criterion", "optimizer", "randomness")
 
 
 def _plain(value: Any, name: str) -> Any:
     """Return a state with numpy's numbers as Python's; raise if it could not be loaded."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray) and name == "optimizer":
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and name == "optimizer"):
         return value.tolist()
     if isinstance(value, dict):
         plain = OrderedDict if isinstance(value, OrderedDict) else dict
@@ -546,10 +527,6 @@ _LOADABLE = (
     *(str, bool, int, float, complex, bytes, type(None)),
     *(torch.dtype, torch.device, torch.Size),
 )
-
-
-def _tensors(state: dict) -> list[Tensor]:
-    return [value for value in state.values() if isinstance(value, Tensor)]
 
 
 def validation_scores(callbacks) -> set[str]:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_softmax, logsumexp, softmax
 from sklearn.base import ClassifierMixin, clone
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
@@ -38,7 +38,7 @@ from ..utils.validation import check_finite_rows, check_none_missing, check_numb
 from .architectures import MLP, ResNet1d
 from .augmentation import AUGMENTATIONS, augment_batches
 from .batches import Rows
-from .class_activation import class_activation, fine_class_activation, has_activation_maps
+from .class_activation import class_activation, has_activation_maps
 from .mixup import DEFAULT_ALPHA, BatchMixup
 from .net import BestEpoch, TensorNet, asks_for_validation
 from .net_estimator import FUSED, NetEstimator, with_shared_docs
@@ -132,41 +132,27 @@ class ClassifierNet(ClassifierMixin, TensorNet):
         return self.predict_proba(X).argmax(1)
 
 
-def _select(rows: Rows, target: NDArray, indices: NDArray | None = None) -> Rows:
-    """Return (some) rows with targets; soft ones are scaled to a mean weight of 1.
-
-    Rows without weight are left out.
-    """
-    if target.ndim == 2:
-        has_weight = target.sum(1) > 0
-        if not has_weight.any():
-            raise ValueError("all rows have a weight of zero: nothing to learn.")
-        if not has_weight.all():
-            target = target[has_weight]
-            chosen = np.arange(len(rows)) if indices is None else indices
-            indices = chosen[has_weight]
-        target = (target / target.sum(1).mean()).astype(np.float32)
-    return rows.select(indices, target)
+def _as_mass(target: NDArray, classes: NDArray) -> NDArray:
+    """Return soft labels for class codes; soft labels as they are."""
+    return one_hot(target, len(classes)) if target.ndim == 1 else target
 
 
 @with_shared_docs
 class NetClassifier(ClassifierMixin, NetEstimator):
     """Neural network classifier for signals, images, volumes and tables.
 
-    A scikit-learn classifier around a skorch net: the plain network of the papers, the final
-    step of a pipeline, and the default `estimator` of the methods.
+    The plain network of the papers, the final step of a pipeline, and the default `estimator` of
+    the methods.
 
     Parameters
     ----------
     module : "auto", type or torch.nn.Module, default="auto"
-        The network. "auto" is an :class:`~skrobust.neural.MLP` for the columns of a DataFrame
-        with names and for plain rows of fewer than 64 features, a small
-        :class:`~skrobust.neural.ResNet1d` for longer rows and signals, and a
-        :class:`~skrobust.neural.ConvNet` for images and volumes
-        (:func:`~skrobust.neural.auto_module`). A class is called with ``module__*`` and, where
-        it takes arguments of these names, ``input_shape`` and ``n_outputs`` (the number of
-        classes); it must return one score per class, without softmax. A module instance is
-        copied, and training continues from its present weights.
+        The network. "auto" is an :class:`~skrobust.neural.MLP` for tables with named columns and
+        rows of fewer than 64 features, a small :class:`~skrobust.neural.ResNet1d` for longer rows
+        and signals, a :class:`~skrobust.neural.ConvNet` for images and volumes. A class is called
+        with ``module__*`` and, where it takes them, ``input_shape`` and ``n_outputs`` (the number
+        of classes); it must return one score per class, without softmax. An instance is copied,
+        and training continues from its present weights.
     max_epochs : int, default=50
         Passes over the training rows in `fit`.
     lr : float, default=0.001
@@ -175,52 +161,45 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         Weights of the classes, as in scikit-learn.
     balanced_batches : bool, default=False
         Draw the rows of every batch so that all classes are equally likely, hence rows of a rare
-        class more often, instead of using all rows in shuffled order. The number of batches in an
-        epoch does not change.
+        class more often. The number of batches in an epoch does not change.
     logit_adjustment : float >= 0, default=None
-        During training add this number times the logarithm of the class shares of the training
-        rows to the outputs, so that the outputs alone do not favour frequent classes; theory
-        suggests 1 (:class:`~skrobust.neural.LogitAdjustedLoss`). Use only one of the remedies for
-        imbalanced classes: this, `class_weight` or `balanced_batches`.
+        In training, add this number times the logarithm of the class shares to the outputs, so
+        that the outputs alone do not favour frequent classes; theory suggests 1
+        (:class:`~skrobust.LogitAdjustedLoss`). Use only one of this, `class_weight` and
+        `balanced_batches`.
     augment : {"affine", "image", "noise", "spectrum"}, callable or None, default=None
         Change every training batch at random. "affine" rotates images and volumes (up to 15
         degrees), scales and shifts (up to 10%), "image" also changes grey values, blurs and adds
-        noise, "spectrum" changes gain, offset, slope, baseline, position and width of the lines of
-        signals and adds noise, "noise" adds Gaussian noise (10% of the row's standard deviation).
-        For other strengths, flips and crops, pass a :class:`~skrobust.RandomAugmentation` or
-        :class:`~skrobust.SpectrumAugmentation`, or any callable from a batch to a batch of the
-        same shape. All but "noise" are meant for signals, images and volumes, not for tables.
+        noise, "spectrum" changes gain, baseline, position and width of lines and adds noise,
+        "noise" adds Gaussian noise (10% of the row's standard deviation) and is the only one for
+        tables. For other changes pass a :class:`~skrobust.RandomAugmentation`, a
+        :class:`~skrobust.SpectrumAugmentation`, or any callable from a batch to a batch.
     mixup : {"input", "manifold"} or None, default=None
-        Train on mixtures of two rows of a batch, with targets mixed in the same way: "input" mixes
-        the rows (after `augment`), "manifold" mixes at each step either the rows or the input of
-        a random top-level part of the network, such as the last linear layer. Validation
-        rows and rows to predict are never mixed; the recorded training loss is that of mixtures.
+        Train on mixtures of two rows of a batch and of their targets: "input" mixes the rows
+        (after `augment`), "manifold" at each step either the rows or the input of a random
+        top-level part of the network. The recorded training loss is that of mixtures.
     mixup_alpha : float >= 0.01, default=None
-        The partner's share is drawn from Beta(mixup_alpha, mixup_alpha), once per batch: with
-        small values rows are hardly mixed, with 1 all shares are equally likely, with large values
-        the share is close to one half. None is 0.2 for "input"
-        and 2 for "manifold", as in the papers.
+        The partner's share is drawn from Beta(mixup_alpha, mixup_alpha), once per batch: small
+        values hardly mix, large ones in halves. None is that of the papers, 0.2 for "input" and 2
+        for "manifold".
     early_stopping : bool, default=False
         Hold out some rows, stop when their loss has not become lower for `n_iter_no_change`
         epochs, and return to the weights of the epoch where it was lowest. If False, rows are
-        held out only if one of `callbacks` (skorch's EarlyStopping, Checkpoint, EpochScoring)
-        uses scores of validation rows.
+        held out only if one of `callbacks` uses scores of validation rows.
     validation_fraction : float in (0, 0.5], default=0.1
-        Approximate share of the training rows that is held out: whole groups if groups are given,
+        Approximate share of the training rows to hold out: whole groups if groups are given,
         stratified rows otherwise. Ignored if no row is held out, and with X_val.
     n_iter_no_change : int, default=10
         Epochs without a lower validation loss after which `early_stopping` stops.
     n_members : int, default=1
-        Number of networks, which differ in their seed only; predicted probabilities are the mean
-        over the networks. Several often gain more than any other choice here. With
-        `early_stopping` every network holds out its own rows. Networks of the class
-        :class:`~skrobust.neural.MLP`, with Adam, AdamW or SGD in float32, are trained in one loop,
-        5 in about twice the time of one, unless there are `callbacks`, validation rows,
-        `augment`, `mixup` or output (`verbose`). All others are trained one after the other. Each
-        becomes what it would have become alone, up to rounding.
+        Number of networks, which differ in their seed, and in the rows held out by
+        `early_stopping`; predicted probabilities are the mean over them. Often gains more than any
+        other choice here. An :class:`~skrobust.neural.MLP` with Adam, AdamW or SGD in float32 is
+        trained in one loop, 5 in about twice the time of one, unless there are `callbacks`,
+        validation rows, `augment`, `mixup` or `verbose`. Each becomes what it would have become
+        alone, up to rounding.
     n_jobs : int, default=None
-        Number of networks that are trained at a time, as in :class:`joblib.Parallel`, where they
-        are not trained in one loop.
+        Number of networks trained at a time where they are not trained in one loop.
     <shared parameters>
 
     Attributes
@@ -233,31 +212,24 @@ class NetClassifier(ClassifierMixin, NetEstimator):
     history_ : skorch.history.History
         Losses and times per epoch.
     paper_params : dict
-        Class attribute: the network and training of the paper. The paper does not give its number
+        Class attribute: the network and training of the paper [1]_, which does not give its number
         of epochs; here it is 20.
     <shared attributes>
 
-    See Also
-    --------
-    skrobust.DistillMixAugmenter : Selects and mixes training rows before this classifier.
-
     Notes
     -----
-    Targets may be soft labels, a DataFrame with one column per class, or a float array
-    ``(n_samples, n_classes)``; the sum of a row is its weight. The loss is cross entropy with
-    respect to them, divided by the mean row sum of the training rows, so that weight k counts
-    like k copies of a row. Rows without weight are left out.
+    Targets may be soft labels, a DataFrame with one column per class, or a float array; the sum of
+    a row is its weight. The loss is their cross entropy, divided by the mean row sum, so that
+    weight k counts like k copies of a row. Rows without weight are left out.
 
     References
     ----------
-    Lu et al., "Human-expert-level brain tumor detection using deep learning with data
-    distillation and augmentation", 2020, section 4.3 and Table 1.
-
-    B. Lakshminarayanan, A. Pritzel and C. Blundell, "Simple and scalable predictive uncertainty
-    estimation using deep ensembles", NeurIPS 2017: the mean over `n_members`.
-
-    Zhang et al., "mixup: beyond empirical risk minimization", ICLR 2018. Verma et al., "Manifold
-    mixup: better representations by interpolating hidden states", ICML 2019.
+    .. [1] D. Lu et al., "Human-expert-level brain tumor detection using deep learning with data
+       distillation and augmentation", 2020, section 4.3 and Table 1.
+    .. [2] B. Lakshminarayanan et al., "Simple and scalable predictive uncertainty estimation using
+       deep ensembles", NeurIPS 2017 (`n_members`).
+    .. [3] H. Zhang et al., "mixup: beyond empirical risk minimization", ICLR 2018; V. Verma et
+       al., "Manifold mixup: better representations by interpolating hidden states", ICML 2019.
 
     Examples
     --------
@@ -395,15 +367,14 @@ class NetClassifier(ClassifierMixin, NetEstimator):
             train, held = validation_split(labels, self.validation_fraction, groups, seed)
         own = target if train is None else target[train]
         net = self._start_classifier(X, own, classes, seed)
-        every, valid = Rows(X, None, self.input_shape_, net.device), None
+        every, valid = net.get_dataset(X), None
         if X_val is not None:
             X_val = self._check_X(X_val, reset=False)
             codes = self._encode(y_val, classes, len(X_val), "y_val")
-            rows = Rows(X_val, None, self.input_shape_, net.device)
-            valid = _select(rows, self._weigh(net, codes, classes))
+            valid = self._rows(net, X_val, self._weigh(net, codes, classes))
         elif held is not None:
-            valid = _select(every, self._weigh(net, target[held], classes), held)
-        return net, classes, _select(every, self._weigh(net, own, classes), train), valid
+            valid = self._rows(net, every, self._weigh(net, target[held], classes), held)
+        return net, classes, self._rows(net, every, self._weigh(net, own, classes), train), valid
 
     def _fit_members(self, X, y, sample_weight, validation: dict) -> NetClassifier:
         """Train networks that differ in their seed."""
@@ -482,8 +453,7 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         ------
         ValueError
             If `classes` is missing at the first call, labels are unknown, or
-            ``class_weight="balanced"`` or `logit_adjustment` need the class shares of all data, or
-            `early_stopping` needs rows to hold out.
+            ``class_weight="balanced"``, `logit_adjustment` or `early_stopping` is set.
         """
         if self.early_stopping:
             raise ValueError(
@@ -554,17 +524,16 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         self, X: NDArray, target: NDArray, classes: NDArray, seed: int | None = None
     ) -> TensorNet:
         """Build the net, with the loss and the batches that the parameters ask for."""
-        n_classes = len(classes)
         recipe = {"samples_per_class": 1 if self.balanced_batches else None}
-        factors = self._factors(target, classes)
-        loss = nn.CrossEntropyLoss
+        factors, loss = self._factors(target, classes), nn.CrossEntropyLoss
         if self.logit_adjustment:
-            mass = one_hot(target, n_classes) if target.ndim == 1 else target
+            mass = _as_mass(target, classes)
             shares = (mass if factors is None else mass * factors).sum(0)
+            loss = LogitAdjustedLoss
             loss = LogitAdjustedLoss
             recipe["criterion__shares"] = (shares / shares.sum()).tolist()
             recipe["criterion__tau"] = self.logit_adjustment
-        net = self._start_net(X, n_classes, loss, seed, **recipe)
+        net = self._start_net(X, len(classes), loss, seed, **recipe)
         net.class_factors_ = factors
         return net
 
@@ -572,19 +541,28 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         """Return the weights of the classes on these rows, if there are any."""
         if self.class_weight is None:
             return None
-        mass = one_hot(target, len(classes)) if target.ndim == 1 else target
-        return class_factors(mass, classes, self.class_weight)
+        return class_factors(_as_mass(target, classes), classes, self.class_weight)
 
     def _weigh(self, net: TensorNet, target: NDArray, classes: NDArray) -> NDArray:
         """Return targets times the factors of the classes."""
-        if net.class_factors_ is None:
-            return target
-        mass = one_hot(target, len(classes)) if target.ndim == 1 else target
-        return mass * net.class_factors_
+        factors = net.class_factors_
+        return target if factors is None else _as_mass(target, classes) * factors
 
-    def _rows(self, net: TensorNet, X: NDArray, target: NDArray) -> Rows:
-        """Return training rows for weighted targets."""
-        return _select(Rows(X, None, self.input_shape_, net.device), target)
+    def _rows(
+        self, net: TensorNet, X: NDArray | Rows, target: NDArray, indices: NDArray | None = None
+    ) -> Rows:
+        """Return (some) rows that have weight, with targets; soft ones get a mean weight of 1."""
+        rows = net.get_dataset(X)
+        if target.ndim == 2:
+            has_weight = target.sum(1) > 0
+            if not has_weight.any():
+                raise ValueError("all rows have a weight of zero: nothing to learn.")
+            if not has_weight.all():
+                target = target[has_weight]
+                chosen = np.arange(len(rows)) if indices is None else indices
+                indices = chosen[has_weight]
+            target = (target / target.sum(1).mean()).astype(np.float32)
+        return rows.select(indices, target)
 
     def _batch_transform(self):
         augment = augment_batches(self.augment)
@@ -694,17 +672,17 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         Raises
         ------
         ValueError
-            If the network has no global average pooling before one linear layer.
+            If the network has no global average pooling before one linear layer, or `target` does
+            not have a known label for every row.
 
         References
         ----------
-        .. [1] P.-T. Jiang, C.-B. Zhang, Q. Hou, M.-M. Cheng and Y. Wei, "LayerCAM: exploring
-           hierarchical class activation maps for localization", IEEE Transactions on Image
-           Processing 30, 2021.
+        .. [1] P.-T. Jiang et al., "LayerCAM: exploring hierarchical class activation maps for
+           localization", IEEE Transactions on Image Processing 30, 2021.
         """
         check_is_fitted(self)
+        target = self.predict(X) if target is None else target
         if hasattr(self, "members_"):
-            target = self.predict(X) if target is None else target
             maps = [m.class_activation_map(X, target, fine=fine) for m in self.members_]
             return np.mean(maps, axis=0)
         module = self.net_.module_
@@ -714,16 +692,11 @@ class NetClassifier(ClassifierMixin, NetEstimator):
                 "and a PooledHead, as ResNet1d and ConvNet have."
             )
         X = self._check_X(X, reset=False)
-        codes = None
-        if target is not None:
-            codes = encode_labels(column_or_1d(target), self.classes_, "target")
-        rows = Rows(X, codes, self.input_shape_, self.net_.device)
+        codes = encode_labels(column_or_1d(target), self.classes_, "target")
+        check_consistent_length(X, codes)
         size = self.input_shape_[1:] or self.input_shape_
-        activation = fine_class_activation if fine else class_activation
         module.eval()
         with torch_defaults(), torch.no_grad():
-            maps = [
-                activation(module, x, None if codes is None else chosen, size).cpu()
-                for x, chosen in self.net_.get_iterator(rows)
-            ]
+            batches = self.net_.get_iterator(self.net_.get_dataset(X, codes))
+            maps = [class_activation(module, x, chosen, size, fine).cpu() for x, chosen in batches]
         return torch.cat(maps).numpy()

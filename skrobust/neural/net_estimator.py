@@ -42,15 +42,13 @@ precision : {"float32", "bfloat16"}, default="float32"
 device : str, default="cpu"
     "cpu", "cuda", or "auto" for CUDA if there is a GPU.
 callbacks : list, default=None
-    skorch callbacks: early stopping, schedules, checkpoints, scores, progress bars. They are
-    copied. Scorers get class codes, the positions in ``classes_``.
+    skorch callbacks, which are copied. Scorers get class codes, the positions in ``classes_``.
 verbose : int, default=0
     1 shows a progress bar over epochs, 2 skorch's table of losses.
 random_state : int, RandomState instance or None, default=None
-    Fixes initialisation, dropout, the order of rows and all other draws. With an int, no global
-    random generator is read or changed, and two fits agree bit for bit on the same machine and
-    number of threads, on a GPU up to rounding. None draws a seed from numpy's global generator, as
-    scikit-learn does.
+    Fixes all draws. With an int, no global random generator is read or changed, and two fits agree
+    bit for bit on the same machine and number of threads, on a GPU up to rounding. None draws a
+    seed from numpy's global generator, as scikit-learn does.
 **kwargs : dict
     ``module__<argument>`` and ``optimizer__<argument>``, for example ``module__width=8``.""",
     "<shared attributes>": """\
@@ -83,10 +81,8 @@ class NetEstimator(VersionedState, BaseEstimator):
 
     _shared_docs = _SHARED_DOCS
 
-    # the network of module="auto", from the shape of a row
+    # the network of module="auto", from the shape of a row, and the net around it
     _auto_module = staticmethod(auto_module)
-
-    # the net inside
     _net_class = TensorNet
 
     _parameter_constraints: dict = {
@@ -103,40 +99,12 @@ class NetEstimator(VersionedState, BaseEstimator):
         "random_state": ["random_state"],
     }
 
-    def _keep_params(self, given: dict[str, Any]) -> None:
-        """Set the arguments of ``__init__``, its ``locals()``, as attributes."""
-        named = {name: value for name, value in given.items() if name not in ("self", "kwargs")}
-        for name, value in {**named, **given["kwargs"]}.items():
-            setattr(self, name, value)
-
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters, ``module__*`` and ``optimizer__*`` included.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Also return parameters of contained estimators.
-
-        Returns
-        -------
-        params : dict
-            Names and values.
-        """
+        """Return the parameters as in scikit-learn, ``module__*`` and ``optimizer__*`` included."""
         return {**super().get_params(deep), **self._extra_params()}
 
     def set_params(self, **params):
-        """Set parameters; ``module__*`` and ``optimizer__*`` may be new.
-
-        Parameters
-        ----------
-        **params : dict
-            Names and values.
-
-        Returns
-        -------
-        self : object
-            This estimator.
-        """
+        """Set parameters as in scikit-learn; ``module__*`` and ``optimizer__*`` may be new."""
         nested = {k: params.pop(k) for k in list(params) if k.startswith(_NESTED)}
         super().set_params(**params)
         for name, value in nested.items():
@@ -165,14 +133,11 @@ class NetEstimator(VersionedState, BaseEstimator):
     def _nested_params(self, prefix: str) -> dict[str, Any]:
         return {k[len(prefix) :]: v for k, v in vars(self).items() if k.startswith(prefix)}
 
-    def _check_X(self, X: ArrayLike, y: Any = "no_validation", *, reset: bool):
-        """Validate X (and y); on `reset` learn the layout of a row."""
-        if isinstance(y, str):
-            X = validate_data(self, X, reset=reset, allow_nd=True)
-        else:
-            X, y = validate_data(self, X, y, reset=reset, allow_nd=True)
-        self._check_layout(X, reset=reset)
-        return X if isinstance(y, str) else (X, y)
+    def _check_X(self, X: ArrayLike, *y: Any, reset: bool):
+        """Validate X (and y, if given); on `reset` learn the layout of a row."""
+        checked = validate_data(self, X, *y, reset=reset, allow_nd=True)
+        self._check_layout(checked[0] if y else checked, reset=reset)
+        return checked
 
     def _check_layout(self, X: NDArray, *, reset: bool) -> None:
         """Compare the shape of validated rows with `input_shape`; learn it on `reset`."""
@@ -196,9 +161,9 @@ class NetEstimator(VersionedState, BaseEstimator):
         if isinstance(module, str):
             module, defaults = self._automatic_module()
         accepted = _check_arguments(module, given, "module")
-        sizes = {"input_shape": self.input_shape_, "n_outputs": n_outputs}
-        if n_outputs is None:
-            del sizes["n_outputs"]
+        sizes = {"input_shape": self.input_shape_}
+        if n_outputs is not None:
+            sizes["n_outputs"] = n_outputs
         sizes = {k: v for k, v in sizes.items() if accepted is None or k in accepted}
         return module, {**sizes, **defaults, **given}
 
@@ -219,10 +184,9 @@ class NetEstimator(VersionedState, BaseEstimator):
         seed: int | None = None,
         **recipe,
     ) -> TensorNet:
-        """Build and initialise the net for rows like those of X.
+        """Build and initialise the net for rows like those of X; `recipe` goes into it as given.
 
-        `n_outputs` None means a net that returns the shape of its input; `seed` None is drawn from
-        `random_state`. Further arguments of :class:`TensorNet` go into the recipe unchanged.
+        `n_outputs` None means a net that returns the shape of its input; `seed` None is drawn.
         """
         device = resolve_device(self.device)
         module, module_params = self._resolve_module(n_outputs)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,46 +16,13 @@ from .seeding import torch_defaults
 class ReconstructionRows(Rows):
     """Rows that are their own target, on a common scale; some may be left out.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, ...)
-        The rows.
-    input_shape : sequence of int
-        Shape of one row in a batch.
-    device : str, default="cpu"
-        Device of the batches.
-    center, scale : float, default=0.0, 1.0
-        Every batch is ``(x - center) / scale``.
-
-    Attributes
-    ----------
-    indices : Tensor of int or None
-        Positions of the remaining rows, in order; None for all. Set by the code that removes
-        rows.
-
-    Examples
-    --------
-    >>> import numpy as np, torch
-    >>> from skrobust.neural.reconstruction import ReconstructionRows
-    >>> X = np.array([[1.0, 3], [5, 7], [9, 11]])
-    >>> rows = ReconstructionRows(X, (2,), center=1.0, scale=2.0)
-    >>> rows.indices = torch.tensor([0, 2])
-    >>> x, target = rows[1:]
-    >>> x, x is target, len(rows)
-    (tensor([[4., 5.]]), True, 2)
+    Every batch is ``(x - center) / scale``. The code that removes rows sets `indices`, the
+    positions of the others, in order.
     """
 
-    def __init__(
-        self,
-        X: NDArray,
-        input_shape: Sequence[int],
-        device: str = "cpu",
-        center: float = 0.0,
-        scale: float = 1.0,
-    ):
+    def __init__(self, X: NDArray, input_shape, device="cpu", center=0.0, scale=1.0):
         super().__init__(X, None, input_shape, device)
-        self.center = center
-        self.scale = scale
+        self.center, self.scale = center, scale
 
     def __getitem__(self, rows: slice | Tensor) -> tuple[Tensor, Tensor]:
         batch = _take(self.X, rows if self.indices is None else _take(self.indices, rows))
@@ -69,10 +34,7 @@ class ReconstructionRows(Rows):
         return batch, batch
 
     def learn_scale(self) -> None:
-        """Set `center` and `scale` to the mean and standard deviation of all numbers of X.
-
-        Read in batches, twice; the scale of a constant X is 1.
-        """
+        """Set `center` and `scale` to mean and standard deviation of X, read twice in batches."""
         self.center, self.scale = 0.0, 1.0
         n_numbers = self.X.numel()
         batches = Batches(self, prediction_batch_size(self.input_shape, self.device))

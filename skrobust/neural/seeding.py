@@ -30,23 +30,6 @@ class OwnRandomness(TorchDispatchMode):
     Weight initialisation, dropout and random tensors are redirected, also in the modules of users,
     but only in the thread that entered the context. The global generators of torch, numpy and
     Python are neither read nor changed.
-
-    Parameters
-    ----------
-    seed : int
-        Fixes all draws.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skrobust.neural.seeding import OwnRandomness
-    >>> before = torch.get_rng_state()
-    >>> with OwnRandomness(0):
-    ...     a = torch.nn.Linear(3, 2).weight
-    >>> with OwnRandomness(0):
-    ...     b = torch.nn.Linear(3, 2).weight
-    >>> bool((a == b).all()), bool((before == torch.get_rng_state()).all())
-    (True, True)
     """
 
     def __init__(self, seed: int):

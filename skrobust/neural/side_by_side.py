@@ -18,17 +18,7 @@ class StackedMLP:
     """Several networks of linear layers as one, with stacked weights.
 
     Small networks take most of their time to start operations, and this starts one for all of them.
-    Convolutions gain nothing by it on a CPU.
-
-    Parameters
-    ----------
-    networks : sequence of MLP
-        Networks of the same sizes, whose dropout draws from the generators of each.
-
-    Attributes
-    ----------
-    parameters : list of Tensor of shape (n_networks, ...)
-        In the order of those of each network.
+    The `networks` have the same sizes; their dropout draws from the generators of each.
     """
 
     def __init__(self, networks: Sequence[MLP]):
@@ -37,10 +27,7 @@ class StackedMLP:
         self.parameters = [torch.stack([p.detach() for p in same]).requires_grad_() for same in own]
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Return outputs ``(n_networks, batch, n_outputs)`` of rows ``(n_networks, batch, ...)``.
-
-        Every network has its own rows.
-        """
+        """Return outputs (n_networks, batch, n_outputs) of rows (n_networks, batch, ...)."""
         x, parameters = x.flatten(2), iter(self.parameters)
         for layers in self.layers:
             if isinstance(layers[0], nn.Linear):

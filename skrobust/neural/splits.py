@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics.cluster import contingency_matrix
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from ..utils.groups import check_groups
@@ -23,24 +24,22 @@ def validation_split(
 ) -> tuple[NDArray, NDArray]:
     """Split rows into training and validation rows.
 
-    With groups, no group is on both sides, and whole groups are chosen so that about the requested
-    share of the rows, and of every class, is held out. Without, rows are drawn stratified by
-    class.
+    With groups, whole groups are held out so that the share of the rows, and of every class, is
+    about the requested one. Without, rows are drawn stratified by class.
 
     Parameters
     ----------
     labels : ndarray of shape (n_samples,)
         Class of every row.
     fraction : float
-        Share of the rows to validate on, between 0 and 0.5; with groups, as near to it as they
-        allow.
+        Share of the rows to validate on, between 0 and 0.5.
     groups : ndarray of shape (n_samples,) or None
         Group of every row.
     random_state : int
         Seed of the draw.
     keep_rare : bool, default=False
-        Whether all rows of a class that is too rare to be on both sides, with one row or one group,
-        stay in training. Otherwise such a class raises an error.
+        Whether a class that is too rare to be on both sides, with one row or one group, stays in
+        training. Otherwise it raises an error.
     remedy : str
         What the user can do instead, for the end of error messages.
 
@@ -54,15 +53,6 @@ def validation_split(
     ValueError
         If there are too few groups or rows, or a class would have no training row, or the groups
         allow only less than half of the share, or more than twice as much.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skrobust.neural.splits import validation_split
-    >>> y, patient = np.tile([0, 1], 6), np.repeat(np.arange(6), 2)
-    >>> train, valid = validation_split(y, 0.5, patient, random_state=0)
-    >>> set(patient[train]) & set(patient[valid])
-    set()
     """
     if groups is not None:
         held = _split_by_group(
@@ -99,14 +89,7 @@ def _split_by_class(labels: NDArray, fraction: float, random_state: int) -> NDAr
     return held
 
 
-def _split_by_group(
-    labels: NDArray,
-    fraction: float,
-    groups: NDArray,
-    random_state: int,
-    keep_rare: bool,
-    remedy: str,
-) -> NDArray:
+def _split_by_group(labels, fraction, groups, random_state, keep_rare, remedy) -> NDArray:
     """Return which rows to validate on: groups with shares nearest to the fraction in every class.
 
     In random orders, groups are held out as long as this brings the shares nearer; the best order
@@ -114,25 +97,22 @@ def _split_by_group(
     of many classes may have too few groups to spare one.
     """
     _, group_codes = np.unique(groups, return_inverse=True)
-    classes, label_codes = np.unique(labels, return_inverse=True)
-    sizes = np.zeros((group_codes.max() + 1, len(classes)))  # rows of every group and class
-    np.add.at(sizes, (group_codes, label_codes), 1)
+    sizes = contingency_matrix(groups, labels).astype(float)  # rows of every group and class
     n_groups = (sizes > 0).sum(0)
     if not keep_rare and n_groups.min() < 2:
         raise ValueError(
-            f"the class {classes[n_groups.argmin()]} has rows of one group only, so that "
+            f"the class {np.unique(labels)[n_groups.argmin()]} has rows of one group only, so that "
             f"group-disjoint training and validation rows cannot both have it. You can {remedy}."
         )
     shares = np.hstack([sizes / sizes.sum(0), sizes.sum(1, keepdims=True) / len(labels)])
-    weights = np.append(np.full(len(classes), 1 / len(classes)), 5.0)
+    weights = np.append(np.full(sizes.shape[1], 1 / sizes.shape[1]), 5.0)
     rng = np.random.RandomState(random_state)
     best, best_distance = np.zeros(len(sizes), dtype=bool), np.inf
     for _ in range(_N_ORDERS):
         chosen, held, left = np.zeros(len(sizes), dtype=bool), np.zeros(len(weights)), sizes.sum(0)
         for group in rng.permutation(len(sizes)):
-            nearer = (
-                weights @ (held + shares[group] - fraction) ** 2 < weights @ (held - fraction) ** 2
-            )
+            before, after = (weights @ (h - fraction) ** 2 for h in (held, held + shares[group]))
+            nearer = after < before
             if nearer and ((left - sizes[group] > 0) | (sizes[group] == 0)).all():
                 chosen[group] = True
                 held += shares[group]
