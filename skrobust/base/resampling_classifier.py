@@ -152,13 +152,7 @@ class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
         return for_sampler, for_estimator
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Return the routing of metadata to sampler and classifier.
-
-        Returns
-        -------
-        routing : MetadataRouter
-            ``fit`` leads to ``fit_resample`` of the sampler and ``fit`` of the classifier.
-        """
+        """Return the routing from ``fit`` to ``fit_resample`` and ``fit`` of the classifier."""
         to_sampler = MethodMapping().add(caller="fit", callee="fit_resample")
         to_estimator = MethodMapping().add(caller="fit", callee="fit")
         return (

@@ -36,22 +36,7 @@ class RowSampler(VersionedState, BaseSampler):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: ArrayLike, *, groups: ArrayLike | None = None):
-        """Check the input only; samplers do their work in ``fit_resample``.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, ...)
-            Rows.
-        y : array-like of shape (n_samples,)
-            Labels.
-        groups : array-like of shape (n_samples,), default=None
-            Group (patient) of every row.
-
-        Returns
-        -------
-        self : object
-            This sampler.
-        """
+        """Check rows, labels and groups only; samplers do their work in ``fit_resample``."""
         self._check_rows(X, y, groups)
         return self
 

@@ -70,7 +70,7 @@ class EmbeddingDisplay(Display):
     def from_estimator(
         cls, estimator: Any, X: ArrayLike, y: ArrayLike, **kwargs: Any
     ) -> EmbeddingDisplay:
-        """Embed rows, and compute the display.
+        """Embed rows, and return their display.
 
         Parameters
         ----------
@@ -82,11 +82,6 @@ class EmbeddingDisplay(Display):
             Their labels.
         **kwargs : dict
             Arguments of `from_embedding`.
-
-        Returns
-        -------
-        display : EmbeddingDisplay
-            What ``plot`` draws.
         """
         return cls.from_embedding(estimator.transform(X), y, **kwargs)
 
@@ -101,7 +96,7 @@ class EmbeddingDisplay(Display):
         class_names: Sequence[str] | None = None,
         random_state: int | RandomState | None = None,
     ) -> EmbeddingDisplay:
-        """Compute the display from embedded rows.
+        """Return the display of embedded rows.
 
         Parameters
         ----------
@@ -118,11 +113,6 @@ class EmbeddingDisplay(Display):
             Names of the classes, in sorted order of the labels; by default the labels.
         random_state : int, RandomState instance or None, default=None
             Seed of the projection, if it has a parameter of this name; None keeps its own.
-
-        Returns
-        -------
-        display : EmbeddingDisplay
-            What ``plot`` draws.
         """
         embedding = check_array(embedding, input_name="embedding")
         y = column_or_1d(y)
@@ -173,14 +163,10 @@ class RetrievalDisplay(Display):
         Rows of the queries.
     neighbors : ndarray of shape (n_queries, n_neighbors, *shape)
         Rows found.
-    labels : ndarray of shape (n_queries, n_neighbors)
-        Labels of the rows found.
-    distances : ndarray of shape (n_queries, n_neighbors)
-        Their distances.
-    y_query : ndarray of shape (n_queries,) or None, default=None
-        Labels of the queries, if they are known.
-    query_names : ndarray of shape (n_queries,), default=None
-        Names of the queries.
+    labels, distances : ndarray of shape (n_queries, n_neighbors)
+        Their labels and distances.
+    y_query, query_names : ndarray of shape (n_queries,) or None, default=None
+        Labels, if they are known, and names of the queries.
     neighbor_names : ndarray of shape (n_queries, n_neighbors), default=None
         Names of the rows found.
 
@@ -226,7 +212,7 @@ class RetrievalDisplay(Display):
         groups_query: ArrayLike | None = None,
         groups_labelled: ArrayLike | None = None,
     ) -> RetrievalDisplay:
-        """Embed queries and rows, and find the nearest.
+        """Embed queries and rows, find the nearest, and return their display.
 
         Parameters
         ----------
@@ -250,11 +236,6 @@ class RetrievalDisplay(Display):
         groups_query, groups_labelled : array-like, default=None
             Groups (patients) of queries and rows, named in the titles. Rows of the query's own
             patient are not shown.
-
-        Returns
-        -------
-        display : RetrievalDisplay
-            What ``plot`` draws.
         """
         X_query = check_array(X_query, allow_nd=True, input_name="X_query")
         X_labelled = check_array(X_labelled, allow_nd=True, input_name="X_labelled")

@@ -124,36 +124,14 @@ class LogitAdjustedClassifier(FittedInsideMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray:
-        """Return adjusted class probabilities.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, ...)
-            Rows.
-
-        Returns
-        -------
-        proba : ndarray of shape (n_samples, n_classes)
-            Columns as in `classes_`.
-        """
+        """Return adjusted class probabilities of shape (n_samples, n_classes)."""
         check_is_fitted(self)
         proba = class_scores(self.estimator_, X, self.classes_)
         with np.errstate(divide="ignore"):  # the logarithm of zero
             return softmax(np.log(proba) - self.tau * np.log(self.prior_), axis=1)
 
     def predict(self, X: ArrayLike) -> NDArray:
-        """Return the class with the largest adjusted probability.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, ...)
-            Rows.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            Predicted labels.
-        """
+        """Return the class with the largest adjusted probability for every row."""
         proba = self.predict_proba(X)
         return self.classes_[proba.argmax(axis=1)]
 
@@ -166,13 +144,7 @@ class LogitAdjustedClassifier(FittedInsideMixin, BaseEstimator):
         )
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Return the routing of metadata to the classifier.
-
-        Returns
-        -------
-        routing : MetadataRouter
-            ``fit`` leads to ``fit`` of the classifier.
-        """
+        """Return the routing of metadata from ``fit`` to ``fit`` of the classifier."""
         mapping = MethodMapping().add(caller="fit", callee="fit")
         return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=mapping)
 

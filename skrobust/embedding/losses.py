@@ -152,10 +152,9 @@ class _BatchLoss(nn.Module):
         Parameters
         ----------
         embeddings : Tensor of shape (n_rows, n_dims)
-            float32 or float64, normalised or not; for :class:`~skrobust.IntervalLoss` the scores of
-            the classes before softmax.
+            float32 or float64, normalised or not; for `IntervalLoss` the class scores.
         labels : Tensor of shape (n_rows,)
-            The class of each row, integers; for :class:`~skrobust.IntervalLoss` its column.
+            The class of each row, integers; for `IntervalLoss` its column.
 
         Raises
         ------
@@ -228,9 +227,9 @@ class BatchAllTripletLoss(_BatchLoss):
     closer than it plus the margin, and for each negative how many such positives are farther. The
     loss is the sum of the distances weighted by these counts, which are its exact derivatives.
 
-    Without active triplets, as in a batch of one class or of classes with one row each, the loss
-    and its gradient are zero. If all rows are equal the loss is the margin, its gradient zero.
-    Embeddings that are not finite give NaN.
+    Without active triplets, as in a batch of one class, the loss and its gradient are zero. If all
+    rows are equal the loss is the margin, its gradient zero. Embeddings that are not finite give
+    NaN.
 
     References
     ----------
@@ -241,14 +240,11 @@ class BatchAllTripletLoss(_BatchLoss):
     Examples
     --------
     >>> import torch
-    >>> from skrobust import BatchAllTripletLoss
-    >>> embeddings = torch.tensor([[0.0], [1.0], [1.5]], requires_grad=True)
-    >>> loss = BatchAllTripletLoss(margin=0.5)(embeddings, torch.tensor([0, 0, 1]))
-    >>> round(loss.item(), 4)  # only the second row as anchor: 1.0 - 0.5 + 0.5
-    1.0
-    >>> loss.backward()
-    >>> embeddings.grad.ravel()
-    tensor([-1.,  2., -1.])
+    >>> from skrobust.embedding import BatchAllTripletLoss
+    >>> embeddings = torch.tensor([[0.0], [1.0], [1.5]])
+    >>> loss = BatchAllTripletLoss(margin=0.5)
+    >>> loss(embeddings, torch.tensor([0, 0, 1]))  # only the second row as anchor: 1.0 - 0.5 + 0.5
+    tensor(1.)
     """
 
     def __init__(self, margin: float = 0.5) -> None:
@@ -279,23 +275,18 @@ class BatchHardTripletLoss(_BatchLoss):
 
     Notes
     -----
-    The loss is that of [1]_ (section 3, equation 1), which prints a sum without the hinge at zero,
-    and [2]_; the mean keeps the step length independent of the batch size, and counts rows whose
-    hinge is zero. Time and memory are :math:`O(B^2)` for B rows.
+    The loss is that of the papers named in :class:`~skrobust.embedding.BatchAllTripletLoss`
+    (section 3, equation 1, which prints a sum without the hinge at zero). The mean keeps the step
+    length independent of the batch size, and counts rows whose hinge is zero. Time and memory are
+    :math:`O(B^2)` for B rows.
 
     If no row has both a positive and a negative, the loss and its gradient are zero. If all rows
     are equal the loss is the margin, its gradient zero. Embeddings that are not finite give NaN.
 
-    References
-    ----------
-    .. [1] T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification", 2021.
-    .. [2] A. Hermans, L. Beyer, B. Leibe, "In Defense of the Triplet Loss for Person
-       Re-Identification", arXiv:1703.07737, 2017.
-
     Examples
     --------
     >>> import torch
-    >>> from skrobust import BatchHardTripletLoss
+    >>> from skrobust.embedding import BatchHardTripletLoss
     >>> embeddings = torch.tensor([[0.0], [1.0], [1.5]])
     >>> BatchHardTripletLoss(margin=0.5)(embeddings, torch.tensor([0, 0, 1]))  # (0 + 1) / 2
     tensor(0.5000)
@@ -332,27 +323,23 @@ class IntervalLoss(_BatchLoss):
 
     Notes
     -----
-    The loss of [2]_, with which [1]_ (section 4.3) compares, described (section 2) as a combination
-    "to increase the penalty upon misclassification", without a formula. The formula here is a
-    choice in that sense: the hinge vanishes once the true class leads by the margin.
-
-    Unlike the other losses this one takes class scores; those that are not finite give NaN.
+    The triplet paper (section 4.3) compares with this loss of [1]_, described as a combination "to
+    increase the penalty upon misclassification", without a formula. The formula here is a choice in
+    that sense: the hinge vanishes once the true class leads by the margin. It takes class scores,
+    not embeddings; those that are not finite give NaN.
 
     References
     ----------
-    .. [1] T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification", 2021.
-    .. [2] D. Liu, Y. Liu, L. Dong, "G-ResNet: Improved ResNet for Brain Tumor Classification",
+    .. [1] D. Liu, Y. Liu, L. Dong, "G-ResNet: Improved ResNet for Brain Tumor Classification",
        ICONIP 2019.
 
     Examples
     --------
     >>> import torch
-    >>> from skrobust import IntervalLoss
+    >>> from skrobust.embedding import IntervalLoss
     >>> scores = torch.tensor([[3.0, 0.0], [0.0, 0.5]])
-    >>> labels = torch.tensor([0, 1])
-    >>> IntervalLoss(weight=0)(scores, labels)
-    tensor(0.2613)
-    >>> IntervalLoss()(scores, labels)  # the second row leads by 0.5 only: 0.5 / 2 more
+    >>> loss = IntervalLoss()  # the second row leads by 0.5 only: 0.5 / 2 above the cross entropy
+    >>> loss(scores, torch.tensor([0, 1]))
     tensor(0.5113)
     """
 
@@ -417,33 +404,31 @@ class NTXentLoss(_BatchLoss):
         \ell_{ap} = - \log \frac{\exp(s_{ap} / \tau)}
             {\exp(s_{ap} / \tau) + \sum_{n:\, y_n \neq y_a} \exp(s_{an} / \tau)}.
 
-    For unlabelled data give the two views of a row the same label and every row another one. With
-    class labels each row has many positives; those other than p stay out of the denominator of
-    :math:`\ell_{ap}`.
+    For unlabelled data give the two views of a row the same label and every row another one. Other
+    positives of a row than p stay out of the denominator.
 
     Parameters
     ----------
     temperature : float, default=0.5
-        Above 0. The paper does not name its own; 0.5 is what [2]_ found best on small images.
+        Above 0. The paper does not name its own; 0.5 is what [1]_ found best on small images.
 
     Notes
     -----
-    The loss of the contrastive pretraining of [1]_ (section 3), from [2]_ (section 2.1). Time and
-    memory are :math:`O(B^2)` for B rows, whatever the number of positives.
+    The loss of the contrastive pretraining of the triplet paper (section 3), from [1]_ (section
+    2.1). Time and memory are :math:`O(B^2)` for B rows.
 
     Without positive pairs or negatives the loss and its gradient are zero. A row of zeros has
     similarity 0 to all others and gets no gradient. Embeddings that are not finite give NaN.
 
     References
     ----------
-    .. [1] T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification", 2021.
-    .. [2] T. Chen, S. Kornblith, M. Norouzi, G. Hinton, "A Simple Framework for Contrastive
+    .. [1] T. Chen, S. Kornblith, M. Norouzi, G. Hinton, "A Simple Framework for Contrastive
        Learning of Visual Representations", arXiv:2002.05709, 2020.
 
     Examples
     --------
     >>> import torch
-    >>> from skrobust import NTXentLoss
+    >>> from skrobust.embedding import NTXentLoss
     >>> views = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     >>> pair = torch.arange(2).repeat(2)
     >>> NTXentLoss()(torch.cat([views, views]), pair)  # log(1 + 2 exp(-2))

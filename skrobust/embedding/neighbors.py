@@ -27,21 +27,9 @@ class ClassWeightedKNeighborsClassifier(VersionedState, KNeighborsClassifier):
         Number of neighbours that vote.
     class_weight : dict, "balanced" or None, default="balanced"
         Weights of the classes, as in scikit-learn. None is the plain vote.
-    weights : {"uniform", "distance"} or callable, default="uniform"
-        Weights of the votes by distance, multiplied by those of the classes; this and the following
-        parameters are those of :class:`~sklearn.neighbors.KNeighborsClassifier`.
-    algorithm : {"auto", "ball_tree", "kd_tree", "brute"}, default="auto"
-        How neighbours are searched.
-    leaf_size : int, default=30
-        Leaf size of the trees.
-    p : float, default=2
-        Power of the Minkowski distance.
-    metric : str or callable, default="minkowski"
-        Distance.
-    metric_params : dict, default=None
-        Further arguments of the distance.
-    n_jobs : int, default=None
-        Parallel jobs of the search.
+    weights, algorithm, leaf_size, p, metric, metric_params, n_jobs : object
+        As in :class:`~sklearn.neighbors.KNeighborsClassifier`, with the same defaults; ``weights``
+        of the votes by distance are multiplied by those of the classes.
 
     Attributes
     ----------
@@ -112,17 +100,9 @@ class ClassWeightedKNeighborsClassifier(VersionedState, KNeighborsClassifier):
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray:
-        """Return the weighted shares of the votes.
+        """Return the weighted shares of the votes of shape (n_samples, n_classes).
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        proba : ndarray of shape (n_samples, n_classes)
-            Columns as in `classes_`. If all votes have weight zero, the unweighted shares.
+        If all votes of a row have weight zero, they are the unweighted shares.
         """
         plain = super().predict_proba(X)
         votes = plain * self.class_weight_
@@ -130,18 +110,7 @@ class ClassWeightedKNeighborsClassifier(VersionedState, KNeighborsClassifier):
         return np.where(total > 0, votes / np.where(total > 0, total, 1), plain)
 
     def predict(self, X: ArrayLike) -> NDArray:
-        """Return the class with the largest weighted share of the votes.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            Predicted labels.
-        """
+        """Return the class with the largest weighted share of the votes for every row."""
         proba = self.predict_proba(X)
         return self.classes_[proba.argmax(axis=1)]
 

@@ -25,18 +25,16 @@ def draw_scaled_row(ax: Any, row: NDArray, low: float, high: float) -> None:
 
 @dataclass(eq=False, repr=False)
 class FactorMixtureDisplay(Display):
-    """New rows with the rows whose residual code they have, and their mixtures (Fig. 4 [1]_).
+    """New rows with the rows whose residual code they have, and their mixtures.
 
-    A line of panels for each new row: the row that gave the residual code, the new row, the change
-    from one to the other, and the class proportions, which are its soft label. Rows share one
-    scale, changes another one that is symmetric around 0.
+    As in Fig. 4 of the paper of :class:`~skrobust.FactorMixSampler`, a line of panels for each new
+    row: the row that gave the residual code, the new row, the change from one to the other, and the
+    class proportions. Rows share one scale, changes another one that is symmetric around 0.
 
     Parameters
     ----------
-    rows : ndarray of shape (n_new, *row_shape)
-        The rows that gave the residual codes.
-    new_rows : ndarray of shape (n_new, *row_shape)
-        The new rows.
+    rows, new_rows : ndarray of shape (n_new, *row_shape)
+        The rows that gave the residual codes, and the new rows.
     mixture : ndarray of shape (n_new, n_classes)
         Their class proportions.
     class_names : list of str
@@ -46,11 +44,6 @@ class FactorMixtureDisplay(Display):
     ----------
     ax_ : ndarray of shape (n_new, 4) of matplotlib.axes.Axes
         The panels.
-
-    References
-    ----------
-    .. [1] A. Ben-Cohen et al., "Improving CNN training using disentanglement for liver lesion
-       classification in CT", 2018.
 
     Examples
     --------
@@ -78,7 +71,7 @@ class FactorMixtureDisplay(Display):
         new_rows: Sequence[int] | None = None,
         class_names: Sequence[str] | None = None,
     ) -> FactorMixtureDisplay:
-        """Show new rows of a sampler.
+        """Return the display of new rows of a sampler.
 
         Parameters
         ----------
@@ -91,11 +84,6 @@ class FactorMixtureDisplay(Display):
             every class: of the rows in which it has the largest share, the most mixed one.
         class_names : sequence of str, default=None
             Names of the classes, in the order of ``classes_``; by default their labels.
-
-        Returns
-        -------
-        display : FactorMixtureDisplay
-            What ``plot`` draws.
         """
         check_is_fitted(estimator)
         X = check_array(X_resampled, allow_nd=True, input_name="X_resampled")
@@ -160,11 +148,12 @@ def _most_mixed(mixture: NDArray) -> list[int]:
 
 @dataclass(eq=False, repr=False)
 class FactorSwapDisplay(Display):
-    """Rows decoded from the class code of one row and the residual code of another (Fig. 3 [1]_).
+    """Rows decoded from the class code of one row and the residual code of another.
 
-    The top line of panels shows the rows that give the class code, the left column those that
-    give the residual code. If the factors are separated, panels of one column look like one class,
-    and panels of one line have one shape. All panels share one scale, that of the given rows.
+    As in Fig. 3 of the paper of :class:`~skrobust.FactorMixSampler`, the top line of panels shows
+    the rows that give the class code, the left column those that give the residual code. If the
+    factors are separated, panels of one column look like one class, and panels of one line have one
+    shape. All panels share one scale, that of the given rows.
 
     Parameters
     ----------
@@ -181,11 +170,6 @@ class FactorSwapDisplay(Display):
     ----------
     ax_ : ndarray of shape (n_residual + 1, n_class + 1) of matplotlib.axes.Axes
         The panels; the one at the top left is empty.
-
-    References
-    ----------
-    .. [1] A. Ben-Cohen et al., "Improving CNN training using disentanglement for liver lesion
-       classification in CT", 2018.
 
     Examples
     --------
@@ -215,7 +199,7 @@ class FactorSwapDisplay(Display):
         class_names: Sequence[str] | None = None,
         residual_names: Sequence[str] | None = None,
     ) -> FactorSwapDisplay:
-        """Decode all pairs.
+        """Decode all pairs, and return their display.
 
         Parameters
         ----------
@@ -227,11 +211,6 @@ class FactorSwapDisplay(Display):
             The few rows that give the residual code.
         class_names, residual_names : sequence of str, default=None
             Names of the rows; by default c and r with their numbers.
-
-        Returns
-        -------
-        display : FactorSwapDisplay
-            What ``plot`` draws.
         """
         check_is_fitted(estimator)
         X_class = check_array(X_class, allow_nd=True, input_name="X_class")
@@ -315,17 +294,12 @@ class FactorTrainingDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator: Any) -> FactorTrainingDisplay:
-        """Read losses and diagnostics of a sampler.
+        """Return the display of the losses and diagnostics of a sampler.
 
         Parameters
         ----------
         estimator : FactorMixSampler
             After ``fit_resample``.
-
-        Returns
-        -------
-        display : FactorTrainingDisplay
-            What ``plot`` draws.
         """
         check_is_fitted(estimator, "diagnostics_")
         return cls(estimator.history_, estimator.diagnostics_)

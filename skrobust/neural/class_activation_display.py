@@ -132,10 +132,8 @@ class ClassActivationDisplay(Display):
     ----------
     ax_ : ndarray of shape (n_rows,) or (n_rows, 2) of matplotlib.axes.Axes
         The axes, for images those of the image and of the overlay.
-    lines_ : list of matplotlib.lines.Line2D
-        Signals: one per row and channel.
-    map_lines_ : list of matplotlib.lines.Line2D
-        Signals: the map of every row.
+    lines_, map_lines_ : list of matplotlib.lines.Line2D
+        Signals: one per row and channel, and the map of every row.
     peak_texts_ : list of matplotlib.text.Annotation
         Signals: the names of the peaks.
     images_ : list of matplotlib.image.AxesImage
@@ -187,7 +185,7 @@ class ClassActivationDisplay(Display):
         names: Sequence[str] | None = None,
         peaks: Mapping[str, float] | None = None,
     ) -> ClassActivationDisplay:
-        """Compute the maps of a few rows.
+        """Compute the maps of a few rows, and return their display.
 
         Parameters
         ----------
@@ -211,11 +209,6 @@ class ClassActivationDisplay(Display):
             Names of the rows; by default they are numbered from 0.
         peaks : dict of str to float, default=None
             Signals: positions to mark, in units of `axis`.
-
-        Returns
-        -------
-        display : ClassActivationDisplay
-            What ``plot`` draws.
         """
         if not hasattr(estimator, "class_activation_map"):
             raise ValueError(

@@ -72,7 +72,7 @@ class LogitAdjustedLoss(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from skrobust import LogitAdjustedLoss
+    >>> from skrobust.neural import LogitAdjustedLoss
     >>> scores, labels = torch.zeros(2, 2), torch.tensor([0, 1])
     >>> LogitAdjustedLoss([0.9, 0.1])(scores, labels)  # -(log 0.9 + log 0.1) / 2
     tensor(1.2040)
@@ -85,15 +85,7 @@ class LogitAdjustedLoss(nn.Module):
         self.register_buffer("shift", self.tau * values.clamp(min=1e-6).log(), persistent=False)
 
     def forward(self, scores: Tensor, target: Tensor) -> Tensor:
-        """Return the loss, a scalar.
-
-        Parameters
-        ----------
-        scores : Tensor of shape (n_rows, n_classes)
-            The scores of the classes before softmax.
-        target : Tensor of shape (n_rows,) or (n_rows, n_classes)
-            The column of the true class of each row, or soft labels.
-        """
+        """Return the loss of scores (n_rows, n_classes) with column numbers or soft labels."""
         return cross_entropy(scores + self.shift, target)
 
     def extra_repr(self) -> str:
@@ -165,7 +157,7 @@ class NetClassifier(ClassifierMixin, NetEstimator):
     logit_adjustment : float >= 0, default=None
         In training, add this number times the logarithm of the class shares to the outputs, so
         that the outputs alone do not favour frequent classes; theory suggests 1
-        (:class:`~skrobust.LogitAdjustedLoss`). Use only one of this, `class_weight` and
+        (:class:`~skrobust.neural.LogitAdjustedLoss`). Use only one of this, `class_weight` and
         `balanced_batches`.
     augment : {"affine", "image", "noise", "spectrum"}, callable or None, default=None
         Change every training batch at random. "affine" rotates images and volumes (up to 15
@@ -489,10 +481,9 @@ class NetClassifier(ClassifierMixin, NetEstimator):
             X = self._check_X(X, reset=reset)
             classes = check_soft_labels(y)[1] if classes is None else classes
         else:
-            if y is not None:  # masked labels would count as their values
-                check_none_missing(y, "y", "label")
+            if y is not None:  # before masked labels count as their values
+                check_class_labels(y)
             X, y = self._check_X(X, y, reset=reset)
-            check_class_labels(y)
             classes = np.unique(y) if classes is None else classes
         target = self._encode(y, classes, len(X), "y")
         if len(classes) < 2:
