@@ -47,8 +47,7 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
     A network is trained with a triplet loss on class-balanced batches, after an optional
     contrastive pretraining on rows without labels; ``transform`` returns its outputs. As the next
     step use a :class:`~sklearn.neighbors.NearestCentroid`, best for rare classes, or neighbours,
-    which also show similar cases (:func:`~skrobust.retrieve_neighbors`). The paper's settings are
-    in `paper_params`.
+    which also show similar cases (:func:`~skrobust.retrieve_neighbors`).
 
     Parameters
     ----------

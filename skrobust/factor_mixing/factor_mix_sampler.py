@@ -66,7 +66,7 @@ class FactorMixSampler(RowSampler):
         means of the classes agree, no linear probe finds them. 0 as in the paper.
     swap_weight : float, default=0.05
         Weight of the cross entropy of rows decoded with another row's class code, which the class
-        encoder should assign to the class of that row. 0 as in the paper.
+        encoder should assign to its class. 0 as in the paper.
     affine_weight : float, default=0.5
         Weight of a loss that makes rows decoded with another row's class code rotate and scale
         with their own row. Without it a large dark and a small bright lesion may share a code. Not

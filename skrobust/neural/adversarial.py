@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Real
 
 import torch
@@ -84,25 +85,17 @@ class AdversarialNetClassifier(NetClassifier):
         return super()._start_net(X, *args, **kwargs)
 
     def _batch_transform(self):
-        before = super()._batch_transform()
-        return _FastGradientSign(self.epsilon, self.step_size, self.clip_, before)
+        return partial(self._attack, super()._batch_transform())
 
-
-class _FastGradientSign:
-    """Moves the rows of a batch against the network."""
-
-    def __init__(self, epsilon, step_size, clip, before):
-        self.epsilon = epsilon * (clip[1] - clip[0])
-        self.step = step_size * self.epsilon
-        self.clip = clip
-        self.before = before
-
-    def __call__(self, net, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        if self.before is not None:
-            x, y = self.before(net, x, y)
-        change = torch.empty_like(x).uniform_(-self.epsilon, self.epsilon)
+    def _attack(self, before, net, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Move the rows of a batch, after other changes, against the network."""
+        if before is not None:
+            x, y = before(net, x, y)
+        epsilon = self.epsilon * (self.clip_[1] - self.clip_[0])
+        change = torch.empty_like(x).uniform_(-epsilon, epsilon)
         start = (x + change).requires_grad_()
         with net.around_step:  # the attack is on the step that follows, mixing included
             gradient = torch.autograd.grad(net.criterion_(net.infer(start), y), start)[0]
-        change = (change + self.step * gradient.sign()).clamp(-self.epsilon, self.epsilon)
-        return (x + change).clamp(*self.clip), y
+        step = self.step_size * epsilon
+        change = (change + step * gradient.sign()).clamp(-epsilon, epsilon)
+        return (x + change).clamp(*self.clip_), y

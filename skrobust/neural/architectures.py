@@ -44,12 +44,8 @@ class SameConv1d(nn.Conv2d):
 
     Parameters
     ----------
-    in_channels, out_channels : int
-        Numbers of channels.
-    kernel_size : int
-        Length of the filters, in points.
-    stride : int, default=1
-        Step between outputs, in points.
+    in_channels, out_channels, kernel_size, stride : int
+        As in :class:`torch.nn.Conv1d`; the default of `stride` is 1.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1):
@@ -66,10 +62,8 @@ class PooledHead(nn.Module):
 
     Parameters
     ----------
-    n_features : int
-        Channels of the feature maps.
-    n_outputs : int
-        Number of outputs.
+    n_features, n_outputs : int
+        Channels of the feature maps, and number of outputs.
     """
 
     def __init__(self, n_features: int, n_outputs: int):
@@ -138,9 +132,10 @@ class MLP(nn.Module):
 class ConvNet(nn.Module):
     """Several layers of convolution, batch norm, ReLU and max pooling, then one linear layer.
 
-    The default filters are those of the influence paper's network [1]_ (32, 32, 64, 64, 64); the
-    kernel size, which that paper does not give, is 3. Pooling by 2 stops where an axis would fall
-    below 1. The feature maps are averaged over space, so that class activation maps exist.
+    The default filters (32, 32, 64, 64, 64) are those of the network in "Robust influence-based
+    training methods for noisy brain MRI", section 6.1, which does not give their size. Pooling by
+    2 stops where an axis would fall below 1. The feature maps are averaged over space, so that
+    class activation maps exist.
 
     Parameters
     ----------
@@ -157,10 +152,6 @@ class ConvNet(nn.Module):
     hidden : int, default=None
         Units of a dense layer between the averaged maps and the outputs, as in the encoder of the
         triplet paper. With None, the default, class activation maps exist.
-
-    References
-    ----------
-    .. [1] "Robust influence-based training methods for noisy brain MRI", section 6.1.
 
     Examples
     --------
@@ -212,12 +203,8 @@ class ResidualBlock1d(nn.Module):
 
     Parameters
     ----------
-    in_channels, out_channels : int
-        Numbers of filters before and after.
-    kernel_size : int
-        Length of the filters, in points.
-    stride : {1, 2}
-        Subsampling.
+    in_channels, out_channels, kernel_size, stride : int
+        As in :class:`torch.nn.Conv1d`.
     dropout : float
         Share of activations dropped between the convolutions.
     """
@@ -319,7 +306,7 @@ class ResNet1d(nn.Module):
 
 
 class UNet(nn.Module):
-    """U-Net that returns the shape of its input, whatever the sizes of its axes.
+    """U-Net (Ronneberger et al. 2015) that returns the shape of its input, of any size.
 
     The encoder halves the axes `depth` times, and the decoder enlarges them again to the same
     sizes, each time joined with the maps of that level. Every level has two convolutions.
@@ -334,10 +321,6 @@ class UNet(nn.Module):
         Number of halvings. It stops earlier if an axis would fall below 2.
     kernel_size : int, default=3
         Size of the filters along every axis; odd.
-
-    References
-    ----------
-    Ronneberger et al., "U-Net: Convolutional networks for biomedical image segmentation", 2015.
 
     Examples
     --------

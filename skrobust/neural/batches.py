@@ -74,18 +74,8 @@ class Rows(Dataset):
 
     The rows stay in the given array, which may be memory-mapped; each batch is copied and
     converted to float32 in the shape of the network's input. On another device than the CPU all
-    rows are moved there once, unless they are memory-mapped.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, ...)
-        The rows.
-    y : ndarray or None
-        Class codes (int64), soft labels (float32 of shape (n_samples, n_classes)), or nothing.
-    input_shape : sequence of int
-        Shape of one row in a batch.
-    device : str, default="cpu"
-        Device of the batches.
+    rows are moved there once, unless they are memory-mapped. `y` are class codes (int64), soft
+    labels (float32 of shape (n_samples, n_classes)), or None.
     """
 
     def __init__(

@@ -43,41 +43,7 @@ def resolve_device(device: str) -> str:
     return device
 
 
-class CosineAnnealing(Callback):
-    """Lower the learning rate to zero over the epochs, along half a cosine."""
-
-    def __init__(self, n_epochs: int):
-        self.n_epochs = n_epochs
-
-    def on_epoch_begin(self, net, **kwargs):
-        """Set the rate of the epoch."""
-        done = min((len(net.history) - 1) / self.n_epochs, 1)
-        for group in net.optimizer_.param_groups:
-            group["lr"] = net.lr * (1 + math.cos(math.pi * done)) / 2
-
-
 _PER_BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
-
-
-class EpochProgressBar(Callback):
-    """One tqdm bar over the epochs, with the latest losses."""
-
-    def on_train_begin(self, net, **kwargs):
-        """Open the bar."""
-        self.bar_ = tqdm(total=net.max_epochs, unit="epoch", leave=True)
-
-    def on_epoch_end(self, net, **kwargs):
-        """Advance the bar."""
-        row = net.history[-1]
-        self.bar_.set_postfix(
-            {k: f"{row[k]:.4f}" for k in ("train_loss", "valid_loss") if k in row}
-        )
-        self.bar_.update()
-
-    def on_train_end(self, net, **kwargs):
-        """Close the bar, and forget it: open bars cannot be pickled."""
-        self.bar_.close()
-        del self.bar_
 
 
 class BestEpoch:
@@ -125,25 +91,12 @@ class TensorNet(NeuralNet):
     global generator, and callbacks are called for every batch only if one of them needs it.
     ``verbose=1`` shows a progress bar, 2 skorch's table.
 
-    Parameters
-    ----------
-    *args, **kwargs
-        See :class:`skorch.NeuralNet`.
-    seed : int
-        Fixes initialisation, order of rows and dropout.
-    precision : {"float32", "bfloat16"}
-        Precision of the forward pass.
-    probe : Tensor
-        Two rows that are passed through a new module to check the shapes (and size lazy layers).
-    n_outputs : int or None
-        Columns that the module must return; None: the shape of its input.
-    batch_transform : callable, default=None
-        ``batch_transform(net, x, y) -> x, y`` changes every training batch. It may set
-        ``net.around_step`` to a context manager, in which the step is then taken.
-    samples_per_class : int, default=None
-        Rows of each drawn class in :class:`BalancedBatches`; None: rows in shuffled order.
-    annealing_epochs : int, default=None
-        Epochs in which the learning rate falls to zero (:class:`CosineAnnealing`).
+    The two rows of `probe` are passed through a new module to check the shapes, and size lazy
+    layers: it must return `n_outputs` columns, or with None the shape of its input.
+    ``batch_transform(net, x, y) -> x, y`` changes every training batch; it may set
+    ``net.around_step`` to a context manager, in which the step is then taken. With
+    `samples_per_class`, batches are :class:`BalancedBatches`; with `annealing_epochs` the learning
+    rate falls to zero in so many epochs.
     """
 
     def __init__(
@@ -174,10 +127,8 @@ class TensorNet(NeuralNet):
 
     @property
     def _default_callbacks(self):
-        shown = {0: [], 1: [("progress", EpochProgressBar())], 2: [("print_log", PrintLog())]}
-        epochs = self.annealing_epochs
-        annealing = [] if epochs is None else [("annealing", CosineAnnealing(epochs))]
-        return [("epoch_timer", EpochTimer()), *annealing, *shown[min(int(self.verbose), 2)]]
+        log = [("print_log", PrintLog())] if self.verbose > 1 else []
+        return [("epoch_timer", EpochTimer()), *log]
 
     # ---- training
 
@@ -203,10 +154,6 @@ class TensorNet(NeuralNet):
                 self._run_epochs(rows, epochs, valid, after_epoch)
             except Stopped:
                 pass
-            except BaseException:
-                if "progress" in dict(self.callbacks_):
-                    dict(self.callbacks_)["progress"].on_train_end(self)
-                raise
             self.notify("on_train_end", X=rows, y=None)
         self.check_weights()
         return self
@@ -223,22 +170,34 @@ class TensorNet(NeuralNet):
         if valid is not None:
             shown["dataset_valid"] = ShownRows(valid, self)
             valid_batches = self.get_iterator(valid)
-        for _ in range(epochs):
-            n_finished = len(self.history)
-            try:
-                self.notify("on_epoch_begin", **shown)
-                self.run_single_epoch(batches, training=True, prefix="train")
-                self.run_single_epoch(valid_batches, training=False, prefix="valid")
-            except Stopped:
-                raise
-            except BaseException:
-                del self.history[n_finished:]
-                raise
-            # outside the callbacks, where an interrupt is the user's
-            stop = after_epoch is not None and after_epoch(self)
-            self.notify("on_epoch_end", **shown)
-            if stop:
-                return
+        with tqdm(total=epochs, unit="epoch", disable=self.verbose != 1) as bar:
+            for _ in range(epochs):
+                n_finished = len(self.history)
+                self._anneal()
+                try:
+                    self.notify("on_epoch_begin", **shown)
+                    self.run_single_epoch(batches, training=True, prefix="train")
+                    self.run_single_epoch(valid_batches, training=False, prefix="valid")
+                except Stopped:
+                    raise
+                except BaseException:
+                    del self.history[n_finished:]
+                    raise
+                # outside the callbacks, where an interrupt is the user's
+                stop = after_epoch is not None and after_epoch(self)
+                self.notify("on_epoch_end", **shown)
+                losses = {k: v for k, v in self.history[-1].items() if k.endswith("_loss")}
+                bar.set_postfix(losses)
+                bar.update()
+                if stop:
+                    return
+
+    def _anneal(self) -> None:
+        """Lower the learning rate along half a cosine, to zero over `annealing_epochs`."""
+        if self.annealing_epochs is not None:
+            done = min(len(self.history) / self.annealing_epochs, 1)
+            for group in self.optimizer_.param_groups:
+                group["lr"] = self.lr * (1 + math.cos(math.pi * done)) / 2
 
     def _diverged(self, what: str) -> str:
         return (

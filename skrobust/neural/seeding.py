@@ -14,7 +14,6 @@ from sklearn.utils import check_random_state
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-_aten = torch.ops.aten
 _OVERLOADS_WITH_GENERATOR = {
     "default": "generator",
     "low": "low_generator",
@@ -69,7 +68,7 @@ class OwnRandomness(TorchDispatchMode):
 @cache
 def _redirected(func) -> Callable | None:
     """Return the replacement of a random operation; None for other operations."""
-    if func is _aten.native_dropout.default:
+    if func is torch.ops.aten.native_dropout.default:
         return _drop
     if any(argument.name == "generator" for argument in func._schema.arguments):
         overload = func
@@ -189,14 +188,13 @@ _SHARED_STATE = (
 _HERE = [torch.float32, *(value for _, _, value in _SHARED_STATE)]
 
 
-def _shared_state() -> list:
-    return [torch.get_default_dtype(), *(getattr(part, name) for part, name, _ in _SHARED_STATE)]
-
-
-def _share_state(values: list) -> None:
+def _share_state(values: list) -> list:
+    """Set the default dtype and the settings of the backends, and return what they were."""
+    before = [torch.get_default_dtype(), *(getattr(part, name) for part, name, _ in _SHARED_STATE)]
     torch.set_default_dtype(values[0])
     for (part, name, _), value in zip(_SHARED_STATE, values[1:], strict=True):
         setattr(part, name, value)
+    return before
 
 
 _process = {"id": os.getpid(), "threaded": False}
@@ -227,8 +225,7 @@ def torch_defaults():
     _check_fork()
     with _state_lock:
         if not _callers["inside"]:
-            _callers["state"] = _shared_state()
-            _share_state(_HERE)
+            _callers["state"] = _share_state(_HERE)
         _callers["inside"] += 1
     elsewhere = torch.get_default_device().type != "cpu"
     try:

@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from skrobust import MLP, AdversarialNetClassifier, NetClassifier
-from skrobust.neural.adversarial import _FastGradientSign
 
 
 class Net:
@@ -26,8 +25,9 @@ def test_the_attack_by_hand_stays_in_range_and_raises_the_loss():
         torch.manual_seed(0)
         net = Net()
         x, y = torch.rand(50, 3, dtype=torch.float64), torch.randint(2, (50,))
-        attack = _FastGradientSign(0.1, 1.25, (0.0, 2.0), None)
-        moved, labels = attack(net, x, y)
+        clf = AdversarialNetClassifier(epsilon=0.1)
+        clf.clip_ = 0.0, 2.0
+        moved, labels = clf._batch_transform()(net, x, y)
     assert torch.equal(labels, y)
     change = moved - x
     assert change.abs().max() <= 0.2 + 1e-12
