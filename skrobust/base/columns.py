@@ -61,7 +61,10 @@ class Columns:
             self.X = X
             self._read_array(X)
             return
-        self.X = X = _native_byte_order(X)
+        types = {name: d for name, d in X.dtypes.items() if isinstance(d, np.dtype)}
+        foreign = {name: d.newbyteorder("=") for name, d in types.items() if not d.isnative}
+        # pandas cannot select from columns of another byte order
+        self.X = X = X.astype(foreign) if foreign else X
         kinds = [_kind_of_column(X.iloc[:, j], name) for j, name in enumerate(X.columns)]
         if only_numbers is not None and "kept" in kinds:
             j = kinds.index("kept")
@@ -136,16 +139,6 @@ class Columns:
         kind = "float" if X_new.dtype.kind == "f" else "integer"
         X_new[changed] = _cast(values[changed], kind, X_new.dtype, rng, "X")
         return X_new
-
-
-def _native_byte_order(X: pd.DataFrame) -> pd.DataFrame:
-    """Return rows whose columns pandas can select from."""
-    foreign = {
-        name: dtype.newbyteorder("=")
-        for name, dtype in X.dtypes.items()
-        if isinstance(dtype, np.dtype) and not dtype.isnative
-    }
-    return X.astype(foreign) if foreign else X
 
 
 def _kind_of_column(column: pd.Series, name: Any) -> str:

@@ -67,7 +67,7 @@ class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: ArrayLike, y: ArrayLike, **fit_params) -> ResamplingClassifier:
-        """Resample and fit.
+        """Resample, fit, and return the classifier.
 
         Parameters
         ----------
@@ -79,11 +79,6 @@ class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
             With metadata routing, what sampler and classifier have requested. Without, ``groups``
             goes to all that take them, ``trusted`` to a sampler that takes it, the rest to the
             classifier, which gets the group and weight of the row that a new row was made from.
-
-        Returns
-        -------
-        self : ResamplingClassifier
-            The fitted classifier.
 
         Raises
         ------
@@ -132,18 +127,12 @@ class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
         if sklearn.get_config()["enable_metadata_routing"]:
             routed = process_routing(self, "fit", **fit_params)
             return routed.sampler.fit_resample, dict(routed.estimator.fit)
-        for_sampler, for_estimator = {}, dict(fit_params)
         takes = signature(self.sampler.fit_resample).parameters
-        if "trusted" in takes and "trusted" in for_estimator:
-            for_sampler["trusted"] = for_estimator.pop("trusted")
-        groups = for_estimator.pop("groups", None)
-        if groups is None:
-            return for_sampler, for_estimator
-        if "groups" in takes:
-            for_sampler["groups"] = groups
-        if has_fit_parameter(self.estimator, "groups"):
-            for_estimator["groups"] = groups
-        if "groups" not in for_sampler and "groups" not in for_estimator:
+        given = {k: v for k, v in fit_params.items() if k != "groups" or v is not None}
+        for_sampler = {k: v for k, v in given.items() if k in ("groups", "trusted") and k in takes}
+        kept = ["groups"] if has_fit_parameter(self.estimator, "groups") else []
+        for_estimator = {k: v for k, v in given.items() if k in kept or k not in for_sampler}
+        if "groups" in for_estimator and not kept:
             raise ValueError(
                 f"groups were given, but neither {type(self.sampler).__name__} nor "
                 f"{type(self.estimator).__name__} takes them. Leave them out of fit; "

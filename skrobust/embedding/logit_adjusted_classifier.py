@@ -90,7 +90,7 @@ class LogitAdjustedClassifier(FittedInsideMixin, BaseEstimator):
     def fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **fit_params
     ) -> LogitAdjustedClassifier:
-        """Fit the classifier and count the classes.
+        """Fit the classifier, count the classes, and return the classifier.
 
         Parameters
         ----------
@@ -102,11 +102,6 @@ class LogitAdjustedClassifier(FittedInsideMixin, BaseEstimator):
             Weights of the rows, for the classifier and the class shares.
         **fit_params : dict
             Passed to ``fit`` of the classifier; with metadata routing what it has requested.
-
-        Returns
-        -------
-        self : LogitAdjustedClassifier
-            The fitted classifier.
 
         Raises
         ------

@@ -75,7 +75,7 @@ class ClassWeightedKNeighborsClassifier(VersionedState, KNeighborsClassifier):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: ArrayLike) -> ClassWeightedKNeighborsClassifier:
-        """Store the rows, and compute the weights of the classes.
+        """Store the rows, compute the weights of the classes, and return the classifier.
 
         Parameters
         ----------
@@ -83,11 +83,6 @@ class ClassWeightedKNeighborsClassifier(VersionedState, KNeighborsClassifier):
             Training rows.
         y : array-like of shape (n_samples,)
             Labels of any type.
-
-        Returns
-        -------
-        self : ClassWeightedKNeighborsClassifier
-            The fitted classifier.
         """
         if y is not None:
             check_class_labels(y)

@@ -242,7 +242,7 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         groups: ArrayLike | None = None,
         X_unlabeled: ArrayLike | None = None,
     ) -> TripletEmbedder:
-        """Train a new network.
+        """Train a new network, and return the embedder.
 
         Parameters
         ----------
@@ -257,11 +257,6 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
             More rows for the pretraining, in the layout of X; ignored without `pretrain`. In a
             cross-validation mark rows of X as `unlabeled` instead: scikit-learn cuts an X_unlabeled
             that has as many rows as X.
-
-        Returns
-        -------
-        self : TripletEmbedder
-            The fitted embedder.
 
         Raises
         ------

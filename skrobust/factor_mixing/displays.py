@@ -314,18 +314,17 @@ class FactorTrainingDisplay(Display):
 
     def _draw(self) -> None:
         entropy, error, accuracy = self.ax_
-        curves = {
-            "classifier on class code c, step 1": "class_loss",
-            "adversary on residual code r, step 2": "adversary_loss",
-        }
+        curves = [
+            (entropy, "class_loss", "classifier on class code c, step 1"),
+            (entropy, "adversary_loss", "adversary on residual code r, step 2"),
+            (error, "reconstruction_loss", None),
+        ]
         above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "frameon": False, "fontsize": 9}
-        for i, (label, name) in enumerate(curves.items()):
+        for i, (ax, name, label) in enumerate(curves):
             losses = self.losses(name)
-            entropy.plot(np.arange(1, len(losses) + 1), losses, color=color_of(i), label=label)
+            ax.plot(np.arange(1, len(losses) + 1), losses, color=color_of(i), label=label)
         entropy.set(xlabel="Epoch of the step", ylabel="Cross entropy", ylim=(0, None))
         entropy.legend(**above)
-        errors = self.losses("reconstruction_loss")
-        error.plot(np.arange(1, len(errors) + 1), errors, color=color_of(2))
         error.set(xlabel="Epoch of step 2", ylabel="Error / variance", ylim=(0, None))
         found = self.diagnostics
         probe, chance = found["probe_accuracy"], found["chance"]

@@ -297,18 +297,7 @@ class FactorMixSampler(RowSampler):
         return self.networks_.encode(X)
 
     def reconstruct(self, X: ArrayLike) -> NDArray:
-        """Return the rows that the decoder reconstructs from their own codes.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
-            Rows.
-
-        Returns
-        -------
-        X_reconstructed : ndarray of the shape of X, float32
-            The reconstructions.
-        """
+        """Return the rows that the decoder reconstructs from their own codes, ``swap(X, X)``."""
         return self.swap(X, X)
 
     def swap(self, X_class: ArrayLike, X_residual: ArrayLike) -> NDArray:

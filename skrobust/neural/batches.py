@@ -16,14 +16,14 @@ from torch.utils.data import Dataset
 _TORCH_KINDS = {np.dtype(name) for name in ("f2", "f4", "f8", "u1", "i1", "i2", "i4", "i8")}
 
 
-def as_tensor(array: NDArray) -> Tensor | BatchwiseArray:
-    """Return a tensor that shares memory with an array, or an object that reads it in batches.
+def as_tensor(array: NDArray) -> Tensor | NDArray:
+    """Return a tensor, which shares memory with the array if torch knows its type.
 
-    Other types than torch's are converted to float32 at once, unless they are in a file.
+    Arrays of other types in a file are returned as they are, to be read in batches.
     """
     if not (array.dtype in _TORCH_KINDS and all(stride >= 0 for stride in array.strides)):
         if is_memory_mapped(array):
-            return BatchwiseArray(array)
+            return array
         array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
         if array.dtype not in _TORCH_KINDS:
             array = array.astype(np.float32)
@@ -31,33 +31,6 @@ def as_tensor(array: NDArray) -> Tensor | BatchwiseArray:
         # torch warns that writing would be undefined; nothing here writes
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(array)
-
-
-class BatchwiseArray:
-    """Rows in a file, of a type unknown to torch; read as tensors, one batch at a time."""
-
-    device = torch.device("cpu")
-
-    def __init__(self, array: NDArray):
-        self.array = array
-        self.shape = torch.Size(array.shape)
-        # whole numbers beyond float32, and long floats, are centred before they are rounded
-        self.dtype = torch.float32 if array.dtype.itemsize <= 2 else torch.float64
-
-    def __len__(self) -> int:
-        return len(self.array)
-
-    def numel(self) -> int:
-        """Return the number of values."""
-        return self.array.size
-
-    def __getitem__(self, rows: slice) -> Tensor:
-        batch = np.ascontiguousarray(self.array[rows]).astype(np.float64, copy=False)
-        return torch.from_numpy(batch).to(self.dtype)
-
-    def index_select(self, axis: int, rows: Tensor) -> Tensor:
-        """Return the rows at some positions."""
-        return self[rows.numpy()]
 
 
 def is_memory_mapped(array: NDArray | None) -> bool:
@@ -84,11 +57,11 @@ class Rows(Dataset):
         self.X = as_tensor(X)
         if device != "cpu" and not is_memory_mapped(X):
             self.X = self.X.to(device)
-        self.home = self.X.device  # where batches are indexed
+        self.home = torch.device(self.X.device)  # where batches are indexed
         self.input_shape, self.device = tuple(input_shape), device
         self._at_home = str(self.home) == device
-        kind, shape = self.X.dtype, self.X.shape[1:]
-        self._ready = self._at_home and kind == torch.float32 and shape == self.input_shape
+        as_read = isinstance(self.X, Tensor) and self.X.dtype == torch.float32
+        self._ready = self._at_home and as_read and self.X.shape[1:] == self.input_shape
         self.y = None if y is None else torch.from_numpy(y).to(self.home)
         self.indices: Tensor | None = None
 
@@ -136,9 +109,15 @@ class JoinedRows(Dataset):
         return batch, torch.empty(0)
 
 
-def _take(tensor: Tensor, rows: slice | Tensor) -> Tensor:
+def _take(values: Tensor | NDArray, rows: slice | Tensor) -> Tensor:
+    """Return some rows as a tensor."""
+    if isinstance(values, np.ndarray):
+        rows = rows.numpy() if isinstance(rows, Tensor) else rows
+        batch = torch.from_numpy(np.ascontiguousarray(values[rows]).astype(np.float64, copy=False))
+        # whole numbers beyond float32, and long floats, are centred before they are rounded
+        return batch.to(torch.float32 if values.dtype.itemsize <= 2 else torch.float64)
     # index_select takes half the time of indexing
-    return tensor[rows] if isinstance(rows, slice) else tensor.index_select(0, rows)
+    return values[rows] if isinstance(rows, slice) else values.index_select(0, rows)
 
 
 class Batches:

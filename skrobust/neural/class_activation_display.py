@@ -77,23 +77,20 @@ def check_axis(
     axis: ArrayLike | None, length: int, peaks: Mapping[str, float] | None
 ) -> NDArray | None:
     """Check positions and peaks of a signal."""
-    if axis is None:
-        positions = np.arange(length)
-    else:
-        axis = positions = np.asarray(axis, dtype=float)
-        steps = np.diff(axis) if axis.shape == (length,) else np.zeros(1)
-        if not ((steps > 0).all() or (steps < 0).all()):
-            raise ValueError(
-                f"axis of shape {axis.shape} does not fit: expected {length} increasing or "
-                "decreasing positions, one per point of a row."
-            )
+    positions = np.arange(length) if axis is None else np.asarray(axis, dtype=float)
+    steps = np.diff(positions) if positions.shape == (length,) else np.zeros(1)
+    if not ((steps > 0).all() or (steps < 0).all()):
+        raise ValueError(
+            f"axis of shape {positions.shape} does not fit: expected {length} increasing or "
+            "decreasing positions, one per point of a row."
+        )
     for name, position in (peaks or {}).items():
         if not positions.min() <= position <= positions.max():
             raise ValueError(
                 f"Peak {name!r} at {position} lies outside the axis, which runs from "
                 f"{positions[0]:g} to {positions[-1]:g}. Leave it out."
             )
-    return axis
+    return None if axis is None else positions
 
 
 @dataclass(eq=False, repr=False)

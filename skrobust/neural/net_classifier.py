@@ -301,7 +301,7 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
     ) -> NetClassifier:
-        """Train a new network.
+        """Train a new network, and return the classifier.
 
         Parameters
         ----------
@@ -318,11 +318,6 @@ class NetClassifier(ClassifierMixin, NetEstimator):
             Validation rows and labels, instead of rows that are held out; without
             `early_stopping` their loss is only recorded. Inside a cross-validation prefer
             held-out rows: scikit-learn cuts an X_val that has as many rows as X to the fold.
-
-        Returns
-        -------
-        self : NetClassifier
-            The fitted classifier.
 
         Raises
         ------
@@ -421,7 +416,7 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> NetClassifier:
-        """Train for one epoch, continuing from the present weights.
+        """Train for one epoch, from the present weights, and return the classifier.
 
         Available with ``n_members=1`` only.
 
@@ -435,11 +430,6 @@ class NetClassifier(ClassifierMixin, NetEstimator):
             All class labels; needed at the first call, except with soft labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, relative to each other within this call.
-
-        Returns
-        -------
-        self : NetClassifier
-            The classifier after the epoch.
 
         Raises
         ------
@@ -619,18 +609,7 @@ class NetClassifier(ClassifierMixin, NetEstimator):
             return check_finite_rows(outputs[:, 1] - outputs[:, 0], "the decision scores")
 
     def predict(self, X: ArrayLike) -> NDArray:
-        """Return the most probable class of every row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
-            Rows.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            Predicted labels.
-        """
+        """Return the most probable class of every row."""
         outputs = self._outputs(X)
         return self.classes_[outputs.argmax(1)]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -36,7 +38,7 @@ class ReconstructionRows(Rows):
     def learn_scale(self) -> None:
         """Set `center` and `scale` to mean and standard deviation of X, read twice in batches."""
         self.center, self.scale = 0.0, 1.0
-        n_numbers = self.X.numel()
+        n_numbers = math.prod(self.X.shape)
         batches = Batches(self, prediction_batch_size(self.input_shape, self.device))
         self.center = sum(float(x.sum(dtype=torch.float64)) for x, _ in batches) / n_numbers
         # around the first mean, which float32 has rounded

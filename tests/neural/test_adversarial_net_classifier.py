@@ -89,4 +89,4 @@ def test_pickle_and_partial_fit_go_on_alike(data):
     copy = pickle.loads(pickle.dumps(clf))
     first, second = (c.partial_fit(X, y).decision_function(X) for c in (clf, copy))
     assert np.array_equal(first, second)
-    assert copy.net_.batch_transform.clip == clf.clip_
+    assert copy.clip_ == clf.clip_

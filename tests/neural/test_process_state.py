@@ -18,7 +18,7 @@ from skrobust import (
     NetClassifier,
     TripletEmbedder,
 )
-from skrobust.neural.batches import BatchwiseArray, Rows, as_tensor
+from skrobust.neural.batches import Rows, as_tensor
 
 SMALL = {"max_epochs": 2, "random_state": 0}
 RNG = np.random.RandomState(0)
@@ -133,8 +133,7 @@ def test_a_file_of_foreign_numbers_is_read_batch_by_batch(dtype, tmp_path):
     np.save(tmp_path / "X.npy", (10 * X).astype(dtype))
     array = np.load(tmp_path / "X.npy", mmap_mode="r")
     rows = Rows(array, Y, (12,))
-    assert isinstance(rows.X, BatchwiseArray)
-    assert rows.X.array is array
+    assert rows.X is array
     expected = plain(array)
     assert_array_equal(rows[:7][0], expected[:7])
     assert_array_equal(rows[torch.tensor([3, 50])][0], expected[[3, 50]])
