@@ -49,8 +49,7 @@ class Columns:
     Raises
     ------
     ValueError
-        If a column contains values of several types, complex numbers, or missing or infinite values
-        that are not allowed.
+        If a column contains several types, complex numbers, or values that are not allowed.
     """
 
     def __init__(self, X: Any, *, allow_nan: bool, only_numbers: str | None = None):

@@ -229,8 +229,7 @@ class RetrievalDisplay(Display):
         y_query : array-like of shape (n_queries,), default=None
             Labels of the queries, if they are known.
         input_shape : sequence of int, default=None
-            ``(channels, *spatial)`` of rows of a two-dimensional X; by default the estimator's
-            ``input_shape_``, if it has one, otherwise the rows as they are.
+            ``(channels, *spatial)`` of a row; by default the estimator's ``input_shape_``, if any.
         names : dict of label to str, default=None
             Names of the labels; by default the labels.
         groups_query, groups_labelled : array-like, default=None

@@ -222,10 +222,9 @@ class BatchAllTripletLoss(_BatchLoss):
     the terms below zero are dropped and the sum is divided by the number of those above zero, as
     "batch all, non-zero" of [2]_, so that triplets already learned do not dilute the rest.
 
-    Time is :math:`O(B^2 \log B)` and memory :math:`O(B^2)` for B rows, though there are
-    :math:`O(B^3)` triplets: one sort per anchor tells for each positive how many negatives are
-    closer than it plus the margin, and for each negative how many such positives are farther. The
-    loss is the sum of the distances weighted by these counts, which are its exact derivatives.
+    Time is :math:`O(B^2 \log B)` and memory :math:`O(B^2)` for B rows: one sort per anchor tells in
+    how many active triplets each positive and each negative is. The loss is the sum of the
+    distances weighted by these counts, which are its exact derivatives.
 
     Without active triplets, as in a batch of one class, the loss and its gradient are zero. If all
     rows are equal the loss is the margin, its gradient zero. Embeddings that are not finite give

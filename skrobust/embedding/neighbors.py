@@ -128,10 +128,9 @@ def retrieve_neighbors(
 ) -> Bunch:
     """Find the labelled rows nearest to each query, the nearest first.
 
-    Similar cases with a known diagnosis help a physician with a new one (section 5 of the paper
-    [1]_). Rows and queries are embeddings, as :class:`~skrobust.TripletEmbedder` returns them. If
-    the patient of a query is among the labelled rows, pass the groups; otherwise the rows of this
-    patient are found first.
+    Similar cases with a known diagnosis help with a new one (section 5 of the paper of
+    :class:`~skrobust.TripletEmbedder`, whose embeddings rows and queries can be). If the patient of
+    a query is among the labelled rows, pass the groups.
 
     Parameters
     ----------
@@ -159,10 +158,6 @@ def retrieve_neighbors(
     ------
     ValueError
         If the shapes do not fit, or there are fewer than n_neighbors rows (of other groups).
-
-    References
-    ----------
-    .. [1] T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification", 2021.
 
     Examples
     --------

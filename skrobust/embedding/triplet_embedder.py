@@ -58,9 +58,8 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         and "interval", its comparison methods, train the embedding below a linear layer, which is
         then discarded.
     cross_entropy_weight : float >= 0, default=0.0
-        Add this many times the cross entropy of such a layer to the triplet loss. Its logits are
-        adjusted by the class shares where batches have natural proportions
-        (``samples_per_class=None``).
+        Add this many times the cross entropy of such a layer to the triplet loss; with
+        ``samples_per_class=None`` its logits are adjusted by the class shares.
     margin : float > 0, default=0.2
         Margin of the triplet losses and of "interval". With embeddings of length one distances
         are at most 2.
@@ -97,9 +96,8 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         The label that marks a row without label; None if every label is a class.
     validation_fraction : float in (0, 0.5], default=None
         Share of the labelled rows to hold out, whole groups if groups are given; a class with one
-        row or one group stays in training. After every epoch the macro recall of the nearest class
-        centroid is computed on them, and the weights of the best epoch are kept. None trains on
-        all rows and keeps the last weights.
+        row or one group stays in training. The weights of the epoch are kept in which these rows
+        have the best macro recall of the nearest class centroid. None keeps the last weights.
     max_epochs : int, default=100
         Passes over the labelled rows.
     lr : float, default=0.003
@@ -251,8 +249,7 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         y : array-like of shape (n_samples,), default=None
             Labels of any type; `unlabeled` marks rows without. None: no row has a label.
         groups : array-like of shape (n_samples,), default=None
-            Group (patient) of every row, so that `validation_fraction` holds out whole groups;
-            ignored otherwise.
+            Group (patient) of every row, so that `validation_fraction` holds out whole groups.
         X_unlabeled : array-like of shape (n_unlabeled, ...), default=None
             More rows for the pretraining, in the layout of X; ignored without `pretrain`. In a
             cross-validation mark rows of X as `unlabeled` instead: scikit-learn cuts an X_unlabeled

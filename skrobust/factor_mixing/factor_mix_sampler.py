@@ -48,16 +48,14 @@ class FactorMixSampler(RowSampler):
         "soft" returns the proportions as soft labels, for :class:`~skrobust.NetClassifier`;
         "sampled" a label drawn from them, "hard" that with the largest proportion.
     affine : bool, default=True
-        Rotate, scale and shift the training rows at random, as in the paper; not those without
-        spatial axes.
+        Rotate, scale and shift training rows with spatial axes at random, as in the paper.
     n_codes : int, default=32
         Numbers in either code (the paper's 256).
     width : int, default=8
         Width of the networks (the paper's 64), see :class:`~skrobust.factor_mixing.FactorEncoder`.
     adversarial_weight : float, default=0.05
-        Weight of the adversary's cross entropy, limited to that of guessing by the class shares,
-        relative to the mean squared error in units of the training rows' variance: minus the
-        paper's lambda.
+        Weight of the adversary's cross entropy (minus the paper's lambda), at most that of guessing
+        by the class shares, relative to the mean squared error in units of the rows' variance.
     adversary_steps : int, default=2
         Steps of the adversary for each step of the encoder. With too few, the encoder fools this
         adversary, but a fresh probe still finds the class.
@@ -72,13 +70,11 @@ class FactorMixSampler(RowSampler):
         with their own row. Without it a large dark and a small bright lesion may share a code. Not
         for rows without spatial axes; 0 as in the paper.
     dropout : float in [0, 1), default=0
-        Share of the decoder's first outputs dropped in training; the paper's 0.5 blurs small
-        decoders.
+        Share of the decoder's first outputs dropped in training (the paper's 0.5).
     class_epochs : int, default=30
         Passes over the rows that train the class encoder.
     max_epochs : int, default=100
-        Passes that train residual encoder, decoder and adversary; use more on small data: factors
-        took some 1,000 steps to separate.
+        Passes that train the other networks; factors took some 1,000 steps to separate.
     lr : float, default=0.002
         Learning rate; for encoder and decoder it falls to zero along half a cosine.
     batch_size : int, default=32

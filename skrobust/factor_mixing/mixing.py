@@ -54,14 +54,7 @@ def draw_classes(mixture: NDArray, rng: RandomState) -> NDArray:
     return np.minimum(n_passed, mixture.shape[1] - 1 - (mixture[:, ::-1] > 0).argmax(1))
 
 
-def diagnose(
-    networks: FactorNetworks,
-    X: NDArray,
-    codes: NDArray,
-    c: NDArray,
-    r: NDArray,
-    groups: NDArray | None,
-) -> dict[str, float]:
+def diagnose(networks: FactorNetworks, X, codes, c, r, groups) -> dict[str, float]:
     """Return how well rows are reconstructed and whether their codes are disentangled."""
     error = np.mean((networks.decode(c, r).reshape(X.shape) - X) ** 2)
     variance = np.var(X, dtype=np.float64)
@@ -69,16 +62,14 @@ def diagnose(
     n_splits = min(5, sizes.min())
     if groups is not None:
         n_splits = min(n_splits, *(len(np.unique(groups[codes == k])) for k in range(len(sizes))))
-    folds = []
+    probe = np.nan
     if n_splits >= 2:
         kind = StratifiedKFold if groups is None else StratifiedGroupKFold
         folds = list(kind(int(n_splits)).split(r, codes, groups))
-    # folds of groups may miss a class
-    if folds and all(len(np.unique(codes[train])) == len(sizes) for train, _ in folds):
-        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-        probe = cross_val_score(model, r, codes, cv=folds).mean()
-    else:
-        probe = np.nan
+        # folds of groups may miss a class
+        if all(len(np.unique(codes[train])) == len(sizes) for train, _ in folds):
+            model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+            probe = cross_val_score(model, r, codes, cv=folds).mean()
     return {
         "reconstruction_error": float(error / variance) if variance else 0.0,
         "class_accuracy": float((networks.classify(c).argmax(1) == codes).mean()),

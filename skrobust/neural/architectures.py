@@ -234,10 +234,9 @@ class ResidualBlock1d(nn.Module):
 class ResNet1d(nn.Module):
     """Residual convolutional network for signals.
 
-    The defaults are Table 1 of the paper [1]_: 8 blocks of two convolutions behind a first one,
-    kernels of 32 points, 16 filters that double at blocks 3, 5 and 7, subsampling by 2 at blocks 1,
-    3, 5 and 7, dropout 0.55, global average pooling and one dense layer; 288 points become 18. The
-    table prints stride 1 for block 1 but halves the length there; the lengths are followed.
+    The defaults are Table 1 of the paper [1]_, behind whose blocks come global average pooling and
+    one dense layer; 288 points become 18. The table prints stride 1 for block 1 but halves the
+    length there; the lengths are followed.
 
     Parameters
     ----------
@@ -308,8 +307,7 @@ class ResNet1d(nn.Module):
 class UNet(nn.Module):
     """U-Net (Ronneberger et al. 2015) that returns the shape of its input, of any size.
 
-    The encoder halves the axes `depth` times, and the decoder enlarges them again to the same
-    sizes, each time joined with the maps of that level. Every level has two convolutions.
+    Every level has two convolutions.
 
     Parameters
     ----------

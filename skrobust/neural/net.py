@@ -490,23 +490,19 @@ _LOADABLE = (
 
 def validation_scores(callbacks) -> set[str]:
     """Return the names under which validation rows are scored, by the net and by its callbacks."""
-    names = {"valid_loss"} | {
-        getattr(callback, "name", None) or callback.scoring
-        for callback in map(_callback, callbacks or ())
-        if getattr(callback, "on_train", None) is False and hasattr(callback, "scoring")
-    }
-    names = {name if isinstance(name, str) else getattr(name, "__name__", "") for name in names}
+    names = {"valid_loss"}
+    for callback in map(_callback, callbacks or ()):
+        if getattr(callback, "on_train", None) is False and hasattr(callback, "scoring"):
+            name = getattr(callback, "name", None) or callback.scoring
+            names.add(name if isinstance(name, str) else getattr(name, "__name__", ""))
     return names | {f"{name}_best" for name in names}
 
 
 def asks_for_validation(callbacks) -> bool:
     """Tell whether callbacks of skorch score validation rows, or use such a score."""
     scores = validation_scores(callbacks)
-    return len(scores) > 2 or any(
-        isinstance(monitor := getattr(_callback(callback), "monitor", None), str)
-        and monitor in scores
-        for callback in callbacks or ()
-    )
+    monitors = [getattr(_callback(callback), "monitor", None) for callback in callbacks or ()]
+    return len(scores) > 2 or any(isinstance(name, str) and name in scores for name in monitors)
 
 
 def _callback(given):

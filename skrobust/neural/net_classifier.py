@@ -312,8 +312,7 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
         groups : array-like of shape (n_samples,), default=None
-            Group (patient) of every row, so that no group is both in training and held out; ignored
-            if no row is held out.
+            Group (patient) of every row: no group is both in training and held out.
         X_val, y_val : array-like, default=None
             Validation rows and labels, instead of rows that are held out; without
             `early_stopping` their loss is only recorded. Inside a cross-validation prefer
@@ -367,10 +366,9 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         """Train networks that differ in their seed."""
         classes = self._check_targets(X, y, sample_weight)[1]
         rng = check_random_state(self.random_state)
-        single = clone(self).set_params(n_members=1, n_jobs=None)
-        members = [
-            clone(single).set_params(random_state=draw_seed(rng)) for _ in range(self.n_members)
-        ]
+        members = [clone(self).set_params(n_members=1, n_jobs=None) for _ in range(self.n_members)]
+        for member in members:
+            member.random_state = draw_seed(rng)
         if self._trains_side_by_side(validation["X_val"]):
             parts = [member._start_fit(X, y, sample_weight, **validation) for member in members]
             nets = [net for net, *_ in parts]
@@ -619,9 +617,8 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         """Return how much every position supports a class (section 4.4 of the paper).
 
         The map is the sum of the last feature maps, weighted by the linear layer's weights for
-        the class, interpolated linearly to the length (height, width, depth) of the input. Its
-        mean before the interpolation, plus the class's bias, is the class's score. With `n_members`
-        above 1 it is the mean of the networks' maps.
+        the class, interpolated linearly to the size of the input. Its mean before that, plus the
+        class's bias, is the class's score. Of several networks it is the mean of their maps.
 
         Parameters
         ----------
@@ -630,9 +627,8 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         target : array-like of shape (n_samples,), default=None
             Class label to explain for every row; by default the predicted one.
         fine : bool, default=False
-            Use the last layer that keeps half of the resolution, instead of the last one, whose
-            maps of images are often 2 or 4 pixels wide: LayerCAM [1]_, the sum of all that raises
-            the log odds of the class, above the median of the map. Never negative.
+            Use the last layer that keeps half of the resolution: LayerCAM [1]_, the sum of all that
+            raises the log odds of the class, above the median of the map. Never negative.
 
         Returns
         -------
@@ -642,8 +638,8 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         Raises
         ------
         ValueError
-            If the network has no global average pooling before one linear layer, or `target` does
-            not have a known label for every row.
+            If the network has no global average pooling before one linear layer, or a row has no
+            known `target`.
 
         References
         ----------

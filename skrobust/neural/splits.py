@@ -29,19 +29,16 @@ def validation_split(
 
     Parameters
     ----------
-    labels : ndarray of shape (n_samples,)
-        Class of every row.
+    labels, groups : ndarray of shape (n_samples,)
+        Class and group of every row; groups may be None.
     fraction : float
         Share of the rows to validate on, between 0 and 0.5.
-    groups : ndarray of shape (n_samples,) or None
-        Group of every row.
     random_state : int
         Seed of the draw.
     keep_rare : bool, default=False
-        Whether a class that is too rare to be on both sides, with one row or one group, stays in
-        training. Otherwise it raises an error.
+        Whether a class with one row or one group stays in training, instead of raising an error.
     remedy : str
-        What the user can do instead, for the end of error messages.
+        What the user can do instead, for error messages.
 
     Returns
     -------
