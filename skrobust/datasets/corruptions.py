@@ -77,16 +77,14 @@ def add_rician_noise(
 ) -> NDArray:
     """Add Rician noise to every number of X: ``sqrt((x + n1)**2 + n2**2)``.
 
-    An MR image is the magnitude of a complex signal whose two channels carry independent
-    Gaussian noise `n1` and `n2` of equal standard deviation [1]_. Where the signal is zero the
-    mean of the result is ``scale * sqrt(pi / 2)``, not zero; where the signal is far above
-    `scale` the noise is nearly Gaussian.
+    An MR image is the magnitude of a complex signal whose two channels carry independent Gaussian
+    noise [1]_. Where the signal is zero the mean of the result is ``scale * sqrt(pi / 2)``; where
+    it is far above `scale` the noise is nearly Gaussian.
 
     Parameters
     ----------
     X : array-like of any shape
-        Magnitudes, at least 0: images, volumes or magnitude spectra, before any centring. NaN
-        stays NaN.
+        Magnitudes, at least 0, before any centring. NaN stays NaN.
     scale : float
         Standard deviation of the noise in each channel, at least 0, in the units of `X`.
     random_state : int, RandomState instance or None, default=None
@@ -112,8 +110,8 @@ def add_rician_noise(
     >>> import numpy as np
     >>> from skrobust.datasets import add_rician_noise
     >>> noisy = add_rician_noise(np.zeros((100, 100)), 1.0, random_state=0)
-    >>> bool(noisy.min() > 0), abs(noisy.mean() - np.sqrt(np.pi / 2)) < 0.02
-    (True, np.True_)
+    >>> bool(noisy.min() > 0)
+    True
     """
     X = check_noise_input(X, scale)
     if (X < 0).any():

@@ -107,8 +107,7 @@ def fetch_brain_tumour(
     3064 T1-weighted contrast-enhanced slices (axial, coronal and sagittal) of 233 patients with
     one of three kinds of tumour, and the outlines of the tumours; 880 MB in four archives
     (figshare, doi:10.6084/m9.figshare.1512427, version 5, CC BY 4.0). Needs h5py
-    (``pip install "skrobust[fetch]"``). The archives are read once for every size; the result is
-    saved beside them as an npz file.
+    (``pip install "skrobust[fetch]"``). For every size the result is saved beside them.
 
     Parameters
     ----------
@@ -116,13 +115,12 @@ def fetch_brain_tumour(
         Folder for downloaded data. None uses the environment variable SKROBUST_DATA or, without
         it, ``~/skrobust_data``. The files are in its subfolder ``brain_tumour``.
     size : int, default=None
-        Height and width to resize the slices to, by averaging areas. None keeps 512 by 512 (a
-        few slices of 256 by 256 are enlarged), 1.6 GB in memory.
+        Height and width to resize the slices to, by averaging areas. None is 512 by 512 (a few
+        slices of 256 by 256 are enlarged), 1.6 GB in memory.
     download_if_missing : bool, default=True
         If False, raise an error instead of downloading.
     n_retries : int, default=3
-        Tries after a download that failed. Each resumes where the last one stopped, as does the
-        next call.
+        Tries after a download that failed; each, as the next call, resumes where it stopped.
     return_X_y_groups : bool, default=False
         If True, return ``(data, target, groups)`` instead of a Bunch.
 
@@ -135,8 +133,8 @@ def fetch_brain_tumour(
           int16 otherwise;
         - ``target`` : ndarray of shape (3064,); 0 meningioma, 1 glioma, 2 pituitary tumour;
         - ``target_names`` : list of str;
-        - ``groups`` : ndarray of shape (3064,), str; patient. Ids that differ in the last letter
-          only may be repeat scans of one person;
+        - ``groups`` : ndarray of shape (3064,), str; patient (ids that differ in the last letter
+          may be one person);
         - ``masks`` : ndarray of shape (3064, 1, size, size), bool; the tumour;
         - ``image_number`` : ndarray of shape (3064,); number of the slice's file.
     (data, target, groups) : tuple of ndarray
@@ -245,8 +243,7 @@ def load_grouped_npz(
     """Load an npz file that holds the arrays ``X``, ``y`` and ``groups``.
 
     Such a file is written by ``numpy.savez_compressed(path, X=X, y=y, groups=groups)``, with
-    optional ``class_names`` and further arrays. Values are not changed: types are kept, and
-    NaN stays NaN.
+    optional ``class_names`` and further arrays. Values and types are not changed.
 
     Parameters
     ----------
@@ -265,8 +262,8 @@ def load_grouped_npz(
           the array ``y``;
         - ``groups`` : ndarray of shape (n_samples,); group (patient) of every row;
         - ``target_names`` : list of str; only if the file holds ``class_names``;
-        - ``layout`` : str; what the networks of this library take the rows for, such as "images of
-          64 x 64, one channel", or the ways to read them if there are several;
+        - ``layout`` : str; what networks take the rows for, such as "images of 64 x 64, one
+          channel", or the ways to read them if there are several;
         - ``filename`` : str; the path;
         - every other array of the file under its own name.
     (data, target, groups) : tuple of ndarray
@@ -274,11 +271,9 @@ def load_grouped_npz(
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file is not an npz file, lacks an array, holds pickled objects, has an array
-        named like an attribute above, or if the lengths differ or a group is missing.
+    FileNotFoundError, ValueError
+        If there is no such npz file, it lacks an array, holds pickled objects or an array named
+        like an attribute above, the lengths differ, or a group is missing.
 
     Examples
     --------

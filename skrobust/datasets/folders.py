@@ -34,9 +34,9 @@ def make_grouped(
         list, tuple or generator of arrays is several; a DataFrame is several rows of a table.
     pattern : str, default ``"{label}/{patient}/*.csv"``
         Paths inside the folder, or the last parts of the paths of files. ``{patient}`` and
-        ``{label}`` stand for the name of the patient and of the class, other names in braces for
-        what else to keep, such as ``{visit}``. A name that comes twice must read the same. ``*``
-        stands for anything but "/", ``?`` for one character, ``**`` for any folders.
+        ``{label}`` stand for patient and class, other names in braces, such as ``{visit}``, for
+        what else to keep; a name that comes twice must read the same. ``*`` stands for anything
+        but "/", ``?`` for one character, ``**`` for any folders.
     labels : dict or Series, default=None
         Label by patient, if the paths do not tell it.
 
@@ -55,17 +55,14 @@ def make_grouped(
 
     Raises
     ------
-    FileNotFoundError
-        If no file fits the pattern.
-    ValueError
-        If the pattern is malformed, a file cannot be read, rows differ in shape or columns, or
-        `labels` lack a patient.
+    FileNotFoundError, ValueError
+        If the pattern is malformed, no file fits it, a file cannot be read, rows differ in shape or
+        columns, or `labels` lack a patient.
 
     Warns
     -----
     UserWarning
-        If a patient has several labels. Different people who have the same name in two folders
-        would count as one.
+        If a patient has several labels: perhaps two people of the same name.
 
     Examples
     --------

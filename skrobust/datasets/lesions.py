@@ -46,11 +46,10 @@ def make_lesion_rois(
     size : int, default=32
         Height and width in pixels, at least 8. The paper has 128.
     weights : sequence of 4 floats, default=(66, 81, 65, 27)
-        Shares of cyst, metastasis, hemangioma and healthy, up to a factor; above 0. By default
-        the paper's numbers of cases. Each class has at least 2 images.
+        Shares of cyst, metastasis, hemangioma and healthy, above 0, up to a factor; by default the
+        paper's. Each class has at least 2 images.
     spread : float, default=0.2
-        Standard deviation of contrast and texture within a class, in the units of the contrast:
-        a cyst has contrast -1, healthy tissue 0.
+        Standard deviation of contrast and texture within a class; a cyst has contrast -1.
     noise : float, default=0.1
         Standard deviation of the pixel noise, in the same units.
     random_state : int, RandomState instance or None, default=None
@@ -67,12 +66,10 @@ def make_lesion_rois(
         - ``target`` : ndarray of shape (n_samples,), int; class;
         - ``groups`` : ndarray of shape (n_samples,), int; patient;
         - ``masks`` : ndarray of shape (n_samples, 1, size, size), uint8; 1 inside the outline;
-        - ``factors`` : ndarray of shape (n_samples, 6), float64; what made the image, columns as
-          in ``factor_names``: contrast and texture (amplitude), which depend on the class; radius
+        - ``factors``, ``factor_names`` : ndarray of shape (n_samples, 6), float64, and list of str;
+          what made the image: contrast and texture (amplitude), which depend on the class; radius
           (share of half the side), elongation (longer over shorter half-axis), angle (radians, of
-          the long axis against the image's rows) and lobes (unevenness of the outline), which do
-          not;
-        - ``factor_names`` : list of str;
+          the long axis against the image's rows) and lobes (unevenness), which do not;
         - ``target_names`` : list of str;
         - ``DESCR`` : str; description.
     (data, target, groups) : tuple of ndarray

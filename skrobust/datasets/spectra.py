@@ -68,16 +68,14 @@ def make_mr_spectra(
     n_patients : int, default=60
         Number of patients, at least 2. Half of them, rounded down, have a tumour.
     n_voxels : int or tuple of (int, int), default=(5, 40)
-        Number of spectra of each patient, or the smallest and the largest number, both included,
-        between which it is drawn uniformly.
+        Number of spectra of each patient, or the smallest and the largest number, both included.
     impurity : float, default=0.3
-        Expected share of healthy voxels among the voxels of a tumour patient, in [0, 1). Each
-        tumour patient keeps at least one tumour voxel.
+        Expected share of healthy voxels of a tumour patient, who keeps at least one tumour voxel.
     n_points : int, default=288
         Number of points of a spectrum, at least 16.
     snr : float, default=12.0
-        Signal-to-noise ratio: median height of NAA in healthy tissue over the standard deviation
-        of the noise, for the median patient. Patients vary around it by a factor of about 1.3.
+        Median height of NAA in healthy tissue over the standard deviation of the noise, for the
+        median patient. Patients vary around it by a factor of about 1.3.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of everything random.
     return_X_y_groups : bool, default=False

@@ -153,8 +153,7 @@ def make_brain_volumes(
     contrast : float, default=1.0
         Strength of all lesions; 0 leaves them invisible.
     noise : float, default=0.02
-        Standard deviation of the noise, white matter being about 0.85. Scanners vary around it
-        by a factor of about 1.1.
+        Standard deviation of the noise; white matter is about 0.85.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of everything random.
     return_X_y_groups : bool, default=False
@@ -292,14 +291,12 @@ def make_tumour_volumes(
     Parameters
     ----------
     n_samples : int, default=1000
-        Number of labelled volumes: at least 20 for each class that is not rare, and 200 if there
-        are rare ones.
+        Number of labelled volumes: 20 or more for each common class, 200 if there are rare ones.
     n_classes : int, default=27
         Number of classes, at least 2. Class 0 has most rows, the last class fewest.
     n_rare : int, default=13
-        Number of rare classes, the last ones, fewer than `n_classes`. Their shares fall from 1%
-        to a sixth of that, but not below 2 volumes; the others share the rest, falling to a tenth
-        of the largest.
+        Number of rare classes, the last ones. Their shares fall from 1% to a sixth of that, but not
+        below 2 volumes; the others share the rest, falling to a tenth of the largest.
     n_unlabeled : int, default=500
         Number of volumes of the pool, of the same classes in the same proportions.
     size : tuple of (int, int, int), default=(8, 24, 24)

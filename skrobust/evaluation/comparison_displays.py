@@ -258,10 +258,8 @@ def mean_roc_curve(
     n_units = np.array([np.bincount(truth, minlength=2) for truth in truths])
     found = {"auc": np.array([auc(*pair) for pair in rates]), "n_units": n_units.sum(0)}
     if len(rates) == 1 or n_units.min() < _FEW:
-        fpr, tpr = rates[0]
-        if len(rates) > 1:
-            ranks = np.concatenate([rankdata(values) / len(values) for values in scores])
-            fpr, tpr, _ = roc_curve(np.concatenate(truths), ranks)
+        ranks = np.concatenate([rankdata(values) / len(values) for values in scores])
+        fpr, tpr, _ = roc_curve(np.concatenate(truths), ranks)
         return {"fpr": fpr, "tpr": tpr, "tpr_std": np.full_like(tpr, np.nan), **found}
     # where a curve rises vertically, np.interp returns its upper end; so (0, 0) comes first
     at_grid = np.array([np.r_[0, np.interp(_GRID, *fold_rates)] for fold_rates in rates])
@@ -275,9 +273,8 @@ class RocComparisonDisplay(Display):
 
     With folds, the true positive rates of the folds are averaged at equal false positive rates
     and the band is one standard deviation. If a fold has fewer than 20 rows (with groups,
-    patients) of a class, its curve has only a few steps; then the folds are averaged at equal
-    shares of rows called positive instead, without a band. With groups, the rows of a patient are
-    averaged first and each patient counts once.
+    patients) of a class, the folds are averaged at equal shares of rows called positive instead,
+    without a band. With groups, the rows of a patient are averaged first.
 
     Parameters
     ----------
@@ -289,8 +286,8 @@ class RocComparisonDisplay(Display):
         Single points to mark: false and true positive rates.
     pos_label : object, default=None
         Label or name of the positive class, for the title.
-    unit : str, default="row"
-        What is counted: "row" or "group".
+    unit : {"row", "group"}, default="row"
+        What is counted.
 
     Attributes
     ----------

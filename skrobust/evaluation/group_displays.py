@@ -43,8 +43,8 @@ class GroupConfusionDisplay(Display):
         the label, the least probable first.
     labels : ndarray of shape (n_classes,)
         The classes as they are in `patients`.
-    unit : str, default="group"
-        What is counted: "row" or "group".
+    unit : {"row", "group"}, default="group"
+        What is counted.
 
     Attributes
     ----------
@@ -164,8 +164,8 @@ class GroupCalibrationDisplay(Display):
         Which of them are positive.
     pos_label : object
         Label or name of the positive class.
-    unit : str, default="group"
-        What is counted: "row" or "group".
+    unit : {"row", "group"}, default="group"
+        What is counted.
 
     Attributes
     ----------

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pandas import DataFrame
 
 from .drawing import LINES, Display, color_of, line_of, marker_of, metric_label
 
@@ -153,15 +154,14 @@ class ParameterCurveDisplay(Display):
                 f"No candidate of the search sets both {param_name} and {hue}. Choose parameters "
                 "of the same grid."
             )
-        rank = np.nan_to_num(mean, nan=-np.inf)
-        curves = {}
-        for value in ordered_values([lines[i] for i in used]):
-            rows: dict[float, list[int]] = {}
-            for i in used:
-                if str(lines[i]) == str(value):
-                    rows.setdefault(float(x[i]), []).append(i)
-            best = [max(rows[place], key=rank.item) for place in sorted(rows)]
-            curves[str(value)] = {"x": np.array(sorted(rows)), "mean": mean[best], "std": std[best]}
+        points = DataFrame({"x": [float(x[i]) for i in used], "mean": mean[used], "std": std[used]})
+        points["line"] = [str(lines[i]) for i in used]
+        best = points.sort_values("mean", ascending=False, kind="stable")
+        best = best.drop_duplicates(["line", "x"]).sort_values("x").set_index("line")
+        curves = {
+            name: {key: best.loc[[name], key].to_numpy() for key in ("x", "mean", "std")}
+            for name in map(str, ordered_values([lines[i] for i in used]))
+        }
         given = {name: _mean_and_std(name, value) for name, value in (baselines or {}).items()}
         return cls(curves, param_name, score_name, hue_name=hue, baselines=given)
 

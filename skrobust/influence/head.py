@@ -170,14 +170,13 @@ def head_features(
 ) -> tuple[NDArray, NDArray]:
     """Return the inputs of the final linear layer and the probabilities that it gives.
 
-    The network is run in evaluation mode, in batches and without gradients. The probabilities are
-    computed from the features in float64.
+    The network is run in evaluation mode, in batches. The probabilities are computed in float64.
 
     Parameters
     ----------
     estimator : object
-        A fitted :class:`~skrobust.NetClassifier`, an initialised skorch net, or a torch module.
-        Its output must be that of a final :class:`torch.nn.Linear`.
+        A fitted :class:`~skrobust.NetClassifier`, an initialised skorch net, or a torch module that
+        ends in a :class:`torch.nn.Linear`.
     X : array-like of shape (n_samples, ...)
         Rows.
     batch_size : int, default=None
@@ -365,8 +364,7 @@ class HeadHessian:
         H = \frac{1}{n} \sum_i w_i \, (\mathrm{diag}(p_i) - p_i p_i^T) \otimes h_i h_i^T
 
     for features :math:`h_i` (with 1 appended where the head has a bias), class probabilities
-    :math:`p_i` and row weights :math:`w_i`. With a single output, :math:`p_i` is the sigmoid of it
-    and the same formula gives :math:`p_i (1 - p_i) \, h_i h_i^T`. It does not depend on the labels.
+    :math:`p_i` and row weights :math:`w_i`. It does not depend on the labels.
 
     Parameters
     ----------
