@@ -29,7 +29,7 @@ from ..utils.sklearn_private import safe_indexing
 from ..utils.targets import check_class_labels
 from ..utils.validation import check_trusted, warn
 from .bootstrap import PatientDraws, bootstrap_scores
-from .scorers import group_accuracy_scorer, make_class_scorer, roc_auc_scorer
+from .scorers import group_accuracy_scorer, make_class_scorer
 from .scores import check_pos_label
 
 
@@ -70,8 +70,7 @@ def compare_estimators(
     groups : array-like of shape (n_samples,), default=None
         Group (patient) of every row.
     trusted : array-like of bool of shape (n_samples,), default=None
-        Rows whose label has been checked, for the estimators that take them, such as
-        :class:`~skrobust.LabelQualityReweighter`.
+        Rows whose label has been checked.
     cv : int, splitter or iterable of (train, test), default=5
         Number of folds, stratified, of whole groups if given, not shuffled unless repeated; or any
         splitter; or index arrays.
@@ -84,8 +83,7 @@ def compare_estimators(
         The positive class of the default scores. None is the last of two sorted classes, with a
         warning that names it unless it is 1 or True; with more classes scores are means over them.
     y_score : array-like of shape (n_samples,), default=None
-        Labels to score on, such as those that an expert has checked; training uses `y`. None
-        scores on `y`.
+        Labels to score on, such as checked ones, while `y` trains. None scores on `y`.
     n_repeats : int, default=1
         How often the folds of an int `cv` are drawn. With more than one they are shuffled.
     n_bootstrap : int, default=0
@@ -106,11 +104,9 @@ def compare_estimators(
     results : DataFrame
         One row per estimator, split and metric, in this order, with the columns
 
-        - ``estimator`` : name of the estimator;
-        - ``split`` : number of the split, from 0;
-        - ``metric`` : name of the score;
+        - ``estimator``, ``split``, ``metric`` : names, and number of the split from 0;
         - ``pos_label`` : the positive class of the default scores, or None;
-        - ``score`` : its value on the test rows;
+        - ``score`` : value on the test rows;
         - ``fit_time``, ``score_time`` : seconds to fit and to compute all scores of the split;
         - ``n_train``, ``n_test`` : numbers of rows;
         - ``bootstrap`` : with `n_bootstrap`, an ndarray of the scores of the same predictions on
@@ -121,14 +117,12 @@ def compare_estimators(
     TypeError, ValueError
         If the parameters do not fit together.
     RuntimeError
-        If fitting or scoring fails; the message names the estimator and the split, and the
-        error is its cause.
+        If fitting or scoring fails, with the estimator, the split and the cause.
 
     Warns
     -----
     UserWarning
-        If a group has rows on both sides of a split: scores are then too optimistic for new
-        groups. If patients have several labels.
+        If a group has rows on both sides of a split, or patients have several labels.
 
     Examples
     --------
@@ -138,16 +132,12 @@ def compare_estimators(
     >>> from skrobust.evaluation import compare_estimators
     >>> X, y, groups = make_mr_spectra(20, random_state=0, return_X_y_groups=True)
     >>> estimators = {"chance": DummyClassifier(), "linear": LogisticRegression(max_iter=1000)}
-    >>> results = compare_estimators(estimators, X, y, groups=groups, cv=3, scoring="roc_auc")
-    >>> results[["estimator", "split", "metric"]].values.tolist()[:4]
-    [['chance', 0, 'roc_auc'], ['chance', 1, 'roc_auc'],
-     ['chance', 2, 'roc_auc'], ['linear', 0, 'roc_auc']]
+    >>> results = compare_estimators(estimators, X, y, groups=groups, cv=2, scoring="roc_auc")
+    >>> results[["estimator", "split"]].values.tolist()
+    [['chance', 0], ['chance', 1], ['linear', 0], ['linear', 1]]
     """
     if not isinstance(estimators, Mapping) or not estimators:
-        raise TypeError(
-            f"estimators is {estimators!r}, expected a dict of name to estimator with at least "
-            "one entry."
-        )
+        raise TypeError(f"estimators is {estimators!r}, expected at least one estimator in a dict.")
     X, y = indexable(X, y)
     y_codes = column_or_1d(check_class_labels(y))
     labels = y if y_score is None else column_or_1d(check_class_labels(y_score))
@@ -207,15 +197,15 @@ def _check_scorers(
         classes = np.union1d(y, labels)
         if len(classes) == 2 or pos_label is not None:
             pos_label = check_pos_label(classes, pos_label)
-        scoring = {
-            "sensitivity (rows)": make_class_scorer("sensitivity", pos_label=pos_label),
-            "specificity (rows)": make_class_scorer("specificity", pos_label=pos_label),
-            "roc_auc (rows)": roc_auc_scorer,
-        }
+        levels = {"rows": "row"}
         if groups is not None and not _warn_of_several_labels(labels, groups):
-            for name in ("sensitivity", "specificity", "roc_auc"):
-                scorer = make_class_scorer(name, level="group", pos_label=pos_label)
-                scoring[f"{name} (patients)"] = scorer
+            levels["patients"] = "group"
+        scoring = {
+            f"{metric} ({unit})": make_class_scorer(metric, level=level, pos_label=pos_label)
+            for unit, level in levels.items()
+            for metric in ("sensitivity", "specificity", "roc_auc")
+        }
+        if "patients" in levels:
             scoring["accuracy (patients)"] = group_accuracy_scorer
     elif isinstance(scoring, str):
         scoring = {scoring: scoring}
@@ -323,10 +313,9 @@ def summarize_comparison(
     The corrected resampled t-test [1]_ allows for the overlap of training sets: with the
     differences ``d`` on ``J`` splits, ``t = mean(d) / sqrt((1 / J + n_test / n_train) * var(d))``
     with ``J - 1`` degrees of freedom, two-sided; ``n_test / n_train`` is the ratio of the totals.
-    Holm's method corrects for the number of estimators that are compared by the same score.
-
-    If patients were drawn (`n_bootstrap` of :func:`~skrobust.compare_estimators`), there are
-    percentile intervals: how much the mean score of the same models varies with the test patients.
+    Holm's method corrects for the number of estimators that are compared by the same score. If
+    patients were drawn (`n_bootstrap` of :func:`~skrobust.compare_estimators`), percentile
+    intervals tell how much the mean score of the same models varies with the test patients.
 
     Parameters
     ----------
@@ -343,8 +332,7 @@ def summarize_comparison(
     summary : DataFrame
         One row per estimator and metric, in the order of `results`, with the columns
 
-        - ``estimator``, ``metric``;
-        - ``mean``, ``sd`` : mean and standard deviation (``ddof=1``) of the scores;
+        - ``estimator``, ``metric``, ``mean`` and ``sd`` (``ddof=1``) of the scores;
         - ``lower``, ``upper`` : if patients were drawn, ends of the interval of the mean;
         - ``n_splits`` : number of splits where the score is defined; NaN scores are left out;
         - ``pos_label`` : the positive class of the default scores, if `results` name one;
@@ -352,13 +340,11 @@ def summarize_comparison(
         and, with a baseline, over the splits where both scores are defined,
 
         - ``mean_difference``, ``sd_difference`` : of the score minus the baseline's;
-        - ``difference_lower``, ``difference_upper`` : if patients were drawn, ends of the
-          interval of the mean difference;
+        - ``difference_lower``, ``difference_upper`` : if patients were drawn;
         - ``p_value`` : of the test; of equal differences 1.0 if they are zero, else 0.0;
         - ``p_holm`` : the p-value corrected by Holm's method.
 
-        These are NaN for the baseline itself, and with fewer than two splits ``sd``,
-        ``sd_difference`` and the p-values are NaN.
+        These are NaN for the baseline itself; standard deviations and p-values need two splits.
 
     Raises
     ------
@@ -373,8 +359,7 @@ def summarize_comparison(
 
     References
     ----------
-    .. [1] C. Nadeau and Y. Bengio, "Inference for the generalization error", Machine Learning
-       52, 239-281, 2003.
+    .. [1] C. Nadeau, Y. Bengio, "Inference for the generalization error", Mach. Learn. 52, 2003.
 
     Examples
     --------
@@ -384,10 +369,8 @@ def summarize_comparison(
     ...     "estimator": ["svm"] * 3 + ["net"] * 3, "split": [0, 1, 2] * 2, "metric": "roc_auc",
     ...     "score": [0.70, 0.80, 0.75, 0.76, 0.84, 0.83], "n_train": 80, "n_test": 40})
     >>> summary = summarize_comparison(results, baseline="svm")
-    >>> summary[["estimator", "mean", "mean_difference", "p_value"]].round(3)
-      estimator  mean  mean_difference  p_value
-    0       svm  0.75              NaN      NaN
-    1       net  0.81             0.06    0.081
+    >>> summary[["estimator", "mean", "mean_difference", "p_value"]].round(3).values.tolist()
+    [['svm', 0.75, nan, nan], ['net', 0.81, 0.06, 0.081]]
     """
     check_columns(results, ["estimator", "split", "metric", "score", "n_train", "n_test"])
     check_results(results, baseline)
@@ -414,8 +397,9 @@ def summarize_comparison(
                         f"but {name!r} has. Compare them in one run."
                     )
                 other = other.loc[table.index]
-                row |= _compare(table, other["score"])
-                paired = (table["score"] - other["score"]).dropna().index
+                difference = (table["score"] - other["score"]).dropna()
+                row |= _compare(table, difference)
+                paired = difference.index
                 theirs = _drawn(other, paired)
                 if drawn is not None and theirs is not None:
                     ends = _interval(_drawn(table, paired) - theirs, confidence)
@@ -497,9 +481,8 @@ def check_results(results: pd.DataFrame, baseline: str | None) -> None:
         raise ValueError(f"baseline is {baseline!r}, but the estimators are {names}.")
 
 
-def _compare(table: pd.DataFrame, baseline_scores: pd.Series) -> dict[str, float]:
+def _compare(table: pd.DataFrame, difference: pd.Series) -> dict[str, float]:
     """Test the paired differences of the defined scores."""
-    difference = (table["score"] - baseline_scores).dropna()
     n_splits = len(difference)
     mean, sd = difference.mean(), difference.std()
     if n_splits < 2:

@@ -45,21 +45,16 @@ class ComparisonDisplay(Display):
     pos_label : object, default=None
         The positive class of the scores, for the caption.
     intervals : dict of str to DataFrame, default=None
-        For each score the ends ``lower`` and ``upper`` of the interval of the mean, by estimator,
-        drawn in place of the standard deviation.
+        For each score ``lower`` and ``upper`` ends of the mean's interval, in place of the sd.
 
     Attributes
     ----------
     differences : dict of str to DataFrame of shape (n_splits, n_estimators - 1)
         Scores minus the baseline's on the same fold; without a baseline, no columns.
-    dots_ : list of matplotlib.collections.PathCollection
-        One per score and estimator.
-    errorbars_ : list of matplotlib.container.ErrorbarContainer
-        One per score and estimator, within 0 and 1 if all values of the score are.
-    baseline_lines_ : list of matplotlib.lines.Line2D
-        Means of the baseline, one per score.
-    difference_texts_ : list of matplotlib.text.Text
-        One per score and column of `differences`.
+    dots_, errorbars_ : list
+        Of matplotlib artists, one per score and estimator.
+    baseline_lines_, difference_texts_ : list
+        One per score, and one per score and column of `differences`.
 
     Examples
     --------
@@ -69,8 +64,6 @@ class ComparisonDisplay(Display):
     ...     "estimator": ["svm"] * 3 + ["net"] * 3, "split": [0, 1, 2] * 2, "metric": "roc_auc",
     ...     "score": [0.70, 0.80, 0.75, 0.76, 0.84, 0.83], "n_train": 80, "n_test": 40})
     >>> display = ComparisonDisplay.from_results(results, baseline="svm").plot()
-    >>> display.differences["roc_auc"]["net"].round(2).tolist()
-    [0.06, 0.04, 0.08]
     >>> display.difference_texts_[0].get_text()
     '+0.060 (p = 0.08)'
     """
@@ -160,8 +153,7 @@ class ComparisonDisplay(Display):
         return axes[: len(self.scores)]
 
     def _draw(self) -> None:
-        self.dots_, self.errorbars_ = [], []
-        self.baseline_lines_, self.difference_texts_ = [], []
+        self.dots_, self.errorbars_, self.baseline_lines_, self.difference_texts_ = [], [], [], []
         axes = np.ravel(self.ax_)
         for ax, metric in zip(axes, self.scores, strict=True):
             self._draw_scores(ax, metric)
@@ -291,12 +283,8 @@ class RocComparisonDisplay(Display):
 
     Attributes
     ----------
-    lines_ : list of matplotlib.lines.Line2D
-        One per method.
-    bands_ : list of matplotlib.collections.PolyCollection
-        One per method that has a band.
-    point_lines_ : list of matplotlib.lines.Line2D
-        One per entry of `points`.
+    lines_, bands_, point_lines_ : list
+        Of matplotlib artists, one per method, method that has a band, and entry of `points`.
     chance_line_ : matplotlib.lines.Line2D
         The diagonal.
 
@@ -465,10 +453,8 @@ class ClassRecallDisplay(Display):
     ----------
     recalls : dict of str to ndarray of shape (n_classes,)
         Recall of every class by method; NaN for a class without a test row.
-    n_train : ndarray of shape (n_classes,), int
-        Training rows of every class.
-    is_rare : ndarray of shape (n_classes,), bool
-        The rare classes.
+    n_train, is_rare : ndarray of shape (n_classes,), int and bool
+        Training rows of every class, and which are rare.
     class_names : list of str
         Names of the classes.
 
@@ -476,10 +462,8 @@ class ClassRecallDisplay(Display):
     ----------
     order : ndarray of shape (n_classes,), int
         The classes from left to right, most training rows first.
-    lines_ : list of matplotlib.lines.Line2D
-        The markers of every method.
-    rare_span_ : matplotlib.patches.Rectangle or None
-        The shade behind the rare classes.
+    lines_, rare_span_ : list of matplotlib.lines.Line2D, and Rectangle or None
+        The markers of every method, and the shade behind the rare classes.
 
     Examples
     --------

@@ -20,9 +20,8 @@ _LATEX = {
 def comparison_table(summary: pd.DataFrame, format: str = "markdown", *, digits: int = 3) -> str:
     """Write a summary of a comparison as a table for a paper.
 
-    One line per estimator and one column per score, with mean and interval (mean and standard
-    deviation over the splits, if no patients were drawn), and the p-value of the difference to the
-    baseline in parentheses. A sentence below says what the numbers are.
+    One line per estimator and one column per score, with mean and interval (standard deviation, if
+    no patients were drawn), and p-value. A sentence below says what the numbers are.
 
     Parameters
     ----------

@@ -36,13 +36,11 @@ class GroupConfusionDisplay(Display):
     ----------
     matrix : ndarray of shape (n_classes, n_classes), int
         Patients by true (lines) and predicted class (columns).
-    class_names : list of str
-        Names of the classes.
+    class_names, labels : list of str, and ndarray of shape (n_classes,)
+        The classes, by name and as they are in `patients`.
     patients : DataFrame
         A line for every patient (index), or row: ``label``, ``predicted``, and ``probability`` of
         the label, the least probable first.
-    labels : ndarray of shape (n_classes,)
-        The classes as they are in `patients`.
     unit : {"row", "group"}, default="group"
         What is counted.
 
@@ -179,10 +177,8 @@ class GroupCalibrationDisplay(Display):
     ...     [0, 0, 1, 0, 1, 1], {"net": [0.1, 0.3, 0.2, 0.7, 0.8, 0.9]},
     ...     groups=["P1", "P1", "P2", "P3", "P4", "P5"], n_bins=2,
     ... )
-    >>> display.curves["net"][["predicted", "observed", "n"]].round(2)
-       predicted  observed  n
-    0       0.37      0.33  3
-    1       0.85      1.00  2
+    >>> display.curves["net"]["observed"].round(2).tolist()
+    [0.33, 1.0]
     """
 
     curves: dict[str, DataFrame]

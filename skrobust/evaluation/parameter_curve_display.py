@@ -49,8 +49,8 @@ def ordered_values(values: list[Any]) -> list[Any]:
 class ParameterCurveDisplay(Display):
     """Score against one parameter of a grid search, as in the paper's Figs. 5 to 7 [1]_.
 
-    One line for each value of a second parameter (for example the augmentation strategy), error
-    bars of one standard deviation over the folds, and horizontal lines for other methods.
+    One line for each value of a second parameter, error bars of one standard deviation over the
+    folds, and horizontal lines for other methods.
 
     Parameters
     ----------
@@ -68,12 +68,8 @@ class ParameterCurveDisplay(Display):
 
     Attributes
     ----------
-    errorbars_ : list of matplotlib.container.ErrorbarContainer
-        One per curve.
-    baseline_lines_ : list of matplotlib.lines.Line2D
-        One per baseline.
-    baseline_bars_ : list of matplotlib.lines.Line2D
-        Standard deviations of the baselines, if known, at the right of the axes.
+    errorbars_, baseline_lines_, baseline_bars_ : list
+        Of matplotlib artists, one per curve, baseline, and known standard deviation of a baseline.
 
     Notes
     -----

@@ -203,9 +203,6 @@ _METRICS = {
 def make_class_scorer(metric: str, *, level: str = "row", pos_label: Any = None) -> BaseScorer:
     """Make a scorer of rows or of groups (patients).
 
-    The probabilities of a group are the means over its rows, and its prediction is the class with
-    the largest mean.
-
     Parameters
     ----------
     metric : {"accuracy", "macro_recall", "roc_auc", "neg_brier", "sensitivity", "specificity"}

@@ -84,8 +84,7 @@ def group_predict_proba(y_prob: ArrayLike, groups: ArrayLike) -> tuple[NDArray, 
     Parameters
     ----------
     y_prob : array-like of shape (n_samples, n_classes)
-        Class probabilities of the rows, as ``predict_proba`` gives them. Other scores, larger
-        for the likelier class, are averaged in the same way.
+        Class probabilities, or other scores, of the rows.
     groups : array-like of shape (n_samples,)
         Group (patient) of every row; integers or strings.
 
@@ -99,8 +98,7 @@ def group_predict_proba(y_prob: ArrayLike, groups: ArrayLike) -> tuple[NDArray, 
     Raises
     ------
     ValueError
-        If `y_prob` is not 2-d or holds NaN or infinity, if the lengths differ, or if a group is
-        missing.
+        If `y_prob` is not 2-d or not finite, the lengths differ, or a group is missing.
 
     References
     ----------
@@ -111,11 +109,8 @@ def group_predict_proba(y_prob: ArrayLike, groups: ArrayLike) -> tuple[NDArray, 
     --------
     >>> from skrobust.evaluation import group_predict_proba
     >>> groups, proba = group_predict_proba([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8]], ["a", "a", "b"])
-    >>> groups
-    array(['a', 'b'], dtype='<U1')
-    >>> proba
-    array([[0.7, 0.3],
-           [0.2, 0.8]])
+    >>> groups.tolist(), proba.tolist()
+    (['a', 'b'], [[0.7, 0.3], [0.2, 0.8]])
     """
     y_prob = check_array(y_prob, input_name="y_prob")
     unique_groups, mean_proba, _ = group_means(y_prob, check_groups(groups, len(y_prob)))
@@ -239,16 +234,13 @@ def class_recall_score(
 ) -> float | NDArray:
     """Compute the recall over all or some classes, such as the rare ones.
 
-    Unlike :func:`sklearn.metrics.recall_score`, with ``labels=classes``, a class that has no row
-    in `y_true` is left out of the mean instead of counting as zero: a test fold often lacks a
-    rare class.
+    Unlike in :func:`sklearn.metrics.recall_score`, a class that has no row in `y_true` is left out
+    of the mean instead of counting as zero: a test fold often lacks a rare class.
 
     Parameters
     ----------
-    y_true : array-like of shape (n_samples,)
-        True labels of any type.
-    y_pred : array-like of shape (n_samples,)
-        Predicted labels.
+    y_true, y_pred : array-like of shape (n_samples,)
+        True labels of any type, and predicted labels.
     classes : array-like of shape (n_classes,), default=None
         The classes to score; all of `y_true` when None.
     average : {"macro", "micro"} or None, default="macro"
