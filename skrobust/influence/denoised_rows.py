@@ -18,11 +18,9 @@ class DenoisedRowsAugmenter(TrustingRowSampler):
     """Add a denoised copy of every noisy training row.
 
     For training sets of noisy signals, images or volumes, some of which an expert has found clean
-    (`trusted`). The denoiser learns from these what the others look like without noise; they get no
-    copy. Rows to predict stay as they are.
-
-    It gains where the noise hides what tells the classes apart, and training rows are few. Without
-    `trusted` all rows get a copy, denoised by what the noisy rows alone teach.
+    (`trusted`). These get no copy, and teach the denoiser; without any, the noisy rows alone do.
+    Rows to predict stay as they are. It gains where the noise hides what tells the classes apart,
+    and training rows are few.
 
     Parameters
     ----------
@@ -41,8 +39,6 @@ class DenoisedRowsAugmenter(TrustingRowSampler):
         Size of the second axis of X.
     feature_names_in_ : ndarray of str
         Column names, when X has them.
-    sampling_strategy_ : dict
-        Empty: class sizes follow from what is denoised.
 
     References
     ----------

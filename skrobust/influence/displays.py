@@ -40,10 +40,8 @@ class InfluenceDisplay(Display):
 
     Attributes
     ----------
-    ax_ : ndarray of shape (2, n_rows) of matplotlib.axes.Axes
-        The panels.
-    rows_ : list
-        What was drawn in each panel: lines, or an image.
+    ax_, rows_ : ndarray of shape (2, n_rows) of matplotlib.axes.Axes, and list
+        The panels, and what was drawn in each: lines, or an image.
 
     Examples
     --------
@@ -153,17 +151,15 @@ class InfluenceDisplay(Display):
 
 @dataclass(eq=False, repr=False)
 class PerturbationDisplay(Display):
-    """Rows, their masks, their perturbation, and the result (the paper's Figs. 1 and 2).
+    """Rows, their masks, their perturbation, and the result (the influence paper's Figs. 1, 2).
 
     The perturbation has its own scale, symmetric around zero: red values were raised, blue values
     were lowered. Signals are drawn as curves, volumes by the slice that changed most.
 
     Parameters
     ----------
-    rows : ndarray of shape (n_rows, ...)
-        The original rows.
-    perturbation : ndarray of shape (n_rows, ...)
-        What was added.
+    rows, perturbation : ndarray of shape (n_rows, ...)
+        The original rows, and what was added.
     names : list of str
         Names of the rows.
     masks : ndarray of shape (n_rows, ...), default=None
@@ -176,10 +172,6 @@ class PerturbationDisplay(Display):
     ax_ : ndarray of shape (n_rows, 3 or 4) of matplotlib.axes.Axes
         Row, mask (if given), perturbation and result.
 
-    References
-    ----------
-    "Robust influence-based training methods for noisy brain MRI", Figs. 1 and 2.
-
     Examples
     --------
     >>> import numpy as np
@@ -188,11 +180,8 @@ class PerturbationDisplay(Display):
     >>> X, masks = np.zeros((5, 1, 4, 4)), np.zeros((5, 1, 4, 4))
     >>> masks[:, :, :2] = 1
     >>> fitted = SimpleNamespace(perturbed_indices_=np.array([3]), perturbation_=X[:1] + 0.1)
-    >>> display = PerturbationDisplay.from_estimator(fitted, X, masks=masks)
-    >>> display.share_inside
+    >>> PerturbationDisplay.from_estimator(fitted, X, masks=masks).share_inside
     array([0.5])
-    >>> display.plot().ax_.shape
-    (1, 4)
     """
 
     rows: NDArray
@@ -316,7 +305,7 @@ class SampleWeightDisplay(Display):
     weight : ndarray of shape (n_rows,)
         Weights of the training rows.
     wrong : ndarray of shape (n_rows,), bool, default=None
-        Rows that are known to be mislabelled or otherwise wrong.
+        Rows that are known to be wrong.
 
     Attributes
     ----------

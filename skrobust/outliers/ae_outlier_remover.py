@@ -76,33 +76,28 @@ class AEOutlierRemover(NetEstimator, RowRemover):
     contain a few others. Every `removal_interval` epochs the rows whose reconstruction error
     exceeds `gamma` times the mean error of the remaining rows (Eq. 2) are permanently removed. The
     weights are initialised again after the epochs `restarts`, so that removed rows have little
-    influence on the final network. Epochs between removals count from the last restart, and nothing
-    is removed while the network reconstructs the rows worse than their mean would.
+    influence on the final network. Nothing is removed while the network reconstructs the rows worse
+    than their mean would.
 
-    It is an outlier detector of scikit-learn, and a sampler for a pipeline of imbalanced-learn:
-    `fit_resample` returns the rows that stay. Review the removed rows: with few outliers most of
-    them are unusual inliers.
+    It is an outlier detector of scikit-learn, and a sampler: `fit_resample` returns the rows that
+    stay. Review the others: with few outliers most of them are unusual inliers.
 
     Parameters
     ----------
     module : "auto", type or torch.nn.Module, default="auto"
         The autoencoder, which returns the shape of its input. "auto" is that of
         :func:`~skrobust.outliers.auto_autoencoder`. A class is called with ``module__*`` and, if it
-        accepts it, ``input_shape``. A module instance is copied, and every restart returns to its
-        present weights.
+        accepts it, ``input_shape``; an instance is copied, and restarts return to its weights.
     gamma : float or "auto", default="auto"
         Factor on the mean error; the paper's is 1.3 to 1.5, which removes more than half of some
         tables and nothing of homogeneous volumes. "auto" is the smaller of 1.5 times the mean and
         the median plus 2.5 robust standard deviations (1.4826 times the median absolute deviation).
     removal_interval : int, default=5
-        Epochs between removals.
+        Epochs between removals, counted from the last restart.
     restarts : tuple of int, default=(25, 50)
-        Epochs after which the weights are initialised again, increasing; the paper's are (50,
-        100). The order of rows, the settings of the optimizer and the epochs that callbacks count
-        continue.
+        Epochs after which the weights are initialised again; the paper's are (50, 100).
     max_epochs : int or "auto", default="auto"
-        Epochs after the last restart; the paper's 400. "auto" is 100, or as many as make 300
-        training steps, if that is more.
+        Epochs after the last restart; the paper's 400. "auto" is 100, and at least 300 steps.
     max_removed_fraction : float in [0, 1), default=0.5
         Largest share of the rows (of each class, see `per_class`) that may be removed, the
         worst first. 0 trains a plain autoencoder.
@@ -124,8 +119,7 @@ class AEOutlierRemover(NetEstimator, RowRemover):
     Attributes
     ----------
     scores_ : ndarray of shape (n_samples,)
-        ``score_samples`` of the training rows, removed ones included. With a committee no row is
-        its own neighbour.
+        ``score_samples`` of all training rows; with a committee no row is its own neighbour.
     removed_epoch_ : ndarray of shape (n_samples,), int
         Epoch after which the row was removed, from 1; -1 if it stays.
     sample_indices_ : ndarray of shape (n_kept,), int
@@ -135,14 +129,10 @@ class AEOutlierRemover(NetEstimator, RowRemover):
     offset_ : float
         Minus the threshold after training: that of `gamma`, over all rows that stay.
     history_ : skorch.history.History
-        Per epoch, besides times: ``train_loss``, ``n_kept`` (remaining rows after the epoch) and
-        ``threshold`` (NaN when nothing was removed after the epoch; with several classes
-        ``threshold_<class>``), in the units of X.
+        Per epoch times, ``train_loss``, ``n_kept`` (remaining rows) and ``threshold`` (NaN when
+        nothing was removed; with several classes ``threshold_<class>``), in the units of X.
     center_, scale_ : float
-        Mean and standard deviation of all numbers of the training X. The network sees
-        ``(X - center_) / scale_``.
-    sampling_strategy_ : dict
-        Empty: class sizes follow from what is removed.
+        Mean and standard deviation of all training numbers, by which the network sees X scaled.
     paper_params : dict
         Class attribute: the settings of the paper, with the middle one of its values of `gamma`.
     <shared attributes>
@@ -322,8 +312,7 @@ class AEOutlierRemover(NetEstimator, RowRemover):
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            Minus the reconstruction error, in the units of X, or minus the committee's, which is 1
-            for a middling row.
+            In the units of X, or about -1 for a middling row if a committee scores.
         """
         errors = reconstruction_errors(*self._net_and_rows(X))
         if hasattr(self, "committee_"):

@@ -37,10 +37,8 @@ class GammaCurveDisplay(Display):
     ----------
     ax_ : ndarray of shape (2,) of matplotlib.axes.Axes
         AUROC, and removed fractions.
-    lines_ : list of matplotlib.lines.Line2D
-        With removal, without removal, removed inliers, removed outliers.
-    band_ : matplotlib.collections.PolyCollection or None
-        One standard deviation around the AUROC.
+    lines_, band_ : list of matplotlib.lines.Line2D, and PolyCollection or None
+        With and without removal, removed inliers and outliers; one sd around the AUROC.
 
     Notes
     -----
@@ -157,10 +155,9 @@ class LossHistogramDisplay(Display):
 
     Parameters
     ----------
-    errors : ndarray of shape (n_samples,)
-        Reconstruction error, or another score that grows with oddness, of every row.
-    removed : ndarray of shape (n_samples,), bool
-        Rows that were removed.
+    errors, removed : ndarray of shape (n_samples,), float and bool
+        Reconstruction error, or another score that grows with oddness, of every row, and whether it
+        was removed.
     threshold : float
         Error above which a row is an outlier.
     is_outlier : ndarray of shape (n_samples,), bool, default=None
@@ -170,10 +167,8 @@ class LossHistogramDisplay(Display):
 
     Attributes
     ----------
-    histograms_ : list of matplotlib.container.BarContainer
-        One for each kind of rows, those that stay first.
-    threshold_line_ : matplotlib.lines.Line2D
-        The threshold.
+    histograms_, threshold_line_ : list of matplotlib.container.BarContainer, and Line2D
+        One for each kind of rows, those that stay first, and the threshold.
 
     Examples
     --------
@@ -270,10 +265,8 @@ class ReconstructionDisplay(Display):
 
     Attributes
     ----------
-    ax_ : ndarray of shape (n_rows, 3 or 4) of matplotlib.axes.Axes
-        The panels.
-    images_ : ndarray of shape (n_rows, 3 or 4) of matplotlib.image.AxesImage
-        The images in them.
+    ax_, images_ : ndarray of shape (n_rows, 3 or 4) of matplotlib.axes.Axes and AxesImage
+        The panels, and the images in them.
 
     References
     ----------

@@ -82,14 +82,12 @@ class OutlierRemover(RowRemover):
 
     For training sets that should contain one kind of rows but also contain a few others. Detectors
     are fitted in folds without common groups (patients), each on the remaining rows of the other
-    folds, and score the rows of their fold. Rows whose score lies more than `threshold` robust
-    standard deviations from the median of the remaining rows leave. This is repeated until no row
-    leaves; at the end the detector is fitted to the rows that stay.
+    folds, and score the rows of their fold. The oddest leave, until none is odd enough; at the end
+    the detector is fitted to the rows that stay.
 
-    It is an outlier detector of scikit-learn, and a sampler for a pipeline of imbalanced-learn:
-    `fit_resample` returns the rows that stay. Review the removed rows: with few outliers most of
-    them are unusual inliers. Detectors that describe all rows, such as principal components and
-    autoencoders, gain by it; those that look at neighbours hardly.
+    It is an outlier detector of scikit-learn, and a sampler: `fit_resample` returns the rows that
+    stay. Review the others: with few outliers most of them are unusual inliers. Detectors that
+    describe all rows, such as autoencoders, gain by it; those that look at neighbours hardly.
 
     Parameters
     ----------
@@ -103,16 +101,13 @@ class OutlierRemover(RowRemover):
         How often the folds are drawn; scores are averaged.
     threshold : float > 0, default=2.5
         Robust standard deviations (1.4826 times the median absolute deviation) above the median
-        from which rows leave. Smaller ones remove more: 2 is better if a fifth of the rows or more
-        are outliers, and costs a little if there are none.
+        from which rows leave. 2 is better if a fifth of the rows or more are outliers.
     max_rounds : int, default=4
         Largest number of rounds.
     max_removed_fraction : float in [0, 1), default=0.5
-        Largest share of the rows (of each class, see `per_class`) that may be removed, the worst
-        first.
+        Largest share of the rows (of each class, see `per_class`) that may be removed.
     per_class : bool, default=True
-        If y is given: every class has its own threshold and its own limit, so that no class is
-        lost. With False y is ignored.
+        If y is given: every class has its own threshold and limit. With False y is ignored.
     level : {"row", "group"}, default="row"
         "group" removes whole groups (patients), by the mean score of their rows (of one class).
     n_jobs : int, default=None
@@ -125,8 +120,7 @@ class OutlierRemover(RowRemover):
     detector_ : outlier detector
         Fitted to the rows that stay.
     scores_ : ndarray of shape (n_samples,)
-        Scores of the training rows by detectors that have not seen them, in the last round; the
-        lower, the more unusual.
+        Scores of the training rows by detectors that have not seen them, in the last round.
     removed_round_ : ndarray of shape (n_samples,), int
         Round in which the row was removed, from 1; -1 if it stays.
     sample_indices_ : ndarray of shape (n_kept,), int
@@ -139,8 +133,6 @@ class OutlierRemover(RowRemover):
         Size of the second axis of X.
     feature_names_in_ : ndarray of str
         Column names, when X has them.
-    sampling_strategy_ : dict
-        Empty: class sizes follow from what is removed.
 
     Warns
     -----
@@ -150,8 +142,7 @@ class OutlierRemover(RowRemover):
 
     References
     ----------
-    Beyond the papers. Folds without common patients keep several odd rows of one patient from
-    vouching for each other.
+    Beyond the papers.
 
     Examples
     --------
