@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import warnings
 from abc import abstractmethod
 from numbers import Integral, Real
@@ -17,6 +16,7 @@ from sklearn.utils import column_or_1d
 
 from ..base.fitted_inside import FittedInsideMixin, check_labels
 from ..base.state import fill_random_states, fit_context
+from ..neural.architectures import ConvNet
 from ..neural.batches import is_memory_mapped
 from ..neural.net_classifier import NetClassifier
 from ..neural.seeding import draw_seed
@@ -26,7 +26,7 @@ from ..utils.groups import check_groups
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions, safe_indexing
 from ..utils.targets import encode_labels, is_soft_labels, weigh
 from ..utils.validation import check_trusted, warn
-from .head import row_blocks
+from .head import file_array, row_blocks
 from .scores import influence_scores
 
 _SHARED_DOCS = {
@@ -37,26 +37,29 @@ warmup_epochs : int, default=10
     Epochs before the scores, fewer than ``estimator.max_epochs``. The paper says "several".""",
     "<shared parameters>": """\
 solver : {"auto", "exact", "cg", "lissa"}, default="auto"
-    How the inverse Hessian is applied, see :func:`~skrobust.influence_scores`. The paper
-    approximates it by LiSSA.
+    How the inverse Hessian is applied, see :func:`~skrobust.influence_scores`; the paper: LiSSA.
 damping : float, default=0.1
     Added to the Hessian, as a multiple of the mean of its diagonal.
 smoothing : float or None, default=3
     Score a smoothed, less certain head, see :func:`~skrobust.influence_scores`, which finds
     wrong labels better. None is the paper's.
 cv : int or None, default=3
-    Number of folds of the rows that judge, those that are trusted or all, without common
-    groups. For every fold a network is warmed up on the other rows and scores them by the loss
-    over the fold; scores are averaged, and all rows train at the end. Lowered to the number of
-    groups of the smallest class. None is the paper's: one part of the rows judges and never
-    trains.
+    Number of folds of the rows that judge (the trusted ones or all) without common groups, at
+    most the groups of the smallest class. For every fold a network is warmed up on the other
+    rows and scores them by the loss over the fold; scores are averaged, and all rows train at
+    the end. None is the paper's: one part of the rows judges and never trains.
 validation_fraction : float in (0, 0.5], default=0.2
     With ``cv=None``, the share of the rows to hold out for validation unless `fit` gets
     ``X_val``: whole groups if groups are given, stratified rows otherwise.""",
-    "<shared influence>": """\
-influence_ : ndarray of shape (n_samples,)
-    Influence of every row after the warm-up; NaN for rows held out for validation.""",
+    "<shared last parameters>": """\
+memory : str or object with the joblib.Memory interface, default=None
+    Caches the warm-up and the scores, so that a search over the other parameters warms up once.
+random_state : int, RandomState instance or None, default=None
+    Chooses the held-out rows, and seeds the random states of the estimators that are None. With
+    a memory use an int, otherwise nothing is reused.""",
     "<shared attributes>": """\
+influence_ : ndarray of shape (n_samples,)
+    Influence of every row after the warm-up; NaN for rows held out for validation.
 validation_indices_ : ndarray of shape (n_held_out,), int
     Rows held out for validation, which never train; empty unless ``cv=None``.
 classes_ : ndarray of shape (n_classes,)
@@ -64,12 +67,22 @@ classes_ : ndarray of shape (n_classes,)
 n_features_in_ : int
     Size of the second axis of X.
 feature_names_in_ : ndarray of str
-    Column names, when X has them.""",
+    Column names, when X has them.
+paper_params : dict
+    Class attribute: the settings of the paper, as far as they are printed.""",
     "<shared warnings>": """\
 Warns
 -----
 InfluenceWarning
     If the held-out rows come from fewer than 10 groups, or the validation rows lack a class.""",
+}
+
+PAPER_PARAMS = {
+    "estimator": NetClassifier(ConvNet, max_epochs=40, lr=0.01, batch_size=32),
+    "warmup_epochs": 10,
+    "solver": "lissa",
+    "smoothing": None,
+    "cv": None,
 }
 
 # with fewer validation patients, influence found mislabelled rows no better than chance
@@ -108,9 +121,7 @@ class TrainingRows(NamedTuple):
         rest = [None if values is None else values[rows] for values in self[2:]]
         return TrainingRows(X, checked, *rest)
 
-    def go_on(
-        self, network, epochs: int, X: NDArray, valid: tuple | None, sample_weight=None
-    ) -> NetClassifier:
+    def go_on(self, network, epochs, X, valid, sample_weight=None) -> NetClassifier:
         """Continue training a network, on `X` with the labels of these rows."""
         net = network.net_
         codes = encode_labels(self.y, network.classes_, "y")
@@ -344,9 +355,7 @@ def rows_of(X: ArrayLike, rows: NDArray, dtype: Any = None) -> ArrayLike:
     if not is_memory_mapped(X if isinstance(X, np.ndarray) else None):
         chosen = safe_indexing(X, rows)
         return chosen if dtype is None else chosen.astype(dtype)
-    with tempfile.TemporaryFile() as file:
-        shape = (len(rows), *X.shape[1:])
-        copy = np.memmap(file, X.dtype if dtype is None else dtype, "w+", shape=shape)
+    copy = file_array((len(rows), *X.shape[1:]), X.dtype if dtype is None else dtype)
     for part in row_blocks(len(rows), math.prod(X.shape[1:])):
         copy[part] = X[rows[part]]
     return copy

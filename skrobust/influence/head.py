@@ -224,11 +224,8 @@ def head_outputs(
         weight = np.hstack([weight, _as_float64(head.bias)[:, None]])
     shape = len(rows), weight.shape[1]
     dtype = np.float64 if head.weight.dtype == torch.float64 else np.float32
-    if math.prod(shape) > _MOST_IN_MEMORY:
-        with tempfile.TemporaryFile() as file:
-            features = np.memmap(file, dtype, "w+", shape=shape)
-    else:
-        features = np.empty(shape, dtype)
+    make = file_array if math.prod(shape) > _MOST_IN_MEMORY else np.empty
+    features = make(shape, dtype)
     scores = np.empty((len(rows), len(weight)))
     with capture_features(module, head) as run, torch.no_grad():
         for part, batch in rows:
@@ -236,6 +233,12 @@ def head_outputs(
             block[:, :n_features] = _as_float64(run(batch)[0])
             features[part], scores[part] = block, block @ weight.T
     return features, scores
+
+
+def file_array(shape: tuple[int, ...], dtype: Any) -> NDArray:
+    """Return an array in a temporary file, which is gone with the array."""
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, dtype, "w+", shape=shape)
 
 
 def probabilities(scores: NDArray) -> NDArray:
@@ -248,13 +251,7 @@ def _as_float64(tensor: Tensor) -> NDArray:
 
 
 def head_targets(
-    estimator: Any,
-    y: ArrayLike,
-    n_samples: int,
-    n_outputs: int,
-    *,
-    sample_weight: ArrayLike | None = None,
-    name: str = "y",
+    estimator, y: ArrayLike, n_samples: int, n_outputs: int, *, sample_weight=None, name="y"
 ) -> tuple[NDArray, NDArray]:
     """Return targets for a head's outputs, and the weights of the rows, with a mean of 1."""
     n_classes = max(n_outputs, 2)
@@ -281,7 +278,9 @@ def head_targets(
             )
         mass = one_hot(encode_labels(labels, classes, name), n_classes)
     if name == "y":  # validation rows are not weighted
-        mass = _class_weights(estimator, mass, classes)
+        if getattr(estimator, "balanced_batches", False):
+            mass = weigh(mass, classes, None, "balanced")
+        mass = weigh(mass, classes, None, getattr(estimator, "class_weight", None))
     if sample_weight is not None:
         factor = np.asarray(sample_weight, dtype=np.float64)
         if factor.shape != (n_samples,) or not np.isfinite(factor).all() or (factor < 0).any():
@@ -319,13 +318,6 @@ def check_trained_loss(estimator: Any) -> NDArray | float:
             "as sample_weight."
         )
     return shift
-
-
-def _class_weights(estimator: Any, mass: NDArray, classes: NDArray) -> NDArray:
-    """Return soft labels times the weights of classes that the estimator trained with."""
-    if getattr(estimator, "balanced_batches", False):
-        mass = weigh(mass, classes, None, "balanced")
-    return weigh(mass, classes, None, getattr(estimator, "class_weight", None))
 
 
 def head_residuals(proba: NDArray, target: NDArray, weight: NDArray) -> NDArray:
@@ -379,12 +371,9 @@ class HeadHessian:
     --------
     >>> import numpy as np
     >>> from skrobust.influence import HeadHessian
-    >>> hessian = HeadHessian(np.array([[1.0, 2.0]]), np.array([[0.5, 0.5]]))
-    >>> hessian.dense()
-    array([[ 0.25,  0.5 , -0.25, -0.5 ],
-           [ 0.5 ,  1.  , -0.5 , -1.  ],
-           [-0.25, -0.5 ,  0.25,  0.5 ],
-           [-0.5 , -1.  ,  0.5 ,  1.  ]])
+    >>> HeadHessian(np.array([[1.0, 2.0]]), np.array([[0.5]])).dense()
+    array([[0.25, 0.5 ],
+           [0.5 , 1.  ]])
     """
 
     features: NDArray

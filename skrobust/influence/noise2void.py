@@ -46,19 +46,16 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
 
     With ``fit(X, trusted=...)`` the rows that an expert has found clean teach it instead: noise of
     the kind and level of the other rows, which are estimated, is added to them, and the network
-    learns to take it away. :class:`DenoisedRowsAugmenter` trains a classifier on raw and denoised
-    rows. The columns of a flat row must be in order, as the points of a signal are.
+    learns to take it away. The columns of a flat row must be in order, as points of a signal are.
 
     Parameters
     ----------
     module : "auto", type or torch.nn.Module, default="auto"
         A network that returns the shape of its input; "auto" is :class:`~skrobust.neural.UNet`.
-        Rows are standardised by the mean and standard deviation of all training values.
     mask_fraction : float in (0, 0.5], default=0.1
         Share of the points of a row that are replaced in a step.
     radius : int, default=2
-        The neighbour is drawn from all other points at this distance or less along each axis (2 is
-        a 5 by 5 window, smaller at the edges of the row), each with the same probability.
+        The neighbour is drawn from the other points at this distance or less along each axis.
     max_epochs : int, default=50
         Passes over as many rows as were given.
     lr : float, default=0.001
@@ -70,11 +67,9 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
     center_, scale_ : float
         Mean and standard deviation of all training values.
     noise_ : {"gaussian", "rician"} or None
-        With trusted rows, the kind of noise in the others, the one whose values are distributed
-        more alike; None if the others are hardly noisier than the trusted ones.
+        With trusted rows, the kind of noise in the others, if they are noisier.
     noise_levels_ : ndarray of shape (n_samples,)
-        With trusted rows, the standard deviation of the noise in every row, in the units of X; 0
-        for trusted rows and for rows that are not noisy.
+        With trusted rows, the standard deviation of the noise in every row; 0 in clean ones.
     history_ : skorch.history.History
         Losses (at replaced points, in units of ``scale_**2``) and times per epoch.
     <shared attributes>
@@ -82,15 +77,13 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
     Warns
     -----
     DenoisingWarning
-        If there are trusted rows, and no other row is noisier; ``transform`` then returns the rows
-        as they are.
+        If there are trusted rows, and no other row is noisier; ``transform`` then changes nothing.
 
     Notes
     -----
     The level of a row follows from the median absolute second difference along its axes, compared
-    with that of trusted rows to which noise of a known level was added.
-
-    Without trusted rows it is the comparison method of the influence paper, with smaller sizes.
+    with that of trusted rows to which noise of a known level was added. Without trusted rows it is
+    the comparison method of the influence paper, with smaller sizes.
 
     References
     ----------

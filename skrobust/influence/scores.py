@@ -128,8 +128,8 @@ def influence_scores(
     Parameters
     ----------
     estimator : object
-        A fitted :class:`~skrobust.NetClassifier`, an initialised skorch net, or a torch module.
-        Its output must be that of a final :class:`torch.nn.Linear`; it is run in evaluation mode.
+        A fitted :class:`~skrobust.NetClassifier`, an initialised skorch net, or a torch module that
+        ends in a :class:`torch.nn.Linear`; it is run in evaluation mode.
     X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
         Training rows.
     y : array-like of shape (n_samples,) or (n_samples, n_classes)
@@ -139,12 +139,12 @@ def influence_scores(
     y_val : array-like of shape (n_val,) or (n_val, n_classes)
         Their labels, or soft labels.
     solver : {"auto", "exact", "cg", "lissa"}, default="auto"
-        How to solve with the Hessian: :func:`exact_solver` (Cholesky), :func:`cg_solver`
-        (conjugate gradients; equally accurate, for wide layers) or :func:`lissa_solver` (the
-        paper's, slower and approximate). "auto" is exact up to 1000 weights, "cg" above.
+        :func:`exact_solver`, :func:`cg_solver` (equally accurate, for wide layers) or
+        :func:`lissa_solver` (the paper's, slower and approximate). "auto" is exact up to 1000
+        weights, "cg" above.
     damping : float, default=0.1
-        The :math:`\lambda` above, as a multiple of the mean of the diagonal of H. It acts like
-        weight decay; much below 0.1 the scores are dominated by directions that no row determines.
+        The :math:`\lambda` above, as a multiple of the mean of the diagonal of H. Much below 0.1
+        the scores are dominated by directions that no row determines.
     smoothing : float, default=None
         Divide the head's outputs by `smoothing` times the temperature that calibrates them on the
         validation rows (by at least 1) before anything is computed. Everything that lowers the
@@ -153,8 +153,7 @@ def influence_scores(
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the training rows in the training loss, scaled to a mean of 1.
     aggregate : bool, default=True
-        Score by the mean loss of all validation rows. False returns one line of scores for each of
-        them, whose mean is the aggregate.
+        Score by the mean loss of all validation rows. False returns a line of scores for each.
     batch_size : int, default=None
         Rows that go through the network at once; about 2**17 numbers when None.
     solver_params : dict, default=None

@@ -172,9 +172,8 @@ def lissa_solver(
     n_repeats : int, default=1
         Independent recursions, whose results are averaged.
     scale : float, default=None
-        The s above. With a small one the estimate is noisy, or diverges; a large one needs
-        more steps. None takes the value at which the average direction converges to exp(-10),
-        and at least twice the largest eigenvalue of H.
+        The s above: small ones diverge, large ones need more steps. None takes the value at which
+        the average direction converges to exp(-10), at least twice the largest eigenvalue of H.
     random_state : int, RandomState instance or None, default=None
         Draws the batches. None draws other batches each time.
 
@@ -197,9 +196,9 @@ def lissa_solver(
     --------
     >>> import numpy as np
     >>> from skrobust.influence import HeadHessian, lissa_solver
-    >>> hessian = HeadHessian(np.array([[1.0], [2.0]]), np.array([[0.5], [0.5]]))
-    >>> lissa_solver(hessian, np.ones((1, 1, 1)), damping=0, batch_size=2, random_state=0).shape
-    (1, 1, 1)
+    >>> hessian = HeadHessian(np.array([[1.0], [1.0]]), np.array([[0.5], [0.5]]))
+    >>> lissa_solver(hessian, np.ones((1, 1, 1)), damping=0).round(3)  # 1 / 0.25
+    array([[[4.]]])
     """
     shift = hessian.damping(damping)
     # None draws anew, not from numpy's global generator
