@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,8 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from ..utils.sklearn_private import safe_indexing
-from .scorers import ClassScorer, scored_classes
+from .scorers import ClassScorer, Responses, scored_classes
 
-_RESPONSES = ("predict", "predict_proba", "decision_function")
 # numbers in a table of draws and rows
 _MOST_NUMBERS = 10**7
 
@@ -55,26 +55,6 @@ class PatientDraws:
         return np.concatenate([none, *rows]), np.concatenate([none, *groups])
 
 
-class _Predictions:
-    """A fitted estimator that looks up what it predicts for rows, given by position."""
-
-    def __init__(self, estimator: Any, X: ArrayLike):
-        self._estimator, self._X, self._found = estimator, X, {}
-
-    def __getattr__(self, name: str) -> Any:
-        value = getattr(self._estimator, name)
-        if name not in _RESPONSES:
-            return value
-        if name not in self._found:
-            self._found[name] = np.asarray(value(self._X))
-
-        def look_up(rows):
-            return self._found[name][rows]
-
-        look_up.__name__ = name  # scikit-learn asks for it
-        return look_up
-
-
 def bootstrap_scores(
     estimator: Any,
     scorers: Mapping[str, Callable],
@@ -88,7 +68,13 @@ def bootstrap_scores(
 
     NaN where a draw has none of the test patients, or where the score is not defined.
     """
-    given = _Predictions(estimator, X), labels, test, groups, draws
+
+    @cache
+    def of_all(method: str) -> NDArray:
+        return np.asarray(getattr(estimator, method)(X))
+
+    predictions = Responses(estimator, lambda method, rows: of_all(method)[rows])
+    given = predictions, labels, test, groups, draws
     return {
         name: _of_all_draws(scorer, *given)
         if isinstance(scorer, ClassScorer)

@@ -146,12 +146,6 @@ class ComparisonDisplay(Display):
         options = {"figsize": size, "nrows": n_lines, "ncols": n_columns, "sharey": True}
         return metrics if len(metrics) > 1 else metrics[0], options
 
-    def _make_axes(self, shape: tuple[int, ...], options: dict[str, Any]) -> NDArray:
-        axes = super()._make_axes(shape, options).ravel()
-        for ax in axes[len(self.scores) :]:
-            ax.remove()
-        return axes[: len(self.scores)]
-
     def _draw(self) -> None:
         self.dots_, self.errorbars_, self.baseline_lines_, self.difference_texts_ = [], [], [], []
         axes = np.ravel(self.ax_)

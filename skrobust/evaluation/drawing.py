@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
@@ -80,7 +81,10 @@ class Display:
 
         rows, columns = (*shape, 1, 1)[:2]
         options = {"nrows": rows, "ncols": columns, "squeeze": False, **options}
-        return plt.subplots(layout="constrained", **options)[1]
+        axes = plt.subplots(layout="constrained", **options)[1].ravel()
+        for spare in axes[math.prod(shape) :]:
+            spare.remove()
+        return axes[: math.prod(shape)]
 
     def _layout(self) -> tuple[Any, dict[str, Any]]:
         """Return names of the panels (one, a list, or a table) and arguments of ``subplots``."""

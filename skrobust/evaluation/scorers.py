@@ -57,21 +57,19 @@ from .scores import (
 )
 
 
-class _Responses:
-    """A fitted classifier whose predictions come from scikit-learn's cache."""
+class Responses:
+    """A fitted classifier whose predictions come from ``respond(method, X)``."""
 
-    def __init__(self, estimator: Any, method_caller: Callable, X: ArrayLike):
-        self._estimator, self._call = estimator, partial(method_caller, estimator)
+    def __init__(self, estimator: Any, respond: Callable[[str, Any], NDArray]):
+        self._estimator, self._respond = estimator, respond
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._estimator, name)
-        if name in ("predict", "predict_proba", "decision_function"):
-            return lambda X: self._call(name, X, pos_label=None)
-        return value
-
-
-def _call_method(estimator: Any, method: str, X: ArrayLike, **kwargs: Any) -> NDArray:
-    return getattr(estimator, method)(X)
+        if name not in ("predict", "predict_proba", "decision_function"):
+            return value
+        answer = partial(self._respond, name)
+        answer.__name__ = name  # scikit-learn asks for it
+        return answer
 
 
 class ClassScorer(BaseScorer):
@@ -91,7 +89,9 @@ class ClassScorer(BaseScorer):
 
     def __call__(self, estimator: Any, X: ArrayLike, y_true: ArrayLike, **kwargs: Any) -> float:
         """Score `estimator` on `X`; needs no metadata routing, unlike other scorers."""
-        return self._score(_call_method, estimator, X, y_true, **kwargs)
+        return self._score(
+            lambda model, method, X, **_: getattr(model, method)(X), estimator, X, y_true, **kwargs
+        )
 
     def _score(self, method_caller, estimator, X, y_true, groups=None) -> float:
         if self.level == "group" and groups is None:
@@ -102,9 +102,8 @@ class ClassScorer(BaseScorer):
                 "groups}) or scorer(estimator, X, y, groups=groups)."
             )
         self._pick_method(estimator)
-        y_true, response, labels = self.responses(
-            _Responses(estimator, method_caller, X), X, y_true, groups
-        )
+        model = Responses(estimator, partial(method_caller, estimator, pos_label=None))
+        y_true, response, labels = self.responses(model, X, y_true, groups)
         return self._score_func(y_true, response, labels=labels, pos_label=self.pos_label)
 
     def responses(

@@ -120,14 +120,12 @@ class _Reader:
         self.read_all(*cls.__bases__)
         for name in sorted(vars(cls)):
             entry = vars(cls)[name]
-            if name in _NOT_CODE or isinstance(entry, (types.GetSetDescriptorType,)):
+            if name in _NOT_CODE or isinstance(entry, _DESCRIPTORS):
                 continue
             if isinstance(entry, (staticmethod, classmethod)):
                 entry = entry.__func__
             elif isinstance(entry, property):
                 entry = [entry.fget, entry.fset, entry.fdel]
-            elif isinstance(entry, (types.MemberDescriptorType, types.WrapperDescriptorType)):
-                continue
             self.add(name)
             self.read(entry)
 
@@ -156,18 +154,15 @@ class _Reader:
 
 # Python's bookkeeping in a class, which does not affect what the class does
 _NOT_CODE = {
-    "__dict__",
-    "__weakref__",
-    "__module__",
-    "__doc__",
-    "__firstlineno__",
-    "__static_attributes__",
-    "__abstractmethods__",
-    "_abc_impl",
-    "__annotations__",
-    "__annotations_cache__",
-    "__annotate_func__",
+    *("__dict__", "__weakref__", "__module__", "__doc__", "__firstlineno__", "_abc_impl"),
+    *("__static_attributes__", "__abstractmethods__", "__annotations__"),
+    *("__annotations_cache__", "__annotate_func__"),
 }
+_DESCRIPTORS = (
+    types.GetSetDescriptorType,
+    types.MemberDescriptorType,
+    types.WrapperDescriptorType,
+)
 
 
 def _names_in(code: types.CodeType) -> set[str]:

@@ -42,16 +42,8 @@ class RowOrigin:
     """The groups of rows that a sampler made, carried by their labels.
 
     A pipeline passes the groups of the old rows to the steps after a sampler, and the number of
-    rows may be the same. Only y passes every step unchanged, so the samplers' y carries this.
-
-    Parameters
-    ----------
-    groups : ndarray of shape (n_old,) or None
-        Groups of the rows that the sampler was given.
-    sample_indices : ndarray of shape (n_new,)
-        The row that every new row was made from.
-    partner_indices : ndarray of shape (n_new, ...) or None
-        Rows that were mixed into the new rows.
+    rows may be the same. Only y passes every step unchanged, so the samplers' y carries this: the
+    old groups, and those of the rows that every new row was made from and mixed with.
     """
 
     def __init__(self, groups=None, sample_indices=None, partner_indices=None):

@@ -10,11 +10,6 @@ from scipy.special import softmax
 
 from .sklearn_private import num_samples
 
-_PAIRS = (
-    "one column per pair of classes, as SVC gives with decision_function_shape='ovo'. Set "
-    "decision_function_shape='ovr'."
-)
-
 
 def class_scores(estimator: Any, X: ArrayLike, classes: ArrayLike) -> NDArray:
     """Return class probabilities of rows, one column for each of `classes`."""
@@ -60,7 +55,8 @@ def _probabilities(estimator: Any, X: ArrayLike, known: NDArray) -> NDArray:
     if scores.shape[1] != n_known:
         raise ValueError(
             f"{name}.decision_function returned shape {scores.shape} for {n_known} classes. Needed "
-            f"is one column per class; supported is also {_PAIRS}"
+            "is one column per class; supported is also one column per pair of classes, as SVC "
+            "gives with decision_function_shape='ovo'. Set decision_function_shape='ovr'."
         )
     return softmax(scores, axis=1)
 
@@ -93,17 +89,14 @@ def _are_of_pairs(estimator: Any, X: ArrayLike, scores: NDArray, known: NDArray)
 
 def _shape_setting(estimator: Any) -> str | None:
     """Return ``decision_function_shape`` of the classifier inside pipelines and searches."""
-    seen = 0
-    while estimator is not None and seen < 20:
+    for _ in range(20):  # an estimator may name itself
         if hasattr(estimator, "decision_function_shape"):
             return estimator.decision_function_shape
-        steps = getattr(estimator, "steps", None)
-        if steps:
+        if steps := getattr(estimator, "steps", None):
             estimator = steps[-1][1]
         else:
-            inside = (getattr(estimator, n, None) for n in ("best_estimator_", "estimator_"))
-            estimator = next((e for e in inside if e is not None), None)
-        seen += 1
+            inside = getattr(estimator, "estimator_", None)
+            estimator = getattr(estimator, "best_estimator_", inside)
     return None
 
 
