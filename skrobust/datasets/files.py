@@ -137,8 +137,6 @@ def fetch_brain_tumour(
           may be one person);
         - ``masks`` : ndarray of shape (3064, 1, size, size), bool; the tumour;
         - ``image_number`` : ndarray of shape (3064,); number of the slice's file.
-    (data, target, groups) : tuple of ndarray
-        If ``return_X_y_groups=True``.
 
     Raises
     ------
@@ -266,8 +264,6 @@ def load_grouped_npz(
           channel", or the ways to read them if there are several;
         - ``filename`` : str; the path;
         - every other array of the file under its own name.
-    (data, target, groups) : tuple of ndarray
-        If ``return_X_y_groups=True``.
 
     Raises
     ------
@@ -285,15 +281,12 @@ def load_grouped_npz(
     ...     path = Path(folder) / "study.npz"
     ...     np.savez(path, X=np.eye(3), y=[0, 1, 1], groups=["p1", "p2", "p2"], age=[50, 61, 61])
     ...     study = load_grouped_npz(path)
-    >>> study.data.shape, study.groups.tolist(), study.age.tolist()
-    ((3, 3), ['p1', 'p2', 'p2'], [50, 61, 61])
+    >>> study.data.shape, study.age.tolist()
+    ((3, 3), [50, 61, 61])
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(
-            f"No file {str(path)!r}. Check the path; it is relative to the current folder unless "
-            "absolute."
-        )
+        raise FileNotFoundError(f"No file {str(path.absolute())!r}. Check the path.")
     arrays = _read_arrays(path)
     required = ("X", "y", "groups")
     missing = [name for name in required if name not in arrays]
@@ -308,25 +301,17 @@ def load_grouped_npz(
             f"{str(path)!r}: X has shape {X.shape} and y has shape {y.shape}. Both need one entry "
             "per row."
         )
-    bunch = Bunch(
-        data=X,
-        target=y,
-        groups=check_groups(groups, len(X)),
-        layout=describe_layout(X.shape[1:]),
-        filename=str(path),
-    )
+    parts = {"data": X, "target": y, "groups": check_groups(groups, len(X))}
+    parts |= {"layout": describe_layout(X.shape[1:]), "filename": str(path)}
     if "class_names" in arrays:
-        bunch.target_names = [str(name) for name in arrays.pop("class_names")]
-    clash = sorted(set(bunch) & set(arrays))
+        parts["target_names"] = [str(name) for name in arrays.pop("class_names")]
+    clash = sorted(set(parts) & set(arrays))
     if clash:
         raise ValueError(
             f"{str(path)!r} holds arrays named {clash}, which are attributes of the result. Save "
             "them under other names."
         )
-    bunch.update(arrays)
-    if return_X_y_groups:
-        return bunch.data, bunch.target, bunch.groups
-    return bunch
+    return as_asked(return_X_y_groups, **parts, **arrays)
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray]:

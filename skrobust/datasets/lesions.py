@@ -70,10 +70,7 @@ def make_lesion_rois(
           what made the image: contrast and texture (amplitude), which depend on the class; radius
           (share of half the side), elongation (longer over shorter half-axis), angle (radians, of
           the long axis against the image's rows) and lobes (unevenness), which do not;
-        - ``target_names`` : list of str;
-        - ``DESCR`` : str; description.
-    (data, target, groups) : tuple of ndarray
-        If ``return_X_y_groups=True``.
+        - ``target_names``, ``DESCR`` : list of str, and str.
 
     Raises
     ------
@@ -112,7 +109,7 @@ def make_lesion_rois(
     veins = 0.15 * np.exp(0.3 * rng.normal(size=groups.max() + 1))
     for i, patient in enumerate(groups):
         tissue = veins[patient] * smooth_noise((size, size), size / 10, rng)
-        lesion, masks[i, 0] = _draw_lesion(*factors[i], size, rng)
+        lesion, masks[i, 0] = _draw_lesion(factors[i], size, rng)
         image = tissue + lesion + noise * rng.normal(size=(size, size))
         data[i, 0] = gains[patient] * image
     return as_asked(
@@ -161,17 +158,9 @@ def _draw_factors(target: NDArray, groups: NDArray, spread: float, rng: RandomSt
     return np.column_stack([look, radius, elongation, angle, lobes])
 
 
-def _draw_lesion(
-    contrast: float,
-    texture: float,
-    radius: float,
-    elongation: float,
-    angle: float,
-    lobes: float,
-    size: int,
-    rng: RandomState,
-) -> tuple[NDArray, NDArray]:
+def _draw_lesion(factors: NDArray, size: int, rng: RandomState) -> tuple[NDArray, NDArray]:
     """Return the change of brightness and the mask of one lesion."""
+    contrast, texture, radius, elongation, angle, lobes = factors
     places = np.linspace(-1, 1, size)
     y, x = np.meshgrid(places, places, indexing="ij")
     y, x = y - 0.05 * rng.normal(), x - 0.05 * rng.normal()

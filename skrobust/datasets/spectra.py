@@ -56,12 +56,11 @@ def make_mr_spectra(
 
     The spectra imitate those of [1]_: single-voxel spectra of the brain at an echo time of
     30 ms, 288 points between 4.3 and 0.2 ppm. Every voxel of a tumour patient is labelled
-    "tumour", but a share `impurity` of them is healthy tissue: label noise in one direction,
-    within patients. The truth is in ``target_true``. Tumour tissue has less NAA and more
-    choline, lipids and lactate only on average: levels differ between voxels about as much
-    as between the two tissues, and between patients by two fifths of that. A patient also has
-    its own line width, frequency shift, gain, baseline and noise level, so that the spectra of one
-    patient look alike. The user guide says what classifiers reach.
+    "tumour", but a share `impurity` of them is healthy tissue. Tumour tissue has less NAA and more
+    choline, lipids and lactate only on average: levels differ between voxels about as much as
+    between the two tissues, and between patients by two fifths of that. A patient also has its own
+    line width, frequency shift, gain, baseline and noise level. The user guide says what
+    classifiers reach.
 
     Parameters
     ----------
@@ -88,16 +87,12 @@ def make_mr_spectra(
 
         - ``data`` : ndarray of shape (n_samples, n_points), float32; spectra, in units of the
           median NAA height times the patient's gain;
-        - ``target`` : ndarray of shape (n_samples,), int; given label of the voxel, that of its
-          patient: 0 healthy, 1 tumour;
+        - ``target`` : ndarray of shape (n_samples,), int; the patient's label: 0 healthy, 1 tumour;
         - ``groups`` : ndarray of shape (n_samples,), int; patient of the voxel;
         - ``target_true`` : ndarray of shape (n_samples,), int; true tissue of the voxel;
         - ``axis`` : ndarray of shape (n_points,); chemical shift in ppm, decreasing;
         - ``metabolites`` : dict; position of each peak in ppm, before a patient's shift;
-        - ``target_names`` : list of str; names of the labels 0 and 1;
-        - ``DESCR`` : str; description.
-    (data, target, groups) : tuple of ndarray
-        If ``return_X_y_groups=True``.
+        - ``target_names``, ``DESCR`` : list of str, and str.
 
     Raises
     ------
@@ -106,8 +101,8 @@ def make_mr_spectra(
 
     References
     ----------
-    .. [1] D. Lu, N. Polomac, I. Gacheva, E. Hattingen and J. Triesch, "Human-expert-level brain
-       tumor detection using deep learning with data distillation and augmentation", preprint.
+    .. [1] D. Lu et al., "Human-expert-level brain tumor detection using deep learning with data
+       distillation and augmentation", preprint.
 
     Examples
     --------

@@ -61,13 +61,10 @@ def render_brain(anatomy: dict, age: float, shape: Sequence[int]) -> NDArray:
     brain = _inside(radius - surface, width) * _GREY
     brain = _blend(brain, _inside(radius - surface + thickness, width), _WHITE)
     across = np.abs(p[0])
+    ventricle = np.multiply((0.08, 0.34, 0.12), anatomy["ventricles"] + 0.5 * atrophy)
     for centre, half_axes, value in (
         ((0.2, -0.05, -0.12), (0.13, 0.2, 0.13), _GREY),
-        (
-            (0.17, -0.02, 0.12),
-            np.multiply((0.08, 0.34, 0.12), anatomy["ventricles"] + 0.5 * atrophy),
-            _FLUID,
-        ),
+        ((0.17, -0.02, 0.12), ventricle, _FLUID),
     ):
         # both sides at once: distances are from the nearer one
         offsets = (across - centre[0], p[1] - centre[1], p[2] - centre[2])
@@ -133,9 +130,8 @@ def make_brain_volumes(
     A brain is a folded shell of grey matter around white matter, with deep grey nuclei, ventricles
     and a cleft between the hemispheres. Subjects differ in size, shape, folding and age, 20 to 85
     years: with age the ventricles widen and the cortex thins. A lesion is an ellipsoid with a
-    dark core, in most cases a bright rim, and a darker surrounding, of random place, size and
-    strength. Scanners differ in gain, contrast, shading, sharpness and noise, which is Rician.
-    The oldest subjects and the worst scans look most unusual.
+    dark core, in most cases a bright rim, and a darker surrounding. Scanners differ in gain,
+    contrast, shading, sharpness and noise, which is Rician.
 
     Parameters
     ----------
@@ -164,18 +160,14 @@ def make_brain_volumes(
     data : :class:`~sklearn.utils.Bunch`
         With the attributes
 
-        - ``data`` : ndarray of shape (n_volumes, 1, n_x, n_y, n_z), float32; the volumes,
-          background 0 up to noise;
+        - ``data`` : ndarray of shape (n_volumes, 1, n_x, n_y, n_z), float32; the volumes;
         - ``target`` : ndarray of shape (n_volumes,), int; 0 healthy, 1 with a lesion;
         - ``groups`` : ndarray of shape (n_volumes,), int; subject;
         - ``lesion_mask`` : ndarray of shape (n_volumes, n_x, n_y, n_z), bool; the lesion with its
           surrounding;
         - ``age`` : ndarray of shape (n_volumes,); years;
         - ``scanner`` : ndarray of shape (n_volumes,), int;
-        - ``target_names`` : list of str; names of the labels 0 and 1;
-        - ``DESCR`` : str; description.
-    (data, target, groups) : tuple of ndarray
-        If ``return_X_y_groups=True``.
+        - ``target_names``, ``DESCR`` : list of str, and str.
 
     Raises
     ------
@@ -322,10 +314,7 @@ def make_tumour_volumes(
         - ``data_unlabeled``, ``masks_unlabeled`` : ndarray of shape (n_unlabeled, 1, \*size);
           the pool, of other patients;
         - ``rare_classes`` : ndarray of shape (n_rare,), int;
-        - ``target_names`` : list of str;
-        - ``DESCR`` : str; description.
-    (data, target, groups) : tuple of ndarray
-        If ``return_X_y_groups=True``.
+        - ``target_names``, ``DESCR`` : list of str, and str.
 
     Raises
     ------
@@ -334,20 +323,14 @@ def make_tumour_volumes(
 
     References
     ----------
-    .. [1] T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification",
-       2021.
+    .. [1] T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification", 2021.
 
     Examples
     --------
-    >>> import numpy as np
     >>> from skrobust.datasets import make_tumour_volumes
     >>> tumours = make_tumour_volumes(400, n_classes=6, n_rare=2, n_unlabeled=10, random_state=0)
-    >>> tumours.data.shape, tumours.data_unlabeled.shape
-    ((400, 1, 8, 24, 24), (10, 1, 8, 24, 24))
-    >>> np.bincount(tumours.target)
-    array([...  4,   2])
-    >>> tumours.rare_classes
-    array([4, 5])
+    >>> tumours.data.shape, tumours.data_unlabeled.shape, tumours.rare_classes.tolist()
+    ((400, 1, 8, 24, 24), (10, 1, 8, 24, 24), [4, 5])
     """
     size = tuple(size)
     if len(size) != 3 or not all(isinstance(n, Integral) and n >= 4 for n in size):
