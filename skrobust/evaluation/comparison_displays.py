@@ -151,14 +151,13 @@ class ComparisonDisplay(Display):
         axes = np.ravel(self.ax_)
         for ax, metric in zip(axes, self.scores, strict=True):
             self._draw_scores(ax, metric)
-        n_splits = {len(table) for table in self.scores.values()}
+        folds = " or ".join(map(str, sorted({len(table) for table in self.scores.values()})))
         bars = "mean ± sd" if self.intervals is None else "mean and 95% interval over patients"
-        lines = [f"Dots: {' or '.join(map(str, sorted(n_splits)))} folds; bars: {bars}"]
+        lines = [f"Dots: {folds} folds; bars: {bars}"]
         if self.pos_label is not None:
             lines[0] += f"; positive class: {self.pos_label}"
         if self.baseline is not None:
-            several = len(self.scores[next(iter(self.scores))].columns) > 2
-            holm = ", Holm's method" if several else ""
+            holm = ", Holm's method" if self.scores[metric].shape[1] > 2 else ""
             test = "" if self.p_values is None else f" (p of the corrected paired t-test{holm})"
             lines.append(f"Numbers: mean difference to {self.baseline}{test}")
         axes[0].set_title("\n".join(lines), loc="left", fontsize="medium")
@@ -388,10 +387,9 @@ class RocComparisonDisplay(Display):
         negative, positive = next(iter(self.curves.values()))["n_units"]
         unit = UNITS[self.unit]
         once = "; each patient counts once" if self.unit == "group" else ""
-        ax.set_title(
-            f"Positive class: {self.pos_label}\n{positive} of {negative + positive} {unit}{once}",
-            loc="left", fontsize="medium",
-        )  # fmt: skip
+        count = f"{positive} of {negative + positive} {unit}{once}"
+        title = f"Positive class: {self.pos_label}\n{count}"
+        ax.set_title(title, loc="left", fontsize="medium")
         ax.set(
             xlabel=f"False positive rate of {unit} (1 − specificity)",
             ylabel=f"True positive rate of {unit} (sensitivity)",
@@ -535,10 +533,9 @@ class ClassRecallDisplay(Display):
                 places + beside, recall[order], ls="none", marker=marker_of(i), ms=6,
                 color=color_of(i), label=f"{name} (mean {np.nanmean(recall):.2f}{rare})",
             )  # fmt: skip
-        n_rare, self.rare_span_ = int(self.is_rare.sum()), None
+        n_rare, end, self.rare_span_ = int(self.is_rare.sum()), n_classes - 0.5, None
         if n_rare:
-            span = n_classes - n_rare - 0.5, n_classes - 0.5
-            self.rare_span_ = ax.axvspan(*span, color="0.92", lw=0, zorder=0)
+            self.rare_span_ = ax.axvspan(end - n_rare, end, color="0.92", lw=0, zorder=0)
         labels = [f"{self.class_names[code]}\n{self.n_train[code]}" for code in order]
         ax.set_xticks(places, labels, fontsize="small")
         ax.set(xlim=(-0.5, n_classes - 0.5), ylim=(-0.03, 1.03), ylabel="Recall")

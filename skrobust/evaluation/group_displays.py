@@ -110,8 +110,7 @@ class GroupConfusionDisplay(Display):
         return cls(matrix, class_names, patients, labels, unit)
 
     def _layout(self) -> tuple[Any, dict[str, Any]]:
-        n_classes = len(self.class_names)
-        side = max(4.2, 1.6 + 1.15 * n_classes)
+        side = max(4.2, 1.6 + 1.15 * len(self.class_names))
         return "confusion", {"figsize": (side, side)}
 
     def _draw(self) -> None:
@@ -135,10 +134,9 @@ class GroupConfusionDisplay(Display):
 
     def _names_in(self, true: int, predicted: int) -> list[str]:
         """Return the patients of a cell, the least probable first."""
-        there = (self.patients["label"] == self.labels[true]) & (
-            self.patients["predicted"] == self.labels[predicted]
-        )
-        names = [str(name) for name in self.patients.index[there]]
+        table, labels = self.patients, self.labels
+        there = (table["label"] == labels[true]) & (table["predicted"] == labels[predicted])
+        names = [str(name) for name in table.index[there]]
         more = len(names) - _MOST_NAMES
         return names[:_MOST_NAMES] + ([f"and {more} more"] if more > 0 else [])
 
@@ -154,8 +152,7 @@ class GroupCalibrationDisplay(Display):
     Parameters
     ----------
     curves : dict of str to DataFrame
-        For each method a line per bin: ``predicted``, ``observed``, ``lower``, ``upper`` and
-        ``n``.
+        For each method a line per bin: ``predicted``, ``observed``, ``lower``, ``upper``, ``n``.
     probabilities : dict of str to ndarray of shape (n_units,)
         Probability of every patient, or row, by method.
     positive : ndarray of shape (n_units,), bool
@@ -205,15 +202,11 @@ class GroupCalibrationDisplay(Display):
         y_true : array-like of shape (n_samples,)
             True labels, of two classes, the same for all rows of a patient.
         y_scores : dict of str to array-like of shape (n_samples,) or (n_samples, 2)
-            For each method the probabilities of the positive class for held-out rows, or
-            ``predict_proba``.
+            For each method the probabilities of held-out rows, of the positive or both classes.
         groups : array-like of shape (n_samples,), default=None
             Patient of every row. None counts rows.
-        pos_label : object, default=None
-            The positive class. None is the last of the sorted labels, with a warning that names
-            it unless it is 1 or True.
-        class_names : sequence of str, default=None
-            Names of the two classes, in sorted order of the labels; by default the labels.
+        pos_label, class_names
+            As for :class:`RocComparisonDisplay`.
         n_bins : int, default=None
             Number of bins. None makes bins of about 10, from 2 to 10 of them.
         """
@@ -247,10 +240,9 @@ class GroupCalibrationDisplay(Display):
         for i, (name, curve) in enumerate(self.curves.items()):
             probability = self.probabilities[name]
             brier = np.mean((probability - self.positive) ** 2)
-            display = CalibrationDisplay(
-                curve["observed"], curve["predicted"], probability,
-                estimator_name=f"{name} (Brier {brier:.3f})",
-            )  # fmt: skip
+            name = f"{name} (Brier {brier:.3f})"
+            points = curve["observed"], curve["predicted"]
+            display = CalibrationDisplay(*points, probability, estimator_name=name)
             style = {"color": color_of(i), "marker": marker_of(i), "ls": "-", "lw": 1.4}
             self.displays_.append(display.plot(ax=ax, ref_line=i == 0, **style))
             ends = np.abs(curve[["lower", "upper"]].to_numpy() - curve[["observed"]].to_numpy())
@@ -266,12 +258,9 @@ class GroupCalibrationDisplay(Display):
                 )  # fmt: skip
         edge = 0.06 + 0.03 * len(self.curves)
         unit = UNITS[self.unit]
-        n_positive, n = int(self.positive.sum()), len(self.positive)
-        ax.set_title(
-            f"Positive class: {self.pos_label}\n{n_positive} of {n} {unit}; ticks: one each, the "
-            "positive above",
-            loc="left", fontsize="medium",
-        )  # fmt: skip
+        count = f"{self.positive.sum()} of {len(self.positive)} {unit}"
+        title = f"Positive class: {self.pos_label}\n{count}; ticks: one each, the positive above"
+        ax.set_title(title, loc="left", fontsize="medium")
         ax.set(
             xlabel=f"Predicted probability of {unit}",
             ylabel=f"Share of positive {unit} (95% interval)",

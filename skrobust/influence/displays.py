@@ -25,9 +25,9 @@ def _fitted(estimator: Any, name: str, classes: str) -> NDArray:
 class InfluenceDisplay(Display):
     """The most helpful and the most harmful training rows, with their labels.
 
-    Rows are ordered by their influence on the validation loss: the first line of panels shows
-    those of the smallest (negative: they lower the loss, which helps), the second those of the
-    largest. Signals are drawn as curves, images as images, volumes by their middle slice.
+    The first line of panels shows the rows of the smallest influence (negative: they lower the
+    validation loss, which helps), the second those of the largest. Signals are drawn as curves,
+    images as images, volumes by their middle slice.
 
     Parameters
     ----------
@@ -51,8 +51,6 @@ class InfluenceDisplay(Display):
     >>> display = InfluenceDisplay.from_influence([0.2, -0.5, np.nan, 0.1], X, n_rows=1)
     >>> display.indices.tolist()
     [[1], [0]]
-    >>> display.plot().ax_.shape
-    (2, 1)
     """
 
     helpful: NDArray
@@ -319,11 +317,8 @@ class SampleWeightDisplay(Display):
     >>> from types import SimpleNamespace
     >>> from skrobust.influence import SampleWeightDisplay
     >>> fitted = SimpleNamespace(sample_weight_=[1.5, 0.5, 1.0, 0.0])
-    >>> display = SampleWeightDisplay.from_estimator(fitted, wrong=[False, True, False, False])
-    >>> display.means
+    >>> SampleWeightDisplay.from_estimator(fitted, wrong=[False, True, False, False]).means
     (1.25, 0.5)
-    >>> len(display.plot().histograms_)
-    2
     """
 
     weight: NDArray
@@ -351,14 +346,14 @@ class SampleWeightDisplay(Display):
         return cls(weight[trained], wrong)
 
     @property
+    def _parts(self) -> list[NDArray]:
+        kinds = [slice(None)] if self.wrong is None else [~self.wrong, self.wrong]
+        return [self.weight[kind] for kind in kinds]
+
+    @property
     def means(self) -> tuple[float, ...]:
         """Mean weight of all rows, or of the right and of the wrong rows; NaN of no rows."""
-        return tuple(float(part.mean()) if len(part) else np.nan for part in self._parts())
-
-    def _parts(self) -> list[NDArray]:
-        if self.wrong is None:
-            return [self.weight]
-        return [self.weight[~self.wrong], self.weight[self.wrong]]
+        return tuple(float(part.mean()) if len(part) else np.nan for part in self._parts)
 
     def plot(self, ax: Any = None, *, bins: int = 30) -> Self:
         """Draw the histogram; `bins` is the number of bins, `ax` as in the other displays."""
@@ -371,7 +366,7 @@ class SampleWeightDisplay(Display):
         edges = np.histogram_bin_edges(self.weight, bins)
         names = ["all rows"] if self.wrong is None else ["right rows", "wrong rows"]
         self.histograms_ = []
-        shown = zip(self._parts(), names, self.means, strict=True)
+        shown = zip(self._parts, names, self.means, strict=True)
         for i, (part, name, mean) in enumerate(shown):
             density = self.wrong is not None and len(part) > 0
             style = {"color": color_of(i), "alpha": 0.6, "label": f"{name}, mean {mean:.2f}"}

@@ -205,12 +205,12 @@ class LossHistogramDisplay(Display):
         if is_outlier is not None:
             is_outlier = check_length(is_outlier, len(errors), "is_outlier").astype(bool)
         removed = ~np.isin(np.arange(len(errors)), estimator.sample_indices_)
-        others = {}
+        label = cls.label
         if hasattr(estimator, "committee_"):
-            others["label"] = "Committee's error (1: middling)"
+            label = "Committee's error (1: middling)"
         elif not hasattr(estimator, "removed_epoch_"):
-            others["label"] = "Score out of folds"
-        return cls(errors, removed, -float(estimator.offset_), is_outlier=is_outlier, **others)
+            label = "Score out of folds"
+        return cls(errors, removed, -float(estimator.offset_), is_outlier=is_outlier, label=label)
 
     def plot(self, ax: Any = None, *, bins: int = 30) -> Self:
         """Draw the histogram; `bins` is the number of bins, `ax` as in the other displays."""
@@ -251,8 +251,8 @@ class LossHistogramDisplay(Display):
 class ReconstructionDisplay(Display):
     """Input, reconstruction, error and truth of images or volumes, as in the paper's Fig. 3 [1]_.
 
-    One line of panels for each row. Volumes are shown as one slice across their last axis. Input
-    and reconstruction of a row share one grey scale, the errors of all rows one colour scale.
+    Volumes are shown as one slice across their last axis. Input and reconstruction of a row share
+    one grey scale, the errors of all rows one colour scale.
 
     Parameters
     ----------
@@ -280,8 +280,7 @@ class ReconstructionDisplay(Display):
     >>> from skrobust.outliers import ReconstructionDisplay
     >>> X = load_digits().images[:60, None]
     >>> model = AEOutlierRemover(restarts=(), max_epochs=20, lr=0.01, random_state=0).fit(X)
-    >>> display = ReconstructionDisplay.from_estimator(model, X[:2]).plot()
-    >>> display.ax_.shape
+    >>> ReconstructionDisplay.from_estimator(model, X[:2]).plot().ax_.shape
     (2, 3)
     """
 

@@ -18,23 +18,6 @@ from sklearn.utils.multiclass import (
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
 
-__all__ = [
-    "BaseScorer",
-    "BaseSearchCV",
-    "HasMethods",
-    "Interval",
-    "Options",
-    "StrOptions",
-    "check_matplotlib_support",
-    "check_partial_fit_first_call",
-    "check_sample_weight",
-    "get_output_config",
-    "num_samples",
-    "safe_indexing",
-    "sklearn_fit_context",
-    "training_labels",
-]
-
 
 def training_labels(neighbors):
     """Return the labels of the rows that a fitted ``KNeighborsClassifier`` keeps."""
