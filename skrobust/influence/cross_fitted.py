@@ -326,10 +326,6 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
     def _use(self, final, data, trained, judges, influence, epochs) -> None:
         """Continue for some epochs after the warm-up, and set the fitted attributes."""
 
-    def _keep_params(self, given: dict[str, Any]) -> None:
-        """Set the arguments of ``__init__``, its ``locals()``, as attributes."""
-        vars(self).update({name: value for name, value in given.items() if name != "self"})
-
     def _given(self) -> NetClassifier:
         return NetClassifier() if self.estimator is None else self.estimator
 

@@ -67,8 +67,7 @@ class DenoisedRowsAugmenter(TrustingRowSampler):
 
     def __init__(self, denoiser=None, *, random_state=None):
         super().__init__()
-        self.denoiser = denoiser
-        self.random_state = random_state
+        self._keep_params(locals())
 
     def _fit_resample(self, columns, y, groups, trusted):
         X = columns.numbers

@@ -13,7 +13,6 @@ from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ..base.state import fit_context
 from ..neural.net import TensorNet
 from ..neural.net_estimator import NetEstimator, with_shared_docs
 from ..neural.reconstruction import ReconstructionRows, reconstruction_errors
@@ -214,34 +213,10 @@ class AEOutlierRemover(NetEstimator, RowRemover):
     ):
         self._keep_params(locals())
 
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self, X: ArrayLike, y: ArrayLike | None = None, *, groups: ArrayLike | None = None
-    ) -> AEOutlierRemover:
-        """Train the autoencoder and remove rows during training.
+    _fewest = 1
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
-            Training rows. A memory-mapped array is read in batches.
-        y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
-            Class labels, or soft labels (the class with the largest share counts), for `per_class`.
-        groups : array-like of shape (n_samples,), default=None
-            Group (patient) of every row; needed for ``level="group"``, ignored otherwise.
-
-        Returns
-        -------
-        self : AEOutlierRemover
-            The fitted detector.
-
-        Raises
-        ------
-        ValueError
-            If the input is malformed, groups are missing, the network does not fit it, or a
-            committee cannot judge: most rows are copies, or lie in a plane.
-        """
+    def _remove(self, X, classes, codes, groups):
         self._check_restarts()
-        X, classes, class_codes, groups = self._check_fit(X, y, groups, 1)
         self._check_layout(X, reset=True)
         n_epochs = self.max_epochs
         if n_epochs == "auto":
@@ -252,8 +227,8 @@ class AEOutlierRemover(NetEstimator, RowRemover):
         rows = ReconstructionRows(X, self.input_shape_, net.device)
         rows.learn_scale()
         removal = RowRemoval(
-            class_codes,
-            np.unique(groups, return_inverse=True)[1] if self.level == "group" else None,
+            codes,
+            groups if self.level == "group" else None,
             lambda errors: removal_threshold(errors, self.gamma),
             self.max_removed_fraction,
         )
@@ -296,10 +271,9 @@ class AEOutlierRemover(NetEstimator, RowRemover):
                 errors[~kept] = self.committee_.errors(X[~kept], reconstruction[~kept])
         self.net_, self.center_, self.scale_ = net, rows.center, rows.scale
         self.removed_epoch_ = removal.removed_epoch
-        self._keep_results(removal, errors)
         what = "groups" if self.level == "group" else "rows"
         removal.warn(what, "gamma", self.gamma, reconstruction)
-        return self
+        return removal, errors
 
     def score_samples(self, X: ArrayLike) -> NDArray:
         """Return minus the errors that `score_by` names; the lower, the more unusual the row.

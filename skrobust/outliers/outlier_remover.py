@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state, check_scalar, get_tags
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..base.state import fill_random_states, fit_context
+from ..base.state import fill_random_states
 from ..utils.sklearn_private import HasMethods, Interval
 from .row_removal import RowRemoval, RowRemover, ScoringDetector, robust_threshold
 
@@ -185,45 +185,10 @@ class OutlierRemover(RowRemover):
         random_state=None,
     ):
         super().__init__()
-        self.detector = detector
-        self.cv = cv
-        self.n_repeats = n_repeats
-        self.threshold = threshold
-        self.max_rounds = max_rounds
-        self.max_removed_fraction = max_removed_fraction
-        self.per_class = per_class
-        self.level = level
-        self.n_jobs = n_jobs
-        self.random_state = random_state
+        self._keep_params(locals())
 
-    @fit_context(prefer_skip_nested_validation=False)
-    def fit(
-        self, X: ArrayLike, y: ArrayLike | None = None, *, groups: ArrayLike | None = None
-    ) -> OutlierRemover:
-        """Remove rows, and fit the detector to the others.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Training rows; more than two axes if the detector takes them.
-        y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
-            Class labels, or soft labels (the class with the largest share counts), for `per_class`.
-        groups : array-like of shape (n_samples,), default=None
-            Group (patient) of every row; no group is on both sides of a fold. Needed for
-            ``level="group"``.
-
-        Returns
-        -------
-        self : OutlierRemover
-            The fitted detector.
-
-        Raises
-        ------
-        ValueError
-            If the input is malformed, groups are missing, or all rows are of one group.
-        """
-        X, _, class_codes, groups = self._check_fit(X, y, groups, 2)
-        units = np.arange(len(X)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    def _remove(self, X, classes, codes, groups):
+        units = np.arange(len(X)) if groups is None else groups
         n_units = units.max() + 1
         if n_units < 2:
             raise ValueError(
@@ -232,10 +197,10 @@ class OutlierRemover(RowRemover):
             )
         detector = NeighborDistance() if self.detector is None else clone(self.detector)
         detector = fill_random_states(detector, self.random_state)
-        folds = self._folds(len(X), None if groups is None else units, min(self.cv, n_units))
+        folds = self._folds(len(X), groups, min(self.cv, n_units))
         removal = RowRemoval(
-            class_codes,
-            units if self.level == "group" else None,
+            codes,
+            groups if self.level == "group" else None,
             lambda scores: robust_threshold(scores, self.threshold),
             self.max_removed_fraction,
         )
@@ -246,9 +211,8 @@ class OutlierRemover(RowRemover):
                 break
         self.detector_ = detector.fit(X[removal.kept])
         self.removed_round_ = removal.removed_epoch
-        self._keep_results(removal, oddness)
         removal.warn("groups" if self.level == "group" else "rows", "threshold", self.threshold)
-        return self
+        return removal, oddness
 
     def score_samples(self, X: ArrayLike) -> NDArray:
         """Return the detector's scores; the lower, the more unusual the row."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from numbers import Real
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import validate_data
 
 from ..base.row_sampler import RowSampler
+from ..base.state import fit_context
 from ..utils.groups import RowOrigin, check_groups, require_groups, with_origin
 from ..utils.sklearn_private import Interval, StrOptions, safe_indexing
 from ..utils.validation import warn
@@ -183,31 +186,60 @@ class RowRemover(ScoringDetector, RowSampler):
         "level": [StrOptions({"row", "group"})],
     }
 
-    def _check_fit(self, X, y, groups, least):
-        """Return X, the classes and their codes (one class without `per_class`), and groups."""
+    # least number of rows
+    _fewest = 2
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self, X: ArrayLike, y: ArrayLike | None = None, *, groups: ArrayLike | None = None
+    ) -> Self:
+        """Remove rows, with a detector that ends up fitted to the others.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Training rows; more than two axes if the detector takes them.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Class labels, or soft labels (the class with the largest share counts), for `per_class`.
+        groups : array-like of shape (n_samples,), default=None
+            Group (patient) of every row, needed for ``level="group"``.
+
+        Returns
+        -------
+        self : object
+            The fitted detector.
+
+        Raises
+        ------
+        ValueError
+            If the input is malformed, groups are missing, or the detector cannot judge the rows.
+        """
         if y is not None and self.per_class:
             columns, y, groups, _ = self._check_rows(X, y, groups)
             if isinstance(y, pd.DataFrame):
                 y = y.columns.to_numpy()[y.to_numpy().argmax(1)]
             X, (classes, codes) = columns.numbers, np.unique(y, return_inverse=True)
         else:
-            X = validate_data(self, X, allow_nd=True, dtype="numeric", ensure_min_samples=least)
+            X = validate_data(self, X, allow_nd=True, ensure_min_samples=self._fewest)
             if y is not None:
                 check_consistent_length(X, y)
             groups = None if groups is None else check_groups(groups, len(X), y)
             classes, codes = np.zeros(1, dtype=int), np.zeros(len(X), dtype=int)
         if self.level == "group":
             require_groups(groups)
-        return X, classes, codes, groups
-
-    def _keep_results(self, removal: RowRemoval, errors: NDArray) -> None:
-        """Set the fitted attributes that follow from the last errors of all rows."""
+        units = None if groups is None else np.unique(groups, return_inverse=True)[1]
+        removal, errors = self._remove(X, classes, codes, units)
         self.scores_ = -errors
         self.sample_indices_ = np.flatnonzero(removal.kept)
         removed = np.flatnonzero(~removal.kept)
         self.removed_indices_ = removed[np.argsort(-errors[removed], kind="stable")]
         self.offset_ = -removal.threshold(errors[removal.kept])
         self.sampling_strategy_ = {}
+        return self
+
+    @abstractmethod
+    def _remove(self, X, classes, codes, groups) -> tuple[RowRemoval, NDArray]:
+        """Return which rows were removed, and the errors of all rows after that."""
 
     def fit_resample(
         self, X: ArrayLike, y: ArrayLike | None = None, *, groups: ArrayLike | None = None
