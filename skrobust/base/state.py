@@ -65,9 +65,10 @@ class VersionedState:
 
     def _keep_params(self, given: dict[str, Any]) -> None:
         """Set the arguments of ``__init__``, its ``locals()``, as attributes."""
-        for name, value in {**given, **given.get("kwargs", {})}.items():
-            if name not in ("self", "kwargs", "__class__"):
-                setattr(self, name, value)
+        others = given.get("kwargs", {})
+        named = {k: v for k, v in given.items() if k not in ("self", "kwargs", "__class__")}
+        for name, value in {**named, **others}.items():
+            setattr(self, name, value)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), _KEY: __version__}
