@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from pandas.api.types import infer_dtype, is_object_dtype
 
 # what pandas calls columns of numbers, and other object columns that hold one kind of thing
@@ -55,7 +55,14 @@ class Columns:
     def __init__(self, X: Any, *, allow_nan: bool, only_numbers: str | None = None):
         self._polars = None
         if type(X).__module__.split(".")[0] == "polars":
-            self._polars, X = X, _polars_to_pandas(X)
+            self._polars = X
+            try:
+                X = X.to_pandas()
+            except ModuleNotFoundError as error:
+                raise ImportError(
+                    f"reading a polars DataFrame needs pyarrow ({error}). Install pyarrow, or give "
+                    "X.to_numpy()."
+                ) from error
         if not isinstance(X, pd.DataFrame):
             self.X = X
             self._read_array(X)
@@ -193,14 +200,3 @@ def _cast(
             "the changes smaller."
         )
     return cast
-
-
-def _polars_to_pandas(X: ArrayLike) -> pd.DataFrame:
-    """Return a polars DataFrame as a pandas one, or say what is missing for that."""
-    try:
-        return X.to_pandas()
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            f"reading a polars DataFrame needs pyarrow ({error}). Install pyarrow, or give "
-            "X.to_numpy()."
-        ) from error

@@ -170,11 +170,6 @@ class RetrievalDisplay(Display):
     neighbor_names : ndarray of shape (n_queries, n_neighbors), default=None
         Names of the rows found.
 
-    Attributes
-    ----------
-    ax_ : ndarray of shape (n_queries, 1 + n_neighbors) of matplotlib.axes.Axes
-        The axes.
-
     Examples
     --------
     >>> from sklearn.datasets import load_digits

@@ -40,11 +40,6 @@ class FactorMixtureDisplay(Display):
     class_names : list of str
         Names of the classes.
 
-    Attributes
-    ----------
-    ax_ : ndarray of shape (n_new, 4) of matplotlib.axes.Axes
-        The panels.
-
     Examples
     --------
     >>> from skrobust import FactorMixSampler, make_lesion_rois
@@ -165,11 +160,6 @@ class FactorSwapDisplay(Display):
         The decoded rows.
     class_names, residual_names : list of str
         Names of the rows.
-
-    Attributes
-    ----------
-    ax_ : ndarray of shape (n_residual + 1, n_class + 1) of matplotlib.axes.Axes
-        The panels; the one at the top left is empty.
 
     Examples
     --------

@@ -43,9 +43,6 @@ def resolve_device(device: str) -> str:
     return device
 
 
-_PER_BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
-
-
 class BestEpoch:
     """After every epoch, keep the weights if the score is the highest yet; stop with patience."""
 
@@ -282,7 +279,7 @@ class TensorNet(NeuralNet):
         return any(
             getattr(type(callback), hook) is not getattr(Callback, hook)
             for _, callback in self.callbacks_
-            for hook in _PER_BATCH_HOOKS
+            for hook in ("on_batch_begin", "on_batch_end", "on_grad_computed")
         )
 
     def _watched_step(self, x: Tensor, y: Tensor, training: bool, prefix: str) -> float:
@@ -472,7 +469,7 @@ def _plain(value: Any, name: str) -> Any:
         if hasattr(value, "_metadata"):  # versions of the layers
             plain._metadata = value._metadata
         return plain
-    if isinstance(value, Tensor) or type(value) in _LOADABLE:
+    if value is None or isinstance(value, Tensor | torch.Size) or type(value) in _LOADABLE:
         return value
     if isinstance(value, list | tuple):
         return (list if isinstance(value, list) else tuple)(_plain(v, name) for v in value)
@@ -482,10 +479,7 @@ def _plain(value: Any, name: str) -> Any:
     )
 
 
-_LOADABLE = (
-    *(str, bool, int, float, complex, bytes, type(None)),
-    *(torch.dtype, torch.device, torch.Size),
-)
+_LOADABLE = (str, bool, int, float, complex, bytes, torch.dtype, torch.device)
 
 
 def validation_scores(callbacks) -> set[str]:

@@ -197,12 +197,9 @@ class NetEstimator(VersionedState, BaseEstimator):
             optimizer_params = {"fused": device.startswith(("cpu", "cuda")), **optimizer_params}
         recipe = {
             "module": module,
-            "optimizer": self.optimizer,
             "criterion": criterion,
-            "lr": self.lr,
-            "batch_size": self.batch_size,
             "device": device,
-            "precision": self.precision,
+            **{k: getattr(self, k) for k in ("optimizer", "lr", "batch_size", "precision")},
             "verbose": int(self.verbose),
             "seed": draw_seed(self.random_state) if seed is None else seed,
             "n_outputs": n_outputs,

@@ -39,12 +39,10 @@ class OwnRandomness(TorchDispatchMode):
     def generator(self, device: torch.device | str = "cpu") -> torch.Generator:
         """Return the generator of a device, made at the first call."""
         device = torch.device(device)
+        if device.type != "cpu" and device.index is None:  # "cuda" is the GPU in use
+            device = torch.empty(0, device=device).device
         if device not in self.generators:
-            # "cuda" is the GPU in use: one device has one generator under either name
-            named = device if device.type == "cpu" else torch.empty(0, device=device).device
-            if named not in self.generators:
-                self.generators[named] = torch.Generator(named).manual_seed(self.seed)
-            return self.generators[named]
+            self.generators[device] = torch.Generator(device).manual_seed(self.seed)
         return self.generators[device]
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
