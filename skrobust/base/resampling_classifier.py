@@ -83,9 +83,8 @@ class ResamplingClassifier(FittedInsideMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If neither takes ``groups``; if groups or weights of the new rows are needed, but
-            ``sample_indices_`` of the sampler is missing or it mixed rows of several groups; or if
-            ``trusted`` is for the classifier, since it belongs to the rows before resampling.
+            If neither takes ``groups``, if the sampler does not tell the groups or weights of new
+            rows that are needed, or if ``trusted`` is for the classifier.
         """
         for_sampler, for_estimator = self._share_params(fit_params)
         if "trusted" in for_estimator:

@@ -22,10 +22,9 @@ from .state import VersionedState, fit_context
 class RowSampler(VersionedState, BaseSampler):
     """Base of samplers: checks before, types and containers restored after.
 
-    Beyond :class:`imblearn.base.BaseSampler` it takes ``groups``, X of any number of axes, and
-    soft labels. Subclasses write ``_fit_resample(columns, y, groups)``, which sets
-    ``sample_indices_`` and returns new numbers and new labels: an array, or a DataFrame of soft
-    labels.
+    Beyond imbalanced-learn's base it takes ``groups``, X of any number of axes, and soft labels.
+    Subclasses write ``_fit_resample(columns, y, groups)``, which sets ``sample_indices_`` and
+    returns new numbers and new labels: an array, or a DataFrame of soft labels.
     """
 
     __metadata_request__fit_resample = {"groups": True}

@@ -107,8 +107,7 @@ class EmbeddingDisplay(Display):
         rare_classes : array-like of shape (n_rare,), default=()
             Labels of the classes to mark, such as ``embedder.rare_classes_``; others are ignored.
         projection : "pca" or transformer, default=None
-            Anything with ``fit_transform`` to two dimensions, such as
-            ``sklearn.manifold.TSNE()``. It is cloned. None is "pca".
+            Anything with ``fit_transform`` to two dimensions; it is cloned. None is "pca".
         class_names : sequence of str, default=None
             Names of the classes, in sorted order of the labels; by default the labels.
         random_state : int, RandomState instance or None, default=None

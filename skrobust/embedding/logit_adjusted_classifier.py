@@ -67,11 +67,10 @@ class LogitAdjustedClassifier(FittedInsideMixin, BaseEstimator):
     >>> from skrobust import LogitAdjustedClassifier, class_recall_score
     >>> X, y = load_digits(return_X_y=True)
     >>> train = [i for i in range(900) if y[i] or i < 60]  # few zeros
-    >>> plain = LogisticRegression(C=5e-4, max_iter=1000).fit(X[train], y[train])
-    >>> adjusted = LogitAdjustedClassifier(plain).fit(X[train], y[train])
-    >>> [round(class_recall_score(y[900:], clf.predict(X[900:]), classes=[0]), 2)
-    ...  for clf in (plain, adjusted)]
-    [0.12, 0.98]
+    >>> clf = LogitAdjustedClassifier(LogisticRegression(C=5e-4, max_iter=1000))
+    >>> labels = clf.fit(X[train], y[train]).predict(X[900:])
+    >>> round(class_recall_score(y[900:], labels, classes=[0]), 2)  # 0.12 if not adjusted
+    0.98
     """
 
     # the weights are those of the classifier, which requests them

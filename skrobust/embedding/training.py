@@ -11,8 +11,6 @@ from sklearn.metrics import pairwise_distances_argmin, recall_score
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..neural.batches import Rows
-from ..neural.net import TensorNet
 from ..neural.net_classifier import LogitAdjustedLoss
 from .losses import BatchAllTripletLoss, BatchHardTripletLoss, IntervalLoss, NTXentLoss
 
@@ -95,21 +93,6 @@ class EmbeddingCriterion(nn.Module):
             return loss
         added = self.cross_entropy(self.joint_head(embeddings), codes)
         return loss + self.cross_entropy_weight * added
-
-
-def score_by_centroids(
-    net: TensorNet,
-    embed: Callable[[TensorNet, Rows], NDArray],
-    train: tuple[Rows, NDArray],
-    valid: tuple[Rows, NDArray],
-) -> float:
-    """Return the macro recall of :func:`centroid_recall`, and write it into the net's history."""
-    (train_rows, train_codes), (valid_rows, valid_codes) = train, valid
-    recall = centroid_recall(
-        embed(net, train_rows), train_codes, embed(net, valid_rows), valid_codes
-    )
-    net.record_score("valid_macro_recall", recall, lower_is_better=False)
-    return recall
 
 
 def centroid_recall(

@@ -33,7 +33,7 @@ from .training import (
     ChangeRare,
     EmbeddingCriterion,
     TwoViews,
-    score_by_centroids,
+    centroid_recall,
 )
 
 _ROWS_LOOKED_AT = 1000
@@ -61,8 +61,7 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         Add this many times the cross entropy of such a layer to the triplet loss; with
         ``samples_per_class=None`` its logits are adjusted by the class shares.
     margin : float > 0, default=0.2
-        Margin of the triplet losses and of "interval". With embeddings of length one distances
-        are at most 2.
+        Margin of the triplet losses, whose distances are at most 2 if `normalize`, and "interval".
     embedding_dim : int, default=16
         Numbers per embedding.
     normalize : bool, default=True
@@ -251,9 +250,8 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         groups : array-like of shape (n_samples,), default=None
             Group (patient) of every row, so that `validation_fraction` holds out whole groups.
         X_unlabeled : array-like of shape (n_unlabeled, ...), default=None
-            More rows for the pretraining, in the layout of X; ignored without `pretrain`. In a
-            cross-validation mark rows of X as `unlabeled` instead: scikit-learn cuts an X_unlabeled
-            that has as many rows as X.
+            More rows for the pretraining. In a cross-validation mark rows of X as `unlabeled`
+            instead: scikit-learn cuts an X_unlabeled that has as many rows as X.
 
         Raises
         ------
@@ -417,8 +415,15 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         rows = net.get_dataset(X)
         seen, chooser = rows.select(train), None
         if len(valid):
-            known, held = (seen, codes[train]), (rows.select(valid), codes[valid])
-            chooser = BestEpoch(lambda net: score_by_centroids(net, self._embed, known, held))
+            held = rows.select(valid)
+
+            def score(net: TensorNet) -> float:
+                embedded = self._embed(net, seen), codes[train], self._embed(net, held)
+                recall = centroid_recall(*embedded, codes[valid])
+                net.record_score("valid_macro_recall", recall, lower_is_better=False)
+                return recall
+
+            chooser = BestEpoch(score)
         net.run_epochs(rows.select(indices, codes[indices]), self.max_epochs, after_epoch=chooser)
         if chooser is not None:
             net.module_.load_state_dict(chooser.state)

@@ -14,13 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 from ..evaluation.drawing import Display, check_names, color_of, draw_row
 
 
-def draw_scaled_row(ax: Any, row: NDArray, low: float, high: float) -> None:
+def draw_scaled_row(ax: Any, row: NDArray, low: float, high: float, cmap: str = "gray") -> None:
     """Draw one row on a given scale, without ticks."""
     if row.ndim <= 2:
         ax.set(ylim=(low, high), xticks=[], yticks=[])
         draw_row(ax, row)
     else:
-        draw_row(ax, row, vmin=low, vmax=high)
+        draw_row(ax, row, vmin=low, vmax=high, cmap=cmap)
 
 
 @dataclass(eq=False, repr=False)
@@ -120,10 +120,7 @@ class FactorMixtureDisplay(Display):
         for i, (old, new, changed, shares) in enumerate(self.ax_):
             draw_scaled_row(old, both[0, i], low, high)
             draw_scaled_row(new, both[1, i], low, high)
-            if change[i].ndim > 2:
-                draw_row(changed, change[i], cmap="RdBu_r", vmin=-largest, vmax=largest)
-            else:
-                draw_scaled_row(changed, change[i], -largest, largest)
+            draw_scaled_row(changed, change[i], -largest, largest, "RdBu_r")
             shares.barh(places, self.mixture[i], color=[color_of(place) for place in places])
             shares.set(xlim=(0, 1), xticks=[0, 0.5, 1], yticks=places, yticklabels=self.class_names)
             shares.invert_yaxis()

@@ -25,8 +25,7 @@ class AdversarialNetClassifier(NetClassifier):
         x + \mathrm{clip}\big(\delta + a \, \mathrm{sign} \nabla_x L(x + \delta), -\epsilon,
         \epsilon\big), \qquad \delta \sim U(-\epsilon, \epsilon),
 
-    clipped to the range of the training rows, and the step is taken there, in about twice the time
-    of one of :class:`~skrobust.NetClassifier`.
+    clipped to the range of the training rows, and the step is taken there, in about twice the time.
 
     Parameters
     ----------

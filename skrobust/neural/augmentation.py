@@ -54,8 +54,7 @@ class RandomAugmentation:
     noise : float, default=0.0
         Standard deviation of Gaussian noise, as a share of that of the values of the row.
     gamma : float, default=0.0
-        The grey values, scaled to 0 to 1 within the row, are raised to a power between
-        ``1 / (1 + gamma)`` and ``1 + gamma``.
+        Grey values, scaled to 0 to 1, get a power between ``1 / (1 + gamma)`` and ``1 + gamma``.
     gain : float in [0, 1), default=0.0
         The row is multiplied by a number between ``1 - gain`` and ``1 + gain``.
     blur : float in [0, 0.5], default=0.0
@@ -69,8 +68,7 @@ class RandomAugmentation:
     Raises
     ------
     ValueError
-        If a number is out of its range, or a batch does not have the axes of `flip`, or has not 1
-        to 3 spatial axes.
+        If a number is out of its range, or a batch has other axes than these.
 
     References
     ----------

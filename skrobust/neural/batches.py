@@ -151,9 +151,8 @@ class BalancedBatches:
 
     A batch holds `samples_per_class` rows of each of ``batch_size // samples_per_class`` classes,
     drawn for every batch; if there are fewer classes, of all, some of them more than once.
-    The rows of a class are used in shuffled order, and again when all have been used; too few of
-    them are repeated within a batch. One pass has as many batches as one over the rows in natural
-    proportions. With soft labels, a row belongs to the class of its largest entry.
+    The rows of a class are used in shuffled order, and again when all have been used. One pass has
+    as many batches as one over all rows. With soft labels the largest entry tells the class.
     """
 
     def __init__(

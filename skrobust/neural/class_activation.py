@@ -34,9 +34,8 @@ def class_activation(
 def _layer_cam(module: nn.Module, x: Tensor, codes: Tensor, size: Sequence[int]) -> Tensor:
     """Return the map (LayerCAM) of the last layer that keeps half of the resolution.
 
-    With the outputs a of that layer the map is the sum over its channels of
-    ``max(d log-odds / d a, 0) * a``, where it is above its median: what all positions have in
-    common, such as the response to an empty background, is removed.
+    It is the sum over the layer's outputs a of ``max(d log-odds / d a, 0) * a``, above its median:
+    what all positions have in common, such as an empty background, is removed.
     """
     kept = []
 

@@ -104,16 +104,12 @@ class ClassActivationDisplay(Display):
 
     Parameters
     ----------
-    rows : ndarray of shape (n_rows, channels, *spatial)
-        The rows; spatial is the length, or height and width.
-    maps : ndarray of shape (n_rows, *spatial)
-        Their class activation maps.
-    labels : ndarray of shape (n_rows,)
-        Class that each map explains.
+    rows, maps : ndarray of shape (n_rows, channels, *spatial) and (n_rows, *spatial)
+        The rows, signals or images, and their class activation maps.
+    labels, names : ndarray and list of shape (n_rows,)
+        Class that each map explains, and names of the rows.
     classes : ndarray of shape (n_classes,)
         All class labels, for the colours.
-    names : list of str
-        Names of the rows.
     axis : ndarray of shape (length,), default=None
         Position of every point of a signal, increasing or decreasing (ppm). None counts the points.
     axis_label : str, default=None

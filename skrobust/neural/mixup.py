@@ -72,9 +72,8 @@ class MixedInput:
 def mixing_places(net: TensorNet) -> list[str]:
     """Return the names of the submodules before which rows can be mixed; "" is the input.
 
-    These are the network itself and its top-level parts (of a network that is a single part, the
-    parts of that). A part qualifies if all that the network computes from a row passes through it,
-    once: swapping two rows there must swap their outputs.
+    These are the network and its top-level parts (of a single part, the parts of that) if all that
+    is computed from a row passes through them, once: swapping two rows there swaps their outputs.
     """
     prefix, parts = "", dict(net.module_.named_children())
     while len(parts) == 1:

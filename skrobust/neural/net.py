@@ -30,15 +30,13 @@ def resolve_device(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.device(device)
-    except RuntimeError as error:
+        exists, problem = device_exists(device), ", but torch sees no such device here"
+    except RuntimeError:
+        exists, problem = False, " is not known to torch"
+    if not exists:
         raise ValueError(
-            f"device={device!r} is not known to torch. Use 'cpu', 'cuda', 'cuda:<index>' or 'auto'."
-        ) from error
-    if not device_exists(device):
-        raise ValueError(
-            f"device={device!r}, but torch sees no such device here. Use 'cpu', or 'auto' to use "
-            "a GPU only if there is one."
+            f"device={device!r}{problem}. Use 'cpu', 'cuda', 'cuda:<index>', or 'auto' for a GPU "
+            "if there is one."
         )
     return device
 

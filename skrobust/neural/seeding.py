@@ -216,9 +216,8 @@ def torch_defaults():
     """Compute in the same way whatever modes of torch the caller is in.
 
     Gradients can be recorded, an outer autocast rounds nothing, new tensors are float32 on the
-    CPU, and sums and products of float32 are those of float32, on a GPU too. The default dtype
-    and the settings of the backends are visible to other threads: they are changed until the last
-    thread has left this context.
+    CPU, and sums and products of float32 are those of float32, on a GPU too. What other threads see
+    is changed until the last thread has left this context.
     """
     _check_fork()
     with _state_lock:

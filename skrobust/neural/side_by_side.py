@@ -17,8 +17,7 @@ from .seeding import OwnDropout, torch_defaults
 class StackedMLP:
     """Several networks of linear layers as one, with stacked weights.
 
-    Small networks take most of their time to start operations, and this starts one for all of them.
-    The `networks` have the same sizes; their dropout draws from the generators of each.
+    Small networks take most of their time to start operations: this starts one for all.
     """
 
     def __init__(self, networks: Sequence[MLP]):

@@ -48,8 +48,7 @@ def validation_split(
     Raises
     ------
     ValueError
-        If there are too few groups or rows, or a class would have no training row, or the groups
-        allow only less than half of the share, or more than twice as much.
+        If there are too few groups or rows, or the share cannot be had within a factor of two.
     """
     if groups is not None:
         held = _split_by_group(

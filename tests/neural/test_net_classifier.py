@@ -406,6 +406,8 @@ def test_maps_need_a_network_that_has_them(data):
     clf = NetClassifier(max_epochs=1, input_shape=(1, 12)).fit(X, y)
     with pytest.raises(ValueError, match="not among the classes"):
         clf.class_activation_map(X[:1], target=[7])
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[4, 1\]"):
+        clf.class_activation_map(X[:4], target=y[:1])  # not one label for all rows
 
 
 # ---- persistence
