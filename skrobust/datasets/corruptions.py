@@ -253,13 +253,16 @@ def flip_labels(
         _check_transition(transition, classes)
     rng = check_random_state(random_state)
     if groups is None:
-        candidates = _candidates(y, transition)
-        chosen = rng.permutation(candidates)[: round(fraction * len(candidates))]
-        y_noisy = _relabel(y, np.sort(chosen), classes, transition, rng)
+        labels, codes = y, slice(None)
     else:
         _, labels, codes = group_labels(y, check_groups(groups, len(y)))
-        chosen = _stratified_choice(labels, _candidates(labels, transition), fraction, rng)
-        y_noisy = _relabel(labels, chosen, classes, transition, rng)[codes]
+    kinds = classes if transition is None else list(transition)
+    chosen = np.flatnonzero(np.isin(labels, kinds))
+    if groups is None:
+        chosen = np.sort(rng.permutation(chosen)[: round(fraction * len(chosen))])
+    else:
+        chosen = _stratified_choice(labels, chosen, fraction, rng)
+    y_noisy = _relabel(labels, chosen, classes, transition, rng)[codes]
     return y_noisy, y_noisy != y
 
 
@@ -274,12 +277,6 @@ def _check_transition(transition: Mapping[Any, Any], classes: NDArray) -> None:
             raise ValueError(f"transition has {old!r}: {new!r}, but the classes of y are {known}.")
         if old == new:
             raise ValueError(f"transition maps {old!r} to itself; leave that class out.")
-
-
-def _candidates(labels: NDArray, transition: Mapping[Any, Any] | None) -> NDArray:
-    if transition is None:
-        return np.arange(len(labels))
-    return np.flatnonzero(np.isin(labels, list(transition)))
 
 
 def _stratified_choice(

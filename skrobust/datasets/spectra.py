@@ -123,7 +123,9 @@ def make_mr_spectra(
         tissue = np.zeros(counts[patient], dtype=int)
         if has_tumour[patient]:
             tissue[:] = 1
-            tissue[: _n_healthy(counts[patient], impurity, rng)] = 0
+            # rounding at random keeps the expected share for patients with few voxels
+            n_healthy = int(impurity * counts[patient] + rng.uniform())
+            tissue[: min(n_healthy, counts[patient] - 1)] = 0
             rng.shuffle(tissue)
         tissues.append(tissue)
         spectra.append(_patient_spectra(tissue, axis, snr, rng))
@@ -143,11 +145,6 @@ def make_mr_spectra(
             f"{impurity} of the voxels of tumour patients is healthy tissue (target_true)."
         ),
     )
-
-
-def _n_healthy(n_voxels: int, impurity: float, rng: RandomState) -> int:
-    # rounding at random keeps the expected share at `impurity` for patients with few voxels
-    return min(int(impurity * n_voxels + rng.uniform()), n_voxels - 1)
 
 
 def _patient_spectra(tissue: NDArray, axis: NDArray, snr: float, rng: RandomState) -> NDArray:

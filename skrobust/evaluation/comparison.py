@@ -137,7 +137,7 @@ def compare_estimators(
     [['chance', 0], ['chance', 1], ['linear', 0], ['linear', 1]]
     """
     if not isinstance(estimators, Mapping) or not estimators:
-        raise TypeError(f"estimators is {estimators!r}, expected at least one estimator in a dict.")
+        raise TypeError(f"estimators is {estimators!r}, expected a dict of at least one estimator.")
     X, y = indexable(X, y)
     y_codes = column_or_1d(check_class_labels(y))
     labels = y if y_score is None else column_or_1d(check_class_labels(y_score))
@@ -198,8 +198,15 @@ def _check_scorers(
         if len(classes) == 2 or pos_label is not None:
             pos_label = check_pos_label(classes, pos_label)
         levels = {"rows": "row"}
-        if groups is not None and not _warn_of_several_labels(labels, groups):
-            levels["patients"] = "group"
+        if groups is not None:
+            n_labels = pd.Series(np.asarray(labels)).groupby(groups).nunique()
+            if several := n_labels.index[n_labels > 1].tolist():
+                warn(
+                    f"{len(several)} patients have several labels, such as {several[:3]}: scores "
+                    "of patients need one label for each, and are left out."
+                )
+            else:
+                levels["patients"] = "group"
         scoring = {
             f"{metric} ({unit})": make_class_scorer(metric, level=level, pos_label=pos_label)
             for unit, level in levels.items()
@@ -219,18 +226,6 @@ def _check_scorers(
             "name to name or scorer, with at least one entry."
         )
     return {name: get_scorer(scorer) for name, scorer in scoring.items()}, pos_label
-
-
-def _warn_of_several_labels(labels: NDArray, groups: NDArray) -> bool:
-    """Warn if patients have no label of their own, and tell whether it is so."""
-    n_labels = pd.Series(np.asarray(labels)).groupby(groups).nunique()
-    several = n_labels.index[n_labels > 1].tolist()
-    if several:
-        warn(
-            f"{len(several)} patients have several labels, such as {several[:3]}: scores of "
-            "patients need one label for each, and are left out."
-        )
-    return bool(several)
 
 
 def _make_splits(cv, n_repeats, X, y, groups, random_state) -> list[tuple[NDArray, NDArray]]:

@@ -38,13 +38,6 @@ def search_scores(
     return results[f"mean_test_{metric}"], results[f"std_test_{metric}"], metric
 
 
-def ordered_values(values: list[Any]) -> list[Any]:
-    """Return the distinct values of a parameter."""
-    distinct = list({str(value): value for value in values}.values())
-    numbers = all(isinstance(v, Real) and not isinstance(v, bool) for v in distinct)
-    return sorted(distinct) if numbers else distinct
-
-
 @dataclass(eq=False, repr=False)
 class ParameterCurveDisplay(Display):
     """Score against one parameter of a grid search, as in the paper's Figs. 5 to 7 [1]_.
@@ -154,9 +147,12 @@ class ParameterCurveDisplay(Display):
         points["line"] = [str(lines[i]) for i in used]
         best = points.sort_values("mean", ascending=False, kind="stable")
         best = best.drop_duplicates(["line", "x"]).sort_values("x").set_index("line")
+        names = {str(lines[i]): lines[i] for i in used}
+        if all(isinstance(v, Real) and not isinstance(v, bool) for v in names.values()):
+            names = sorted(names, key=names.get)
         curves = {
             name: {key: best.loc[[name], key].to_numpy() for key in ("x", "mean", "std")}
-            for name in map(str, ordered_values([lines[i] for i in used]))
+            for name in names
         }
         given = {name: _mean_and_std(name, value) for name, value in (baselines or {}).items()}
         return cls(curves, param_name, score_name, hue_name=hue, baselines=given)

@@ -429,9 +429,14 @@ class HeadHessian:
         """Return the Hessian (of some rows) times vectors, ``(n_vectors, *shape)``."""
         features, proba, share = self.features[rows], self.proba[rows], self._share[rows]
         share = share * (len(self.features) / len(features))
-        products = np.zeros_like(vectors)
+        products, flat = np.zeros_like(vectors), vectors.reshape(-1, self.shape[1]).T
         for part in row_blocks(len(features), len(vectors) * self.shape[0] + self.shape[1]):
-            products += _product(features[part], proba[part], share[part], vectors)
+            block = np.asarray(features[part], dtype=np.float64)
+            logits = (block @ flat).reshape(len(block), *vectors.shape[:2])
+            weighted = logits * proba[part][:, None]
+            weighted -= proba[part][:, None] * weighted.sum(2, keepdims=True)
+            weighted *= share[part][:, None, None]
+            products += (weighted.reshape(len(block), -1).T @ block).reshape(vectors.shape)
         return products
 
     def damping(self, relative: float) -> float:
@@ -457,15 +462,3 @@ def _gram(features: NDArray, factor: NDArray) -> NDArray:
     # numpy computes A.T @ A at half the cost of a general product
     scaled = features * np.sqrt(factor)[:, None]
     return scaled.T @ scaled
-
-
-def _product(features: NDArray, proba: NDArray, share: NDArray, vectors: NDArray) -> NDArray:
-    """Return the share of some rows in the products."""
-    n_vectors, n_outputs, n_features = vectors.shape
-    features = np.asarray(features, dtype=np.float64)
-    logits = features @ vectors.reshape(-1, n_features).T
-    logits = logits.reshape(len(features), n_vectors, n_outputs)
-    weighted = logits * proba[:, None]
-    weighted -= proba[:, None] * weighted.sum(2, keepdims=True)
-    weighted *= share[:, None, None]
-    return (weighted.reshape(len(features), -1).T @ features).reshape(vectors.shape)

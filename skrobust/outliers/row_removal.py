@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 from numbers import Real
 from typing import Self
 
@@ -55,9 +54,8 @@ def are_of_two_kinds(errors: NDArray, class_codes: NDArray) -> bool:
     if len(np.unique(logs)) < 4:
         return False
     column = logs[:, None]
-    one, two = (
-        GaussianMixture(k, n_init=3, random_state=0).fit(column).bic(column) for k in (1, 2)
-    )
+    mixtures = (GaussianMixture(k, n_init=3, random_state=0).fit(column) for k in (1, 2))
+    one, two = (mixture.bic(column) for mixture in mixtures)
     return bool(two < one)
 
 
@@ -69,20 +67,12 @@ class RowRemoval:
     of the errors) and its own limit, `max_removed_fraction` of its units.
     """
 
-    def __init__(
-        self,
-        class_codes: NDArray,
-        group_codes: NDArray | None,
-        threshold: Callable[[NDArray], float],
-        max_removed_fraction: float,
-    ):
+    def __init__(self, class_codes, group_codes, threshold, max_removed_fraction):
         n_samples = len(class_codes)
-        if group_codes is None:
-            self.units, self.unit_class = np.arange(n_samples), class_codes
-        else:
-            pairs, self.units = np.unique(
-                np.stack([class_codes, group_codes], axis=1), axis=0, return_inverse=True
-            )
+        self.units, self.unit_class = np.arange(n_samples), class_codes
+        if group_codes is not None:
+            pairs = np.stack([class_codes, group_codes], axis=1)
+            pairs, self.units = np.unique(pairs, axis=0, return_inverse=True)
             self.units = self.units.ravel()  # numpy 2.0.0 returns a column
             self.unit_class = pairs[:, 0]
         self.class_codes = class_codes

@@ -108,14 +108,10 @@ def _read_axes(row: tuple[int, ...]) -> tuple[int, ...]:
     if row[-1] == 1:  # one channel that comes last lies in memory as one that comes first
         return (1, *row[:-1])
     channels_first, channels_last = _is_channels(row[0], row[1:]), _is_channels(row[-1], row[:-1])
-    if len(row) == 2 and min(row) > _MOST_CHANNELS and max(row) < 4 * min(row):
-        return (1, *row)
-    if len(row) == 3 and channels_first and not channels_last:
+    if not channels_last and (len(row) == 4 or (len(row) == 3 and channels_first)):
         return row
-    if len(row) == 3 and min(row) > _MOST_CHANNELS:
+    if min(row) > _MOST_CHANNELS and (len(row) == 3 or (len(row) == 2 and max(row) < 4 * min(row))):
         return (1, *row)
-    if len(row) == 4 and not channels_last:
-        return row
     raise ValueError(
         f"the rows of X have shape {row}, which can be read in several ways. Settle it by one of:\n"
         + "\n".join(_readings(row))
@@ -136,16 +132,12 @@ def _in_words(shape: tuple[int, ...]) -> str:
 
 def _readings(row: tuple[int, ...]) -> list[str]:
     """Return the ways to read a row's axes, each with the line of code that chooses it."""
-
-    def reading(shape: tuple[int, ...], line: str) -> str:
-        return f"  {line}  # {_in_words(shape)}"
-
-    lines = [reading(row, f"input_shape={row}")]
+    ways = [(row, f"input_shape={row}")]
     if len(row) < 4:
-        lines.insert(0, reading((1, *row), f"input_shape={(1, *row)}"))
+        ways.insert(0, ((1, *row), f"input_shape={(1, *row)}"))
     if row[-1] < row[0]:
-        lines.append(reading((row[-1], *row[:-1]), "X = np.moveaxis(X, -1, 1)"))
-    return lines
+        ways.append(((row[-1], *row[:-1]), "X = np.moveaxis(X, -1, 1)"))
+    return [f"  {line}  # {_in_words(shape)}" for shape, line in ways]
 
 
 def check_layout(X: NDArray, input_shape: Sequence[int], name: str, fitted: str) -> None:
