@@ -33,10 +33,10 @@ def make_grouped(
         Gets the path of a file (or folder) and returns its rows: an array or Series is one row; a
         list, tuple or generator of arrays is several; a DataFrame is several rows of a table.
     pattern : str, default ``"{label}/{patient}/*.csv"``
-        Paths inside the folder, or the last parts of the paths of files. ``{patient}`` and
-        ``{label}`` stand for patient and class, other names in braces, such as ``{visit}``, for
-        what else to keep; a name that comes twice must read the same. ``*`` stands for anything
-        but "/", ``?`` for one character, ``**`` for any folders.
+        Paths inside the folder, or the ends of the paths of files. ``{patient}``, ``{label}`` and
+        other names in braces, such as ``{visit}``, say what to keep; a name that comes twice must
+        read the same. ``*`` stands for anything but "/", ``?`` for one character, ``**`` for any
+        folders.
     labels : dict or Series, default=None
         Label by patient, if the paths do not tell it.
 

@@ -89,8 +89,7 @@ class ComparisonDisplay(Display):
         ----------
         results : DataFrame
             From :func:`~skrobust.compare_estimators`, or any with its columns ``estimator``,
-            ``split``, ``metric`` and ``score``. Differences are tested if it has ``n_train`` and
-            ``n_test``.
+            ``split``, ``metric`` and ``score``, and for tests ``n_train`` and ``n_test``.
         metric : str or sequence of str, default=None
             The scores to draw, a panel for each; None draws all.
         baseline : str, default=None
@@ -254,7 +253,7 @@ def mean_roc_curve(
 
 @dataclass(eq=False, repr=False)
 class RocComparisonDisplay(Display):
-    """Mean ROC curves of several methods beside human readers, as in the paper's Fig. 8 [1]_.
+    """Mean ROC curves of methods beside human readers, as in the distillation paper's Fig. 8.
 
     With folds, the true positive rates of the folds are averaged at equal false positive rates
     and the band is one standard deviation. If a fold has fewer than 20 rows (with groups,
@@ -264,9 +263,8 @@ class RocComparisonDisplay(Display):
     Parameters
     ----------
     curves : dict of str to dict
-        For each method its arrays ``"fpr"``, ``"tpr"`` and ``"tpr_std"`` (NaN: no band) of one
-        length, ``"auc"``, the areas under the curves of the folds, shape (n_folds,), and
-        ``"n_units"``, the numbers of negative and positive rows or patients.
+        For each method ``"fpr"``, ``"tpr"`` and ``"tpr_std"`` (NaN: no band), ``"auc"`` of every
+        fold, and ``"n_units"``, the numbers of negative and positive rows or patients.
     points : dict of str to ndarray of shape (n_points, 2), default=None
         Single points to mark: false and true positive rates.
     pos_label : object, default=None
@@ -280,11 +278,6 @@ class RocComparisonDisplay(Display):
         Of matplotlib artists, one per method, method that has a band, and entry of `points`.
     chance_line_ : matplotlib.lines.Line2D
         The diagonal.
-
-    References
-    ----------
-    .. [1] D. Lu et al., "Human-expert-level brain tumor detection using deep learning with data
-       distillation and augmentation", preprint.
 
     Examples
     --------

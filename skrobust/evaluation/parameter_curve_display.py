@@ -40,7 +40,7 @@ def search_scores(
 
 @dataclass(eq=False, repr=False)
 class ParameterCurveDisplay(Display):
-    """Score against one parameter of a grid search, as in the paper's Figs. 5 to 7 [1]_.
+    """Score against one parameter of a grid search, as in the distillation paper's Figs. 5 to 7.
 
     One line for each value of a second parameter, error bars of one standard deviation over the
     folds, and horizontal lines for other methods.
@@ -69,11 +69,6 @@ class ParameterCurveDisplay(Display):
     A point is the best of the candidates with its two values, by mean test score. The best of many
     is too optimistic: nested cross-validation shows how much is gained. Candidates that do not set
     both parameters are left out, and a point all of whose candidates failed is a gap in the line.
-
-    References
-    ----------
-    .. [1] D. Lu et al., "Human-expert-level brain tumor detection using deep learning with data
-       distillation and augmentation", preprint.
 
     Examples
     --------

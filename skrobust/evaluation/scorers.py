@@ -210,9 +210,8 @@ def make_class_scorer(metric: str, *, level: str = "row", pos_label: Any = None)
     level : {"row", "group"}, default="row"
         Whether every row or every group counts once. "group" needs ``groups``.
     pos_label : object, default=None
-        The positive class of sensitivity and specificity. None is the last of two sorted
-        classes, with a warning that names it unless it is 1 or True; with more classes the score
-        is the mean over them.
+        The positive class of sensitivity and specificity. None is the last of two sorted classes,
+        with a warning unless it is 1 or True; with more classes the score is the mean over them.
 
     Returns
     -------

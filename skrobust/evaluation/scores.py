@@ -303,7 +303,7 @@ def rank_k_accuracy_score(y_true: ArrayLike, y_neighbors: ArrayLike, k: int = 5)
         Labels of the rows nearest to each query, nearest first, as
         :func:`~skrobust.retrieve_neighbors` finds them.
     k : int, default=5
-        Number of them to use, at most n_neighbors. The paper [1]_ uses 5.
+        Number of them to use, at most n_neighbors. The triplet paper (section 4.2) uses 5.
 
     Returns
     -------
@@ -314,11 +314,6 @@ def rank_k_accuracy_score(y_true: ArrayLike, y_neighbors: ArrayLike, k: int = 5)
     ------
     ValueError
         If the shapes do not fit, or there are fewer than k neighbours.
-
-    References
-    ----------
-    .. [1] T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification",
-       2021, section 4.2.
 
     Examples
     --------
@@ -349,7 +344,7 @@ def rare_classes(y: ArrayLike, threshold: float = 0.01) -> NDArray:
     y : array-like of shape (n_samples,)
         Labels of any type, usually those of the training rows.
     threshold : float in [0, 1], default=0.01
-        Largest share of a rare class. The paper [1]_ (section 4.1) uses 1%.
+        Largest share of a rare class. The triplet paper (section 4.1) uses 1%.
 
     Returns
     -------
@@ -360,10 +355,6 @@ def rare_classes(y: ArrayLike, threshold: float = 0.01) -> NDArray:
     ------
     ValueError
         If `threshold` is out of its range, or y is empty or not one-dimensional.
-
-    References
-    ----------
-    .. [1] T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification", 2021.
 
     Examples
     --------

@@ -121,14 +121,14 @@ class TrainingRows(NamedTuple):
         rest = [None if values is None else values[rows] for values in self[2:]]
         return TrainingRows(X, checked, *rest)
 
-    def go_on(self, network, epochs, X, valid, sample_weight=None) -> NetClassifier:
+    def go_on(self, network, epochs, X, judges, sample_weight=None) -> NetClassifier:
         """Continue training a network, on `X` with the labels of these rows."""
-        net = network.net_
+        net, valid = network.net_, None
         codes = encode_labels(self.y, network.classes_, "y")
         target = weigh(codes, network.classes_, sample_weight, network.class_weight)
-        if valid is not None:
-            codes_val = encode_labels(valid[1], network.classes_, "y_val")
-            valid = network._rows(net, valid[0], codes_val)
+        if len(judges) == 1:  # the loss over rows that do not train is followed
+            codes_val = encode_labels(judges[0].y_val, network.classes_, "y_val")
+            valid = network._rows(net, judges[0].X_val, codes_val)
         net.run_epochs(network._rows(net, X, target), epochs, valid)
         return network
 
@@ -240,8 +240,15 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
             judges = [self._judge(network, data, trained, X_val, y_val)]
         else:
             folds = self._folds(codes, groups, trusted)
-            if groups is not None:
-                _warn_of_few_groups(groups[np.concatenate([fold for _, fold in folds])])
+            judging = np.concatenate([fold for _, fold in folds])
+            n_groups = _FEW_GROUPS if groups is None else len(np.unique(groups[judging]))
+            if n_groups < _FEW_GROUPS:
+                warn(
+                    f"the validation rows are of {n_groups} groups. Below {_FEW_GROUPS} their loss "
+                    "says more about these patients than about the classes: raise "
+                    "validation_fraction, or give X_val and y_val of more patients.",
+                    InfluenceWarning,
+                )
             judges = [
                 self._judge(network, data, others, rows_of(X, fold), y[fold])
                 for others, fold in folds
@@ -301,7 +308,12 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
     def _judge(self, network, data, rows, X_val, y_val) -> Judge:
         """Warm up a network on some rows, and score them."""
         y_val = column_or_1d(y_val)
-        _warn_of_missing_classes(np.unique(data.y), y_val)
+        if len(missing := np.setdiff1d(data.y, y_val)):
+            warn(
+                f"the validation rows lack {missing.tolist()}: rows of these classes can only look "
+                "harmful. Give validation rows of every class.",
+                InfluenceWarning,
+            )
         train = data.take(rows)
         warm, influence = cached(self.memory, _warm_up)(
             network=network,
@@ -366,34 +378,8 @@ def _mean_influence(n_samples: int, judges: list[Judge]) -> NDArray:
     return np.divide(total, times, out=np.full(n_samples, np.nan), where=times > 0)
 
 
-def valid_rows(judges: list[Judge]) -> tuple | None:
-    """Return the rows whose loss is followed while the network trains on, if none trains."""
-    return (judges[0].X_val, judges[0].y_val) if len(judges) == 1 else None
-
-
 def _warm_up(network, X, y, X_val, y_val, epochs, solver_arguments):
     """Return a classifier after its first epochs, and the influence of its training rows."""
     warm = clone(network).set_params(max_epochs=epochs).fit(X, y, X_val=X_val, y_val=y_val)
     checked = warm._check_X(X, reset=False), y, warm._check_X(X_val, reset=False), y_val
     return warm, influence_scores(warm, *checked, **solver_arguments)
-
-
-def _warn_of_few_groups(groups: NDArray) -> None:
-    n_groups = len(np.unique(groups))
-    if n_groups < _FEW_GROUPS:
-        warn(
-            f"the validation rows are of {n_groups} groups. Below {_FEW_GROUPS} their loss says "
-            "more about these patients than about the classes: raise validation_fraction, or give "
-            "X_val and y_val of more patients.",
-            InfluenceWarning,
-        )
-
-
-def _warn_of_missing_classes(classes: NDArray, y_val: NDArray) -> None:
-    missing = np.setdiff1d(classes, y_val)
-    if len(missing):
-        warn(
-            f"the validation rows lack {missing.tolist()}: rows of these classes can only look "
-            "harmful. Give validation rows of every class.",
-            InfluenceWarning,
-        )

@@ -20,7 +20,7 @@ class DenoisedRowsAugmenter(TrustingRowSampler):
     For training sets of noisy signals, images or volumes, some of which an expert has found clean
     (`trusted`). These get no copy, and teach the denoiser; without any, the noisy rows alone do.
     Rows to predict stay as they are. It gains where the noise hides what tells the classes apart,
-    and training rows are few.
+    and training rows are few. This goes beyond the papers.
 
     Parameters
     ----------
@@ -39,10 +39,6 @@ class DenoisedRowsAugmenter(TrustingRowSampler):
         Size of the second axis of X.
     feature_names_in_ : ndarray of str
         Column names, when X has them.
-
-    References
-    ----------
-    Beyond the papers.
 
     Examples
     --------

@@ -68,10 +68,8 @@ class InfluenceDisplay(Display):
         ----------
         estimator : InfluenceReweighter or InfluencePerturber
             Fitted; anything with ``influence_``.
-        X, y
-            The rows that it was fitted on, and their labels.
-        **kwargs : dict
-            Further arguments of :meth:`from_influence`.
+        X, y, **kwargs
+            The rows that it was fitted on, and further arguments of :meth:`from_influence`.
         """
         classes = "InfluenceReweighter or InfluencePerturber"
         return cls.from_influence(_fitted(estimator, "influence_", classes), X, y, **kwargs)

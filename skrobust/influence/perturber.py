@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..neural.net_estimator import with_shared_docs
 from ..utils.sklearn_private import Interval
-from .cross_fitted import PAPER_PARAMS, InfluenceClassifier, rows_of, valid_rows
+from .cross_fitted import PAPER_PARAMS, InfluenceClassifier, rows_of
 from .scores import input_influence
 
 
@@ -112,7 +112,7 @@ class InfluencePerturber(InfluenceClassifier):
         after = perturb(before, gradient, self.step, clip)
         changed = rows_of(X, np.arange(len(X)), np.float32)
         changed[rows] = after
-        self.estimator_ = train.go_on(final, epochs, changed, valid_rows(judges))
+        self.estimator_ = train.go_on(final, epochs, changed, judges)
         self.perturbed_indices_ = trained[rows]
         self.perturbation_ = after - before
 

@@ -14,7 +14,7 @@ from ..base.state import fill_random_states
 from ..neural.net_estimator import with_shared_docs
 from ..utils.groups import group_means, require_groups
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions
-from .cross_fitted import PAPER_PARAMS, InfluenceClassifier, valid_rows
+from .cross_fitted import PAPER_PARAMS, InfluenceClassifier
 
 
 @with_shared_docs
@@ -125,8 +125,7 @@ class InfluenceReweighter(InfluenceClassifier):
             weight[doubted] = own
             weight[~doubted] = own.mean()
         if self.final_estimator is None:
-            valid = valid_rows(judges)
-            self.estimator_ = train.go_on(final, epochs, train.checked_X, valid, weight)
+            self.estimator_ = train.go_on(final, epochs, train.checked_X, judges, weight)
         else:
             last = fill_random_states(clone(self.final_estimator), self.random_state)
             weights = weight / weight.mean()

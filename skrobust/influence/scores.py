@@ -123,7 +123,8 @@ def influence_scores(
     that go into it frozen. For this layer the score is exact up to the first order and the
     damping. It is **not** the effect of retraining the whole network without the row. The loss is
     the one that was trained, with the ``class_weight``, ``balanced_batches`` (as balanced weights)
-    and ``logit_adjustment`` of a :class:`~skrobust.NetClassifier`, but without its ``augment``.
+    and ``logit_adjustment`` of a :class:`~skrobust.NetClassifier`, but without its ``augment``. A
+    single output is read as the logit of the second class.
 
     Parameters
     ----------
@@ -139,9 +140,8 @@ def influence_scores(
     y_val : array-like of shape (n_val,) or (n_val, n_classes)
         Their labels, or soft labels.
     solver : {"auto", "exact", "cg", "lissa"}, default="auto"
-        :func:`exact_solver`, :func:`cg_solver` (equally accurate, for wide layers) or
-        :func:`lissa_solver` (the paper's, slower and approximate). "auto" is exact up to 1000
-        weights, "cg" above.
+        :func:`exact_solver`, :func:`cg_solver` or :func:`lissa_solver` (the paper's, slower and
+        approximate). "auto" is exact up to 1000 weights, "cg" above.
     damping : float, default=0.1
         The :math:`\lambda` above, as a multiple of the mean of the diagonal of H. Much below 0.1
         the scores are dominated by directions that no row determines.
@@ -168,15 +168,8 @@ def influence_scores(
     ------
     ValueError
         If there is no fitted network, it was trained by another loss than cross entropy of the rows
-        (mixup, adversarial) or does not end in a linear layer, the input does not fit it,
-        `damping` leaves the Hessian singular (with a softmax, 0 does), or a solver does not
-        converge.
-
-    Notes
-    -----
-    The gradient of a row's cross entropy is :math:`(p - t) \otimes h`, for features h,
-    probabilities p and targets t; :class:`~skrobust.influence.HeadHessian` has the Hessian. The
-    output of a network with a single output is read as the logit of the second class.
+        (mixup, adversarial) or does not end in a linear layer, the input does not fit it, the
+        Hessian is singular (that of a softmax is without `damping`), or a solver does not converge.
 
     References
     ----------
@@ -189,8 +182,6 @@ def influence_scores(
     >>> held = patient < 12
     >>> clf = NetClassifier(max_epochs=3, random_state=0).fit(X[~held], y[~held])
     >>> scores = influence_scores(clf, X[~held], y[~held], X[held], y[held])
-    >>> scores.shape == y[~held].shape
-    True
     """
     options = solver, damping, smoothing, sample_weight, batch_size, solver_params
     with torch_defaults():

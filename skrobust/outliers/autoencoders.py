@@ -20,8 +20,8 @@ class ConvAutoencoder(nn.Module):
 
     Every convolution halves the spatial axes, rounding up, as long as they are longer than 1; the
     transposed ones pass through the same sizes in reverse, so that any shape is possible. ReLU
-    follows every layer except those that produce the code and the reconstruction. The paper shows
-    the numbers of filters in a figure only: (32, 64, 128, 128) are a choice.
+    follows every layer except those that produce the code and the reconstruction. The outlier paper
+    (section 2.2) shows the numbers of filters in a figure only: (32, 64, 128, 128) are a choice.
 
     Parameters
     ----------
@@ -37,11 +37,6 @@ class ConvAutoencoder(nn.Module):
         Size of the filters along every axis; odd.
     batch_norm : bool, default=False
         Whether to normalise after every convolution; needs batches of several rows.
-
-    References
-    ----------
-    Behrendt et al., "Unsupervised anomaly detection in 3D brain MRI using deep learning with
-    impured training data", 2022, section 2.2.
 
     Examples
     --------

@@ -18,7 +18,7 @@ from ..evaluation.drawing import Display, check_length, check_names, color_of, m
 
 @dataclass(eq=False, repr=False)
 class GammaCurveDisplay(Display):
-    """AUROC and removed fractions against `gamma`, as in the paper's Fig. 2 [1]_.
+    """AUROC and removed fractions against `gamma`, as in the outlier paper's Fig. 2.
 
     Parameters
     ----------
@@ -44,11 +44,6 @@ class GammaCurveDisplay(Display):
     -----
     The axis of the AUROC spans at least 0.1: smaller differences are mostly due to the seeds.
     Choosing `gamma` by such a curve needs other rows than those of the final evaluation.
-
-    References
-    ----------
-    .. [1] F. Behrendt et al., "Unsupervised anomaly detection in 3D brain MRI using deep learning
-       with impured training data", 2022.
 
     Examples
     --------
@@ -249,7 +244,7 @@ class LossHistogramDisplay(Display):
 
 @dataclass(eq=False, repr=False)
 class ReconstructionDisplay(Display):
-    """Input, reconstruction, error and truth of images or volumes, as in the paper's Fig. 3 [1]_.
+    """Input, reconstruction, error and truth of images, as in the outlier paper's Fig. 3.
 
     Volumes are shown as one slice across their last axis. Input and reconstruction of a row share
     one grey scale, the errors of all rows one colour scale.
@@ -267,11 +262,6 @@ class ReconstructionDisplay(Display):
     ----------
     ax_, images_ : ndarray of shape (n_rows, 3 or 4) of matplotlib.axes.Axes and AxesImage
         The panels, and the images in them.
-
-    References
-    ----------
-    .. [1] F. Behrendt et al., "Unsupervised anomaly detection in 3D brain MRI using deep learning
-       with impured training data", 2022.
 
     Examples
     --------

@@ -83,7 +83,7 @@ class OutlierRemover(RowRemover):
     For training sets that should contain one kind of rows but also contain a few others. Detectors
     are fitted in folds without common groups (patients), each on the remaining rows of the other
     folds, and score the rows of their fold. The oddest leave, until none is odd enough; at the end
-    the detector is fitted to the rows that stay.
+    the detector is fitted to the rows that stay. This goes beyond the papers.
 
     It is an outlier detector of scikit-learn, and a sampler: `fit_resample` returns the rows that
     stay. Review the others: with few outliers most of them are unusual inliers. Detectors that
@@ -139,10 +139,6 @@ class OutlierRemover(RowRemover):
     OutlierRemovalWarning
         If more than half of the rows were removed, or rows above the threshold were kept because of
         `max_removed_fraction`.
-
-    References
-    ----------
-    Beyond the papers.
 
     Examples
     --------
