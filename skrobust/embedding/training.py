@@ -45,12 +45,7 @@ class ChangeRare:
         return x, y
 
 
-EMBEDDING_LOSSES = {
-    "batch_all": BatchAllTripletLoss,
-    "batch_hard": BatchHardTripletLoss,
-    "nt_xent": NTXentLoss,
-}
-TRIPLET_LOSSES = ("batch_all", "batch_hard")
+TRIPLET_LOSSES = {"batch_all": BatchAllTripletLoss, "batch_hard": BatchHardTripletLoss}
 
 
 class EmbeddingCriterion(nn.Module):
@@ -77,8 +72,10 @@ class EmbeddingCriterion(nn.Module):
         if cross_entropy_weight:
             self.joint_head = nn.Linear(embedding_dim, n_classes)
             self.cross_entropy = LogitAdjustedLoss(shares or [1.0] * n_classes)
-        if loss in EMBEDDING_LOSSES:
-            self.loss = EMBEDDING_LOSSES[loss](*[margin] if loss in TRIPLET_LOSSES else [])
+        if loss in TRIPLET_LOSSES:
+            self.loss = TRIPLET_LOSSES[loss](margin)
+        elif loss == "nt_xent":
+            self.loss = NTXentLoss()
         else:
             self.head = nn.Linear(embedding_dim, n_classes)
             self.loss = IntervalLoss(margin) if loss == "interval" else nn.CrossEntropyLoss()

@@ -149,10 +149,8 @@ class FactorSwapDisplay(Display):
 
     Parameters
     ----------
-    class_rows : ndarray of shape (n_class, *row_shape)
-        The rows that give the class code.
-    residual_rows : ndarray of shape (n_residual, *row_shape)
-        The rows that give the residual code.
+    class_rows, residual_rows : ndarray of shape (n_class or n_residual, *row_shape)
+        The rows that give the class code, and those that give the residual code.
     swapped : ndarray of shape (n_residual, n_class, *row_shape)
         The decoded rows.
     class_names, residual_names : list of str
