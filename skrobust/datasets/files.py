@@ -287,7 +287,23 @@ def load_grouped_npz(
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"No file {str(path.absolute())!r}. Check the path.")
-    arrays = _read_arrays(path)
+    if not zipfile.is_zipfile(path):
+        raise ValueError(
+            f"{str(path)!r} is not an npz file. Write one with numpy.savez_compressed(path, X=X, "
+            "y=y, groups=groups)."
+        )
+    arrays = {}
+    with np.load(path, allow_pickle=False) as file:
+        for name in file.files:
+            try:
+                arrays[name] = file[name]
+            except (ValueError, zipfile.BadZipFile, EOFError) as error:
+                raise ValueError(
+                    f"{str(path)!r}: the array {name!r} cannot be read ({error}). Pickled "
+                    "objects are refused, since loading them can run code: save strings as a "
+                    "string array, as in numpy.asarray(names, dtype=str); otherwise the file is "
+                    "damaged."
+                ) from error
     required = ("X", "y", "groups")
     missing = [name for name in required if name not in arrays]
     if missing:
@@ -312,24 +328,3 @@ def load_grouped_npz(
             "them under other names."
         )
     return as_asked(return_X_y_groups, **parts, **arrays)
-
-
-def _read_arrays(path: Path) -> dict[str, NDArray]:
-    if not zipfile.is_zipfile(path):
-        raise ValueError(
-            f"{str(path)!r} is not an npz file. Write one with numpy.savez_compressed(path, X=X, "
-            "y=y, groups=groups)."
-        )
-    arrays = {}
-    with np.load(path, allow_pickle=False) as file:
-        for name in file.files:
-            try:
-                arrays[name] = file[name]
-            except (ValueError, zipfile.BadZipFile, EOFError) as error:
-                raise ValueError(
-                    f"{str(path)!r}: the array {name!r} cannot be read ({error}). Pickled "
-                    "objects are refused, since loading them can run code: save strings as a "
-                    "string array, as in numpy.asarray(names, dtype=str); otherwise the file is "
-                    "damaged."
-                ) from error
-    return arrays

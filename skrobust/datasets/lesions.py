@@ -95,7 +95,14 @@ def make_lesion_rois(
     check_whole(20, n_samples=n_samples)
     check_whole(8, size=size)
     check_real(spread=spread, noise=noise)
-    weights = _check_weights(weights)
+    weights = np.asarray(weights)
+    if weights.dtype.kind not in "iuf":
+        raise TypeError(f"weights is {weights.tolist()!r}, expected 4 numbers.")
+    if weights.shape != (4,) or not (np.isfinite(weights).all() and (weights > 0).all()):
+        raise ValueError(
+            f"weights is {weights.tolist()!r}, expected 4 finite numbers above 0: "
+            f"{', '.join(_CLASSES)}."
+        )
     rng = check_random_state(random_state)
     counts = _class_sizes(n_samples, weights)
     target, groups = np.repeat(np.arange(4), counts), np.empty(n_samples, dtype=int)
@@ -131,7 +138,7 @@ def make_lesion_rois(
 
 def _class_sizes(n_samples: int, weights: NDArray) -> NDArray:
     """Return the number of images of each class: at least 2, else rounded shares."""
-    exact = n_samples * weights / weights.sum()
+    exact = n_samples * weights.astype(float) / weights.sum()
     counts = np.maximum(exact.astype(int), 2)
     while counts.sum() != n_samples:
         gap = exact - counts
@@ -172,15 +179,3 @@ def _draw_lesion(factors: NDArray, size: int, rng: RandomState) -> tuple[NDArray
     # rings that follow the outline, and grains
     pattern = np.cos(2 * np.pi * depth) + 0.3 * smooth_noise((size, size), 0.7, rng)
     return gaussian_filter(mask * (contrast + texture * pattern), 0.4), mask
-
-
-def _check_weights(weights) -> NDArray:
-    """Return the weights of the classes as an array."""
-    shares = np.asarray(weights)
-    if shares.dtype.kind not in "iuf":
-        raise TypeError(f"weights is {weights!r}, expected 4 numbers.")
-    if shares.shape != (4,) or not (np.isfinite(shares).all() and (shares > 0).all()):
-        raise ValueError(
-            f"weights is {weights!r}, expected 4 finite numbers above 0: {', '.join(_CLASSES)}."
-        )
-    return shares.astype(float)

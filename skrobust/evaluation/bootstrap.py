@@ -85,9 +85,8 @@ def bootstrap_scores(
 
 def _one_by_one(name, scorer, predictions, labels, test, groups, draws) -> NDArray:
     """Call a scorer for every draw, with drawn rows repeated."""
-    needs_groups = groups is not None and get_routing_for_object(scorer).consumes(
-        "score", {"groups"}
-    )
+    routing = get_routing_for_object(scorer)
+    needs_groups = groups is not None and routing.consumes("score", {"groups"})
     scores = np.full(draws.n_draws, np.nan)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UndefinedMetricWarning)

@@ -47,10 +47,8 @@ class Display:
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
-        ValueError
-            If `ax` has the wrong number of axes.
+        ImportError, ValueError
+            If matplotlib is not installed, or `ax` has the wrong number of axes.
         """
         return self._plot(ax)
 

@@ -1,15 +1,13 @@
 """Ready scorers, callable as ``scorer(estimator, X, y)`` and accepted as ``scoring=``.
 
-==========================  ====================================================================
-``group_accuracy_scorer``   :func:`~skrobust.evaluation.group_accuracy_score`; needs ``groups``
-``group_roc_auc_scorer``    :func:`~skrobust.evaluation.group_roc_auc_score`; needs ``groups``
-``macro_recall_scorer``     mean recall of the classes in the test rows
-``rank_5_accuracy_scorer``  :func:`~skrobust.evaluation.rank_k_accuracy_score` of a pipeline that
-                            ends in a ``KNeighborsClassifier``, whatever its ``n_neighbors``
-``roc_auc_scorer``          AUC over rows; mean one-vs-rest AUC with more than two classes
-``sensitivity_scorer``      share of the rows of the positive class that are predicted positive
-``specificity_scorer``      share of the other rows that are not predicted positive
-==========================  ====================================================================
+- ``group_accuracy_scorer``, ``group_roc_auc_scorer``: :func:`~skrobust.group_accuracy_score` and
+  :func:`~skrobust.group_roc_auc_score`; need ``groups``
+- ``macro_recall_scorer``: mean recall of the classes in the test rows
+- ``rank_5_accuracy_scorer``: :func:`~skrobust.rank_k_accuracy_score` of a pipeline that ends in a
+  ``KNeighborsClassifier``, whatever its ``n_neighbors``
+- ``roc_auc_scorer``: AUC over rows; mean one-vs-rest AUC with more than two classes
+- ``sensitivity_scorer``: share of the rows of the positive class that are predicted positive
+- ``specificity_scorer``: share of the other rows that are not predicted positive
 
 :func:`make_class_scorer` makes others: with a positive class of your choice, and of groups
 (patients) instead of rows. Without one the positive class is the last of the sorted classes; a
