@@ -342,15 +342,7 @@ class RocComparisonDisplay(Display):
         return cls(curves, points=marked, pos_label=pos_label, unit=unit)
 
     def plot(self, ax: Any = None, *, bands: bool | None = None) -> Self:
-        """Draw the curves; `ax` as in the other displays.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw into.
-        bands : bool, default=None
-            Whether to draw the bands. None draws them for one or two methods: more hide the lines.
-        """
+        """Draw the curves, with `bands` (None: of one or two methods); `ax` as elsewhere."""
         return self._plot(ax, bands=len(self.curves) <= 2 if bands is None else bands)
 
     def _layout(self) -> tuple[Any, dict[str, Any]]:

@@ -194,18 +194,15 @@ class ParameterCurveDisplay(Display):
         if xscale == "linear" and (values == values.round()).all():
             ax.xaxis.get_major_locator().set_params(integer=True)
         score = metric_label(self.score_name)
-        ax.set(xlabel=_short(self.param_name), ylabel=f"{score} (mean ± sd)")
+        xlabel = self.param_name.split("__")[-1]
+        ax.set(xlabel=xlabel, ylabel=f"{score} (mean ± sd)")
         if self.hue_name is None and not self.baselines:
             return
         own = self._made_figure
         place = {"loc": "upper left", "bbox_to_anchor": (1.05, 1)} if own else {"loc": "best"}
-        title = None if self.hue_name is None else _short(self.hue_name)
+        title = None if self.hue_name is None else self.hue_name.split("__")[-1]
         handles = [*self.errorbars_, *self.baseline_lines_]
         ax.legend(handles=handles, title=title, alignment="left", frameon=not own, **place)
-
-
-def _short(name: str) -> str:
-    return name.rpartition("__")[2]
 
 
 def _mean_and_std(name: str, value: float | tuple[float, float]) -> tuple[float, float]:

@@ -141,11 +141,8 @@ class NetworkRows:
         self.device, self.dtype = weight.device, weight.dtype
         self.size = batch_size or max(16, 2**17 // math.prod(self.input_shape))
 
-    def __len__(self) -> int:
-        return len(self.X)
-
     def __iter__(self) -> Iterator[tuple[slice, Tensor]]:
-        for part in gen_batches(len(self), self.size):
+        for part in gen_batches(len(self.X), self.size):
             yield part, self[part]
 
     def __getitem__(self, part: slice) -> Tensor:
@@ -222,11 +219,11 @@ def head_outputs(
     n_features = weight.shape[1]
     if head.bias is not None:
         weight = np.hstack([weight, _as_float64(head.bias)[:, None]])
-    shape = len(rows), weight.shape[1]
+    shape = len(rows.X), weight.shape[1]
     dtype = np.float64 if head.weight.dtype == torch.float64 else np.float32
     make = file_array if math.prod(shape) > _MOST_IN_MEMORY else np.empty
     features = make(shape, dtype)
-    scores = np.empty((len(rows), len(weight)))
+    scores = np.empty((len(rows.X), len(weight)))
     with capture_features(module, head) as run, torch.no_grad():
         for part, batch in rows:
             block = np.ones((len(batch), shape[1]))

@@ -216,25 +216,24 @@ class OutlierRemover(RowRemover):
         X = validate_data(self, X, reset=False, allow_nd=True, dtype="numeric")
         return -_oddness(self.detector_, X)
 
-    def _folds(self, n_samples, units, n_folds) -> list[list[NDArray]]:
-        """Return the test rows of all folds, repeat by repeat."""
+    def _folds(self, n_samples, units, n_folds) -> list[NDArray]:
+        """Return the test rows of all folds of all repeats."""
         rng, empty = check_random_state(self.random_state), np.empty((n_samples, 0))
         kind = KFold if units is None else GroupKFold
         seeds = rng.randint(np.iinfo(np.int32).max, size=self.n_repeats).tolist()
         splitters = [kind(n_folds, shuffle=True, random_state=seed) for seed in seeds]
-        return [[test for _, test in s.split(empty, groups=units)] for s in splitters]
+        return [test for s in splitters for _, test in s.split(empty, groups=units)]
 
     def _oddness(self, detector, X, folds, kept) -> NDArray:
         """Return the mean oddness of every row to detectors that have not seen it."""
-        tests = [test for repeat in folds for test in repeat]
         results = Parallel(n_jobs=self.n_jobs)(
             delayed(_judge)(detector, X[np.setdiff1d(np.flatnonzero(kept), test)], X[test])
-            for test in tests
+            for test in folds
         )
         total = np.zeros(len(X))
-        for test, oddness in zip(tests, results, strict=True):
+        for test, oddness in zip(folds, results, strict=True):
             total[test] += oddness
-        return total / len(folds)
+        return total / self.n_repeats
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -61,7 +61,11 @@ class _Reader:
     def add(self, *parts: Any) -> None:
         self.digest.update(repr(parts).encode("utf-8", "backslashreplace"))
 
-    def read(self, value: Any) -> None:
+    def read(self, *values: Any) -> None:
+        for value in values:
+            self.read_one(value)
+
+    def read_one(self, value: Any) -> None:
         if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
             self.add(type(value).__name__, value)
             return
@@ -79,27 +83,23 @@ class _Reader:
         elif isinstance(value, types.FunctionType):
             self.read_function(value)
         elif isinstance(value, types.MethodType):
-            self.read_all("method", value.__func__, value.__self__)
+            self.read("method", value.__func__, value.__self__)
         elif isinstance(value, functools.partial):
-            self.read_all("partial", value.func, value.args, value.keywords)
+            self.read("partial", value.func, value.args, value.keywords)
         elif isinstance(value, (types.ModuleType, types.BuiltinFunctionType)):
             self.add("named", getattr(value, "__module__", None), value.__name__)
         elif isinstance(value, dict):
             self.add("dict", len(value))
-            for key, entry in value.items():
-                self.read_all(key, entry)
+            for entry in value.items():
+                self.read(*entry)
         elif isinstance(value, (list, tuple)):
-            self.read_all(type(value).__name__, len(value), *value)
+            self.read(type(value).__name__, len(value), *value)
         elif isinstance(value, (set, frozenset)):
             self.add("set", sorted(fingerprint(entry) for entry in value))
         elif hasattr(value, "get_params") and not isinstance(value, type):
-            self.read_all("estimator", type(value), value.get_params(deep=False))
+            self.read("estimator", type(value), value.get_params(deep=False))
         else:
             self.read_object(value)
-
-    def read_all(self, *values: Any) -> None:
-        for value in values:
-            self.read(value)
 
     def read_object(self, value: Any) -> None:
         self.read(type(value))
@@ -117,7 +117,7 @@ class _Reader:
         if _is_installed(cls.__module__):
             self.add(_version_of(cls.__module__))
             return
-        self.read_all(*cls.__bases__)
+        self.read(*cls.__bases__)
         for name in sorted(vars(cls)):
             entry = vars(cls)[name]
             if name in _NOT_CODE or isinstance(entry, _DESCRIPTORS):
@@ -135,7 +135,7 @@ class _Reader:
             self.add(_version_of(function.__module__))
             return
         self.read_code(function.__code__)
-        self.read_all(function.__defaults__, function.__kwdefaults__)
+        self.read(function.__defaults__, function.__kwdefaults__)
         for cell in function.__closure__ or ():
             try:
                 self.read(cell.cell_contents)
@@ -148,8 +148,7 @@ class _Reader:
 
     def read_code(self, code: types.CodeType) -> None:
         self.add("code", code.co_code, code.co_names, code.co_varnames, code.co_argcount)
-        for constant in code.co_consts:
-            self.read(constant)
+        self.read(*code.co_consts)
 
 
 # Python's bookkeeping in a class, which does not affect what the class does
