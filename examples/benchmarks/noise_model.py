@@ -142,6 +142,9 @@ def arms(learner: BaseEstimator, corruption: str, seed: int) -> dict[str, BaseEs
         "plain": learner,
         "noise model": LabelQualityReweighter(learner, **common),
         "noise model, no veto": LabelQualityReweighter(learner, veto=False, **common),
+        "posteriors alone, no veto": LabelQualityReweighter(
+            learner, LabelNoiseModel(n_iter=0), veto=False, **common
+        ),
         "noise model, weights": LabelQualityReweighter(learner, use="weight", veto=False, **common),
         "by patient": LabelQualityReweighter(learner, out_of_fold["group"], veto=False, **common),
         "by row": LabelQualityReweighter(learner, out_of_fold["row"], veto=False, **common),
@@ -209,7 +212,8 @@ def run(
                     given = corrupt(y[train], groups[train], corruption, 10 * seed + fold)
                     wrong = given != truth[train]
                     for arm, estimator in make_arms(learner, corruption, seed).items():
-                        if table.has(name, corruption, seed, fold, arm):
+                        skipped = args.arms and arm not in args.arms
+                        if skipped or table.has(name, corruption, seed, fold, arm):
                             continue
                         start = time.perf_counter()
                         fitted = fit(arm, estimator, X[train], given, groups[train], wrong)
@@ -252,12 +256,14 @@ def parse() -> argparse.Namespace:
     folder = os.environ.get("SKROBUST_DATA")
     parser.add_argument("--data", type=Path, default=folder and Path(folder), metavar="DIR")
     parser.add_argument("--sets", nargs="+", choices=[*SPECTRA, *FILES])
+    parser.add_argument("--arms", nargs="+", help="run these and plain only; all by default")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
     parser.add_argument("--folds", type=int, default=N_FOLDS, help="test folds per seed, up to 3")
     parser.add_argument("--csv", type=Path, help="write the lines here; resume from it")
     args = parser.parse_args()
     args.sets = args.sets or [*SPECTRA, *(FILES if args.data else ())]
+    args.arms = args.arms and ["plain", *args.arms]
     return args
 
 

@@ -43,6 +43,13 @@ class LabelNoiseModel(LabelDistiller):
     trained on posteriors that do not depend on the labels of the scored patient; and, if labels
     vary inside patients, a structure in which every row is independent.
 
+    With few patients of whom many are wrong, honest scores are hardly better than chance, and the
+    posteriors stay near the labels. Therefore they are averaged, one to one, with the result of
+    self-training: in `n_iter` rounds, classifiers that have not seen a patient are trained on the
+    half of every class that the round before found most probable. The mean probabilities of the
+    patient's rows take the place of the scores above, with c the mean rate of wrong labels that
+    the posteriors show.
+
     If the classifiers predict the labels of unseen patients hardly better than chance, the labels
     cannot be judged: all count as right, with a warning. The same holds for classes that are
     missing in training folds.
@@ -70,6 +77,8 @@ class LabelNoiseModel(LabelDistiller):
         Classes whose labels are never wrong.
     prior : float >= 0, default=1.0
         Strength of the prior that there is no noise.
+    n_iter : int >= 0, default=3
+        Rounds of self-training. 0: the posteriors alone.
     n_jobs : int, default=None
         Number of fits at a time.
     memory : str or object with the joblib.Memory interface, default=None
@@ -161,6 +170,7 @@ class LabelNoiseModel(LabelDistiller):
         "impurity": [dict, None],
         "clean_classes": ["array-like"],
         "prior": [Interval(Real, 0, None, closed="left")],
+        "n_iter": [Interval(Integral, 0, None, closed="left")],
         "n_jobs": [Integral, None],
     }
 
@@ -173,6 +183,7 @@ class LabelNoiseModel(LabelDistiller):
         impurity=None,
         clean_classes=(),
         prior=1.0,
+        n_iter=3,
         n_jobs=None,
         memory=None,
         random_state=None,
@@ -183,6 +194,7 @@ class LabelNoiseModel(LabelDistiller):
         self.impurity = impurity
         self.clean_classes = clean_classes
         self.prior = prior
+        self.n_iter = n_iter
         self.n_jobs = n_jobs
         self.memory = memory
         self.random_state = random_state
@@ -255,6 +267,7 @@ class LabelNoiseModel(LabelDistiller):
             clean=clean,
             trusted=trusted,
             prior=self.prior,
+            n_iter=self.n_iter,
             n_jobs=self.n_jobs,
         )
         self._set_results(found, codes, unit, names, trusted)

@@ -54,8 +54,8 @@ class NoiseRates:
     ----------
     n_classes : int
         Number of classes K.
-    patients : bool, default=True
-        Whether labels of whole units may be wrong.
+    patients : bool or float, default=True
+        Whether labels of whole units may be wrong; a number is the rate.
     rows : bool, default=True
         Whether labels of rows inside units may be wrong; only where they vary.
     prior : float, default=1.0
@@ -70,10 +70,10 @@ class NoiseRates:
         self.K, self.rows, self.prior = n_classes, rows, prior
         self.most = 1 - 1 / n_classes  # the rate at which labels carry no information
         grid = np.r_[1e-4, np.arange(1, n_grid) / n_grid] * self.most
-        self.grid = grid if patients else grid[:1]
+        self.grid = grid if patients is True else np.array([max(patients, grid[0])])
         self.clean = np.zeros(n_classes, bool) if clean is None else clean
 
-    def _log_flips(self, c: float) -> NDArray:
+    def log_flips(self, c: float) -> NDArray:
         """Return log C, (K, K): true class, label of the unit."""
         may = ~self.clean & ~np.eye(self.K, dtype=bool)
         others = may.sum(1)
@@ -106,7 +106,7 @@ class NoiseRates:
         bounds = [(-3, 4)] + [(-5, 5)] * (K - 1) + [(-7, 6)] * varies
         self.parts_, log_weight = [], []
         for c in self.grid:
-            log_flips = self._log_flips(c)
+            log_flips = self.log_flips(c)
 
             def loss(v, log_flips=log_flips):
                 beta = self.most * expit(v[K]) if varies else 1e-6
@@ -156,7 +156,7 @@ class NoiseRates:
         total = np.zeros(S.shape)
         for weight, part in zip(self.weight_, self.parts_, strict=True):
             if weight > 1e-4:
-                log_flips = self._log_flips(part.patients)
+                log_flips = self.log_flips(part.patients)
                 log_z, given, _ = self._log_joint(
                     S, counts, known, part.scale, part.offset, log_flips, part.rows
                 )
