@@ -108,6 +108,7 @@ SAME_STEPS = {
     "volumes": (NetClassifier(max_epochs=3, module__width=4), (40, 1, 8, 8, 8)),
     "signals": (NetClassifier(max_epochs=3), (60, 1, 64)),
     "balanced": (NetClassifier(MLP, module__dropout=0.0, balanced_batches=True), (60, 12)),
+    "members": (NetClassifier(MLP, module__dropout=0.0, n_members=3, max_epochs=3), (60, 12)),
     "embedder": (TripletEmbedder(MLP, module__dropout=0.0, augment=None, max_epochs=3), (60, 12)),
     "autoencoder": (AEOutlierRemover(max_epochs=6), (60, 12)),
 }
