@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,6 @@ from sklearn.decomposition import PCA
 from sklearn.utils import column_or_1d
 
 from ..utils.sklearn_private import check_matplotlib_support
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart, without the pale yellow
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -149,7 +145,7 @@ def as_picture(row: NDArray, place: int | None = None) -> NDArray:
     raise ValueError(f"a row of shape {row.shape} cannot be drawn: it has too many axes.")
 
 
-def draw_row(ax: Axes, row: NDArray, place: int | None = None, **style: Any) -> Any:
+def draw_row(ax: Any, row: NDArray, place: int | None = None, **style: Any) -> Any:
     """Draw one row, without ticks for pictures."""
     picture = as_picture(row, place)
     if row.ndim <= 2:

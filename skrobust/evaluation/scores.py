@@ -287,8 +287,7 @@ def class_recall_score(
         return float("nan") if average else np.full(len(classes), np.nan)
     if average == "micro":
         return float(n_right.sum() / n_rows.sum())
-    recalls = np.full(len(classes), np.nan)
-    recalls[present] = n_right[present] / n_rows[present]
+    recalls = np.divide(n_right, n_rows, out=np.full(len(classes), np.nan), where=present)
     return recalls if average is None else float(recalls[present].mean())
 
 

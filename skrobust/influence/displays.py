@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_array, column_or_1d
+from sklearn.utils import check_array
 
 from ..evaluation.drawing import Display, as_picture, check_length, check_names, color_of, draw_row
 from ..utils.groups import check_groups
@@ -118,7 +118,7 @@ class InfluenceDisplay(Display):
             patients = check_groups(groups, len(X))[indices.ravel()]
             about = [f"{row}, patient {g}" for row, g in zip(about, patients, strict=True)]
         if y is not None:
-            classes, codes = np.unique(column_or_1d(y), return_inverse=True)
+            classes, codes = np.unique(check_length(y, len(X), "y"), return_inverse=True)
             names = np.array(check_names(class_names, classes, "classes"))[codes[indices.ravel()]]
             about = [f"labelled {name}\n{row}" for name, row in zip(names, about, strict=True)]
         titles = [f"{title}\n{row}" for title, row in zip(titles, about, strict=True)]

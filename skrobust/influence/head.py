@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -41,13 +41,12 @@ def find_module(estimator: Any) -> nn.Module:
 def find_head(module: nn.Module, rows: Tensor) -> nn.Linear:
     """Return the linear layer whose output is the network's output."""
     calls: list[tuple[nn.Linear, Tensor, Tensor]] = []
+
+    def note(layer, given, output):
+        calls.append((layer, *given, output))
+
     layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
-    hooks = [
-        layer.register_forward_hook(
-            lambda head, given, output: calls.append((head, *given, output))
-        )
-        for layer in layers
-    ]
+    hooks = [layer.register_forward_hook(note) for layer in layers]
     try:
         with torch.no_grad():
             output = module(rows)
@@ -104,9 +103,6 @@ def evaluation_mode(module: nn.Module):
     finally:
         for layer, training in modes:
             layer.training = training
-
-
-Run = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 def _same(scores: Tensor, output: Any) -> bool:

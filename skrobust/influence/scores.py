@@ -14,7 +14,6 @@ from ..neural.seeding import torch_defaults
 from .head import (
     HeadHessian,
     NetworkRows,
-    Run,
     calibrating_temperature,
     capture_features,
     check_trained_loss,
@@ -277,9 +276,7 @@ def input_influence(
         return torch.cat(gradients).numpy().reshape(X.shape)
 
 
-def _total_influence(
-    run: Run, batch: Tensor, target, weight, matrix, temperature: float, shift
-) -> Tensor:
+def _total_influence(run, batch, target, weight, matrix, temperature, shift) -> Tensor:
     """Return the sum of the rows' influences, each of which depends on its own row only."""
     features, scores = run(batch)
     scores = (scores + shift) / temperature

@@ -78,6 +78,12 @@ def test_influence_that_does_not_fit_is_refused(influence, X, message):
         InfluenceDisplay.from_influence(influence, X)
 
 
+@pytest.mark.parametrize("n_labels", [3, 21])
+def test_labels_of_other_rows_are_refused(n_labels):
+    with pytest.raises(ValueError, match=f"y has {n_labels} entries, but there are 20 rows"):
+        InfluenceDisplay.from_influence(np.arange(20.0), rows((4,)), np.zeros(n_labels))
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("with_masks", [True, False])
 def test_perturbation_panels(shape, with_masks):
