@@ -39,7 +39,7 @@ KEY = ["set", "seed", "order", "checked"]
 COLUMNS = [*KEY, "given", "soft", "wrong"]
 SETS = ["spectra", "brain tumours", "saliva"]
 ORDERS = ["random", "suspicious", "rank_for_review"]
-WRONG, AT_ONCE, MOST, NEAR = 0.3, 0.05, 0.8, 0.01
+WRONG, AT_ONCE, MOST, NEAR = 0.3, 0.05, 1.0, 0.01
 
 
 def choose(order: str, model: LabelNoiseModel, n: int, rng: np.random.RandomState) -> np.ndarray:

@@ -142,9 +142,6 @@ def arms(learner: BaseEstimator, corruption: str, seed: int) -> dict[str, BaseEs
         "plain": learner,
         "noise model": LabelQualityReweighter(learner, **common),
         "noise model, no veto": LabelQualityReweighter(learner, veto=False, **common),
-        "posteriors alone, no veto": LabelQualityReweighter(
-            learner, LabelNoiseModel(n_iter=0), veto=False, **common
-        ),
         "noise model, weights": LabelQualityReweighter(learner, use="weight", veto=False, **common),
         "by patient": LabelQualityReweighter(learner, out_of_fold["group"], veto=False, **common),
         "by row": LabelQualityReweighter(learner, out_of_fold["row"], veto=False, **common),

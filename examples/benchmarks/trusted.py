@@ -37,7 +37,12 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skrobust import DistillationWarning, LabelQualityReweighter, OutOfFoldLabelQuality
+from skrobust import (
+    DistillationWarning,
+    LabelNoiseModel,
+    LabelQualityReweighter,
+    OutOfFoldLabelQuality,
+)
 from skrobust.label_noise.inner_fit import fit_inside
 
 KEY = ["set", "corruption", "seed", "fold", "arm"]
@@ -66,6 +71,7 @@ def arms(learner: BaseEstimator, seed: int) -> dict[str, tuple[BaseEstimator, bo
     cheap = make_pipeline(*[clone(step) for _, step in learner.steps[:-1]], cheap)
     anchored = OutOfFoldLabelQuality(cheap, level="group", n_repeats=4)
     model = LabelQualityReweighter(learner, random_state=seed)
+    cautious = LabelQualityReweighter(learner, LabelNoiseModel(n_iter=0), random_state=seed)
     weights = LabelQualityReweighter(learner, anchored, veto=False, random_state=seed)
     return {
         "plain": (learner, False),
@@ -73,6 +79,7 @@ def arms(learner: BaseEstimator, seed: int) -> dict[str, tuple[BaseEstimator, bo
         "noise model": (model, False),
         "noise model, trusted": (model, True),
         "noise model, trusted, no veto": (clone(model).set_params(veto=False), True),
+        "noise model, trusted, no self-training": (cautious, True),
         "by patient": (weights, False),
         "by patient, trusted": (weights, True),
     }

@@ -43,12 +43,13 @@ class LabelNoiseModel(LabelDistiller):
     trained on posteriors that do not depend on the labels of the scored patient; and, if labels
     vary inside patients, a structure in which every row is independent.
 
-    With few patients of whom many are wrong, honest scores are hardly better than chance, and the
-    posteriors stay near the labels. Therefore they are averaged, one to one, with the result of
+    If some rows are trusted, the posteriors are averaged, one to one, with the result of
     self-training: in `n_iter` rounds, classifiers that have not seen a patient are trained on the
-    half of every class that the round before found most probable. The mean probabilities of the
-    patient's rows take the place of the scores above, with c the mean rate of wrong labels that
-    the posteriors show.
+    trusted rows and on the half of every class that the round before found most probable. The mean
+    probabilities of the patient's rows take the place of the scores above, with c the mean rate of
+    wrong labels that the posteriors show. Where many patients are wrong, honest scores are hardly
+    better than chance, and the posteriors stay near the labels; self-training dares more, and the
+    trusted rows keep it from going astray.
 
     If the classifiers predict the labels of unseen patients hardly better than chance, the labels
     cannot be judged: all count as right, with a warning. The same holds for classes that are
@@ -78,7 +79,7 @@ class LabelNoiseModel(LabelDistiller):
     prior : float >= 0, default=1.0
         Strength of the prior that there is no noise.
     n_iter : int >= 0, default=3
-        Rounds of self-training. 0: the posteriors alone.
+        Rounds of self-training, which needs trusted rows. 0: the posteriors alone.
     n_jobs : int, default=None
         Number of fits at a time.
     memory : str or object with the joblib.Memory interface, default=None

@@ -91,7 +91,7 @@ class Explanation:
         kinds = [kind._replace(weight=float(w)) for kind, w in zip(kinds, weights, strict=True)]
         P = sum(kind.weight * kind.posterior[kind.unit] for kind in kinds)
         by_row = sum(kind.weight for kind in kinds if not kind.of_units) > 0.5
-        if self.n_iter:
+        if self.n_iter and self.trusted.any():
             P = (P + self.self_trained(by_row, P)) / 2
         if self.impurity.any():
             P = self.with_impurity(P)
@@ -269,9 +269,9 @@ class Explanation:
     def self_trained(self, by_row: bool, posterior: NDArray) -> NDArray:
         """Return P(z) of rows by judges trained on labels that earlier judges found probable.
 
-        A judge sees the other units: at first all of them, later the better half of every class.
-        Earlier judges have seen the unit, so this is no evidence for a kind of noise; but it finds
-        wrong patients whom the cautious posteriors miss.
+        A judge sees the other units: at first all of them, later the better half of every class and
+        the trusted ones. Earlier judges have seen the unit, so this is no evidence for a kind of
+        noise; but it finds wrong patients whom the cautious posteriors miss.
         """
         if by_row:
             unit, start, known = np.arange(self.n), self.given, self.row_known

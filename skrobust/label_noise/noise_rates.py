@@ -70,7 +70,7 @@ class NoiseRates:
         self.K, self.rows, self.prior = n_classes, rows, prior
         self.most = 1 - 1 / n_classes  # the rate at which labels carry no information
         grid = np.r_[1e-4, np.arange(1, n_grid) / n_grid] * self.most
-        self.grid = grid if patients is True else np.array([max(patients, grid[0])])
+        self.grid = grid if patients is True else np.clip([patients], grid[0], grid[-1])
         self.clean = np.zeros(n_classes, bool) if clean is None else clean
 
     def log_flips(self, c: float) -> NDArray:
