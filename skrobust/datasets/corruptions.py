@@ -236,8 +236,7 @@ def flip_labels(
     Examples
     --------
     >>> from skrobust.datasets import flip_labels
-    >>> y_noisy, flipped = flip_labels(["a", "a", "b", "b"], 0.5, random_state=0)
-    >>> y_noisy, flipped
+    >>> flip_labels(["a", "a", "b", "b"], 0.5, random_state=0)
     (array(['a', 'a', 'a', 'a'], dtype='<U1'), array([False, False,  True,  True]))
     >>> flip_labels([0, 0, 1, 1], 1.0, transition={1: 0})[0]
     array([0, 0, 0, 0])

@@ -110,8 +110,6 @@ def make_mr_spectra(
     >>> spectra = make_mr_spectra(n_patients=4, n_voxels=5, random_state=0)
     >>> spectra.data.shape, spectra.axis[0], spectra.metabolites["NAA"]
     ((20, 288), np.float64(4.3), 2.01)
-    >>> spectra.target
-    array([0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0])
     """
     low, high = _check_parameters(n_patients, n_voxels, impurity, n_points, snr)
     rng = check_random_state(random_state)

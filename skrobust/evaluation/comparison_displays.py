@@ -450,8 +450,6 @@ class ClassRecallDisplay(Display):
     ... )
     >>> display.recalls["net"]
     array([1. , 0.5])
-    >>> len(display.plot().lines_)
-    1
     """
 
     recalls: Mapping[str, NDArray]

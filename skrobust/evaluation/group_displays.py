@@ -56,9 +56,8 @@ class GroupConfusionDisplay(Display):
     >>> display = GroupConfusionDisplay.from_predictions(
     ...     ["ill", "ill", "well", "well"], proba, groups=["P1", "P1", "P2", "P3"]
     ... )
-    >>> display.matrix
-    array([[1, 0],
-           [1, 1]])
+    >>> display.matrix.tolist()
+    [[1, 0], [1, 1]]
     >>> display.patients.query("label != predicted").index.tolist()
     ['P2']
     """

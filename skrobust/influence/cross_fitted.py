@@ -64,10 +64,8 @@ validation_indices_ : ndarray of shape (n_held_out,), int
     Rows held out for validation, which never train; empty unless ``cv=None``.
 classes_ : ndarray of shape (n_classes,)
     Class labels.
-n_features_in_ : int
-    Size of the second axis of X.
-feature_names_in_ : ndarray of str
-    Column names, when X has them.
+n_features_in_, feature_names_in_ : int, and ndarray of str
+    Size of the second axis of X, and column names, when X has them.
 paper_params : dict
     Class attribute: the settings of the paper, as far as they are printed.""",
     "<shared warnings>": """\
@@ -179,10 +177,8 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
         trusted : array-like of bool of shape (n_samples,), default=None
             Rows that an expert has checked, for example clean images with the right label: only
             they judge the others, and they train as they are. Needs `cv`.
-        X_val : array-like of shape (n_val, ...), default=None
-            Rows that judge and never train, as in the paper, instead of folds.
-        y_val : array-like of shape (n_val,), default=None
-            Their labels.
+        X_val, y_val : array-like of shape (n_val, ...) and (n_val,), default=None
+            Rows that judge and never train, as in the paper, instead of folds, and their labels.
 
         Returns
         -------

@@ -35,10 +35,8 @@ class DenoisedRowsAugmenter(TrustingRowSampler):
         The fitted denoiser.
     sample_indices_ : ndarray of shape (n_samples_new,), int
         Row that every new row was made from: first all rows as they are, then the denoised ones.
-    n_features_in_ : int
-        Size of the second axis of X.
-    feature_names_in_ : ndarray of str
-        Column names, when X has them.
+    n_features_in_, feature_names_in_ : int, and ndarray of str
+        Size of the second axis of X, and column names, when X has them.
 
     Examples
     --------

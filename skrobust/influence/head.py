@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from ..neural.net_classifier import LogitAdjustedLoss
 from ..utils.targets import check_soft_labels, encode_labels, is_soft_labels, one_hot, weigh
+from ..utils.validation import check_layout
 
 # more features than this are kept in a file
 _MOST_IN_MEMORY = 2**24
@@ -126,13 +127,8 @@ class NetworkRows:
                 f"{name} must be a numeric array with at least one row and two axes, got shape "
                 f"{self.X.shape} and dtype {self.X.dtype}."
             )
-        row_shape = self.X.shape[1:]
-        self.input_shape = tuple(getattr(estimator, "input_shape_", row_shape))
-        if math.prod(self.input_shape) != math.prod(row_shape):
-            raise ValueError(
-                f"{name} has rows of shape {row_shape} but {type(estimator).__name__} was fitted "
-                f"on rows of shape {self.input_shape}."
-            )
+        self.input_shape = tuple(getattr(estimator, "input_shape_", self.X.shape[1:]))
+        check_layout(self.X, self.input_shape, name, type(estimator).__name__)
         weight = next(find_module(estimator).parameters(), torch.empty(0))
         self.device, self.dtype = weight.device, weight.dtype
         self.size = batch_size or max(16, 2**17 // math.prod(self.input_shape))
@@ -146,10 +142,9 @@ class NetworkRows:
         if rows.dtype.kind == "f" and not np.isfinite(rows).all():
             raise ValueError(f"{self.name} contains NaN or infinity.")
         # always copied: torch takes no negative strides, and warns of read-only arrays
-        rows = np.ascontiguousarray(rows, rows.dtype.newbyteorder("=")).reshape(
-            -1, *self.input_shape
-        )
-        return torch.tensor(rows, dtype=self.dtype, device=self.device)
+        rows = np.ascontiguousarray(rows, rows.dtype.newbyteorder("="))
+        shaped = rows.reshape(-1, *self.input_shape)
+        return torch.tensor(shaped, dtype=self.dtype, device=self.device)
 
     def find_head(self, estimator: Any) -> tuple[nn.Module, nn.Linear]:
         """Return the network and its final linear layer."""

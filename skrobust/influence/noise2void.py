@@ -65,7 +65,7 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
     Attributes
     ----------
     center_, scale_ : float
-        Mean and standard deviation of all training values.
+        Mean and standard deviation of all training values, by which rows are standardised.
     noise_ : {"gaussian", "rician"} or None
         With trusted rows, the kind of noise in the others, if they are noisier.
     noise_levels_ : ndarray of shape (n_samples,)

@@ -134,10 +134,8 @@ def influence_scores(
         Training rows.
     y : array-like of shape (n_samples,) or (n_samples, n_classes)
         Their labels, or soft labels. Without ``estimator.classes_`` labels are output indices.
-    X_val : array-like of shape (n_val, n_features) or (n_val, channels, *spatial)
-        Validation rows. Few patients among them make the scores useless.
-    y_val : array-like of shape (n_val,) or (n_val, n_classes)
-        Their labels, or soft labels.
+    X_val, y_val : array-like
+        Validation rows and their labels, as X and y. Few patients make the scores useless.
     solver : {"auto", "exact", "cg", "lissa"}, default="auto"
         :func:`exact_solver`, :func:`cg_solver` or :func:`lissa_solver` (the paper's, slower and
         approximate). "auto" is exact up to 1000 weights, "cg" above.

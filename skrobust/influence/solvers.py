@@ -165,10 +165,8 @@ def lissa_solver(
     ----------
     hessian, vectors, damping
         As for :func:`exact_solver`.
-    n_steps : int, default=1000
-        The number of steps T.
-    batch_size : int, default=128
-        Rows per step.
+    n_steps, batch_size : int, default=1000 and 128
+        The number of steps T, and rows per step.
     n_repeats : int, default=1
         Independent recursions, whose results are averaged.
     scale : float, default=None

@@ -121,10 +121,8 @@ class AEOutlierRemover(NetEstimator, RowRemover):
         ``score_samples`` of all training rows; with a committee no row is its own neighbour.
     removed_epoch_ : ndarray of shape (n_samples,), int
         Epoch after which the row was removed, from 1; -1 if it stays.
-    sample_indices_ : ndarray of shape (n_kept,), int
-        The rows that stay.
-    removed_indices_ : ndarray of shape (n_removed,), int
-        The rows to review, the lowest scores first.
+    sample_indices_, removed_indices_ : ndarray of shape (n_kept,) and (n_removed,), int
+        The rows that stay, and those to review, the lowest scores first.
     offset_ : float
         Minus the threshold after training: that of `gamma`, over all rows that stay.
     history_ : skorch.history.History
@@ -216,7 +214,12 @@ class AEOutlierRemover(NetEstimator, RowRemover):
     _fewest = 1
 
     def _remove(self, X, classes, codes, groups):
-        self._check_restarts()
+        epochs = [0, *self.restarts]
+        if not all(isinstance(e, Integral) for e in epochs) or (np.diff(epochs) <= 0).any():
+            raise ValueError(
+                f"restarts={self.restarts!r} must be increasing epochs, from 1, such as (25, 50); "
+                "() never restarts."
+            )
         self._check_layout(X, reset=True)
         n_epochs = self.max_epochs
         if n_epochs == "auto":
@@ -257,8 +260,7 @@ class AEOutlierRemover(NetEstimator, RowRemover):
                 net.module_.load_state_dict(fresh.module_.state_dict())
                 net.optimizer_.state.clear()
 
-        total = (self.restarts[-1] if self.restarts else 0) + n_epochs
-        net.run_epochs(rows, total, after_epoch=after_epoch)
+        net.run_epochs(rows, epochs[-1] + n_epochs, after_epoch=after_epoch)
         rows.indices = None
         reconstruction = errors = reconstruction_errors(net, rows)
         vars(self).pop("committee_", None)  # of an earlier fit
@@ -316,14 +318,6 @@ class AEOutlierRemover(NetEstimator, RowRemover):
         X, net = self._check_X(X, reset=False), self.net_
         rows = ReconstructionRows(X, self.input_shape_, net.device, self.center_, self.scale_)
         return net, rows
-
-    def _check_restarts(self):
-        epochs = [0, *self.restarts]
-        if not all(isinstance(e, Integral) for e in epochs) or (np.diff(epochs) <= 0).any():
-            raise ValueError(
-                f"restarts={self.restarts!r} must be increasing epochs, from 1, such as (25, 50); "
-                "() never restarts."
-            )
 
 
 def _error_of_mean_row(X: NDArray) -> float:

@@ -29,10 +29,8 @@ class ConvAutoencoder(nn.Module):
         ``(channels, *spatial)`` with 1 to 3 spatial axes, or ``(length,)``.
     latent_dim : int, default=512
         Size of the code; the paper's.
-    width : int, default=32
-        Filters of the first convolution; the others have `width` times `multipliers`.
-    multipliers : sequence of int, default=(1, 2, 4, 4)
-        One entry per convolution.
+    width, multipliers : int, default=32, and sequence of int, default=(1, 2, 4, 4)
+        The convolutions have `width` times `multipliers` filters.
     kernel_size : int, default=3
         Size of the filters along every axis; odd.
     batch_norm : bool, default=False
@@ -171,8 +169,6 @@ def auto_autoencoder(input_shape: Sequence[int]) -> tuple[type[nn.Module], dict[
     Examples
     --------
     >>> from skrobust.outliers import auto_autoencoder
-    >>> auto_autoencoder((30,))[1]
-    {'latent_dim': 3, 'widths': (64,)}
     >>> auto_autoencoder((1, 64, 77, 66))[1]
     {'latent_dim': 32, 'width': 8, 'multipliers': (1, 2, 4)}
     """

@@ -22,10 +22,8 @@ class GammaCurveDisplay(Display):
 
     Parameters
     ----------
-    gammas : ndarray of shape (n_gammas,)
-        Values of `gamma`, increasing.
-    aurocs : ndarray of shape (n_gammas,)
-        AUROC of held-out rows; with repeats their mean.
+    gammas, aurocs : ndarray of shape (n_gammas,)
+        Values of `gamma`, increasing, and AUROC of held-out rows; with repeats their mean.
     removed : ndarray of shape (2, n_gammas)
         Removed share of the inliers and of the outliers among the training rows; NaN of none.
     baseline : float

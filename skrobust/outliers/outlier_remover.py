@@ -33,10 +33,8 @@ class NeighborDistance(ScoringDetector, BaseEstimator):
     ----------
     offset_ : float
         The median score of the training rows minus 2.5 robust standard deviations.
-    n_features_in_ : int
-        Size of the second axis of X.
-    feature_names_in_ : ndarray of str
-        Column names, when X has them.
+    n_features_in_, feature_names_in_ : int, and ndarray of str
+        Size of the second axis of X, and column names, when X has them.
 
     Examples
     --------
@@ -123,16 +121,12 @@ class OutlierRemover(RowRemover):
         Scores of the training rows by detectors that have not seen them, in the last round.
     removed_round_ : ndarray of shape (n_samples,), int
         Round in which the row was removed, from 1; -1 if it stays.
-    sample_indices_ : ndarray of shape (n_kept,), int
-        The rows that stay.
-    removed_indices_ : ndarray of shape (n_removed,), int
-        The rows to review, the most unusual first.
+    sample_indices_, removed_indices_ : ndarray of shape (n_kept,) and (n_removed,), int
+        The rows that stay, and those to review, the most unusual first.
     offset_ : float
         Scores below it are outliers.
-    n_features_in_ : int
-        Size of the second axis of X.
-    feature_names_in_ : ndarray of str
-        Column names, when X has them.
+    n_features_in_, feature_names_in_ : int, and ndarray of str
+        Size of the second axis of X, and column names, when X has them.
 
     Warns
     -----

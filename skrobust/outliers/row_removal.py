@@ -75,8 +75,7 @@ class RowRemoval:
             pairs, self.units = np.unique(pairs, axis=0, return_inverse=True)
             self.units = self.units.ravel()  # numpy 2.0.0 returns a column
             self.unit_class = pairs[:, 0]
-        self.class_codes = class_codes
-        self.threshold = threshold
+        self.class_codes, self.threshold = class_codes, threshold
         self.max_removed_fraction = max_removed_fraction
         self.limits = np.floor(max_removed_fraction * np.bincount(self.unit_class)).astype(int)
         self.unit_kept = np.ones(len(self.unit_class), dtype=bool)
