@@ -43,13 +43,14 @@ class LabelNoiseModel(LabelDistiller):
     trained on posteriors that do not depend on the labels of the scored patient; and, if labels
     vary inside patients, a structure in which every row is independent.
 
-    If some rows are trusted, the posteriors are averaged, one to one, with the result of
-    self-training: in `n_iter` rounds, classifiers that have not seen a patient are trained on the
-    trusted rows and on the half of every class that the round before found most probable. The mean
-    probabilities of the patient's rows take the place of the scores above, with c the mean rate of
-    wrong labels that the posteriors show. Where many patients are wrong, honest scores are hardly
-    better than chance, and the posteriors stay near the labels; self-training dares more, and the
-    trusted rows keep it from going astray.
+    If some rows are trusted, the posteriors are averaged with the result of self-training: one to
+    one if the labels of every patient agree, with less of it the more patients have labels that do
+    not. In `n_iter` rounds, classifiers that have not seen a patient are trained on the trusted rows
+    and on the half of every class that the round before found most probable. The mean probabilities
+    of the patient's rows take the place of the scores above, with c the mean rate of wrong labels
+    that the posteriors show. Where many patients are wrong, honest scores are hardly better than
+    chance, and the posteriors stay near the labels. Self-training dares more; trusted rows keep it
+    from going astray, and labels that disagree in a patient make it superfluous.
 
     If the classifiers predict the labels of unseen patients hardly better than chance, the labels
     cannot be judged: all count as right, with a warning. The same holds for classes that are

@@ -90,16 +90,17 @@ class Explanation:
         weights = softmax([kind.rates.log_evidence_ for kind in kinds])
         kinds = [kind._replace(weight=float(w)) for kind, w in zip(kinds, weights, strict=True)]
         P = sum(kind.weight * kind.posterior[kind.unit] for kind in kinds)
-        by_row = sum(kind.weight for kind in kinds if not kind.of_units) > 0.5
         if self.n_iter and self.trusted.any():
-            P = (P + self.self_trained(by_row, P)) / 2
+            # labels of a patient that disagree judge each other: then the posteriors know enough
+            agree = self.counts.max(1) > (1 - 1e-9) * self.counts.sum(1)
+            P += agree[self.counts.any(1)].mean() / 2 * (self.self_trained(P) - P)
         if self.impurity.any():
             P = self.with_impurity(P)
         P = P.clip(0)
         P /= P.sum(1, keepdims=True)  # rounding
         fixed = self.clean[self.codes] | self.trusted
         P[fixed] = self.given[fixed]
-        auc, error = self.auc(kinds, by_row)
+        auc, error = self.auc(kinds)
         return {
             "kinds": [k._replace(posterior=None, predicted=None, unit=None) for k in kinds],
             "probabilities": P,
@@ -266,27 +267,23 @@ class Explanation:
                     times[test] += 1
         return L / np.maximum(times, 1)[:, None]
 
-    def self_trained(self, by_row: bool, posterior: NDArray) -> NDArray:
+    def self_trained(self, posterior: NDArray) -> NDArray:
         """Return P(z) of rows by judges trained on labels that earlier judges found probable.
 
         A judge sees the other units: at first all of them, later the better half of every class and
         the trusted ones. Earlier judges have seen the unit, so this is no evidence for a kind of
         noise; but it finds wrong patients whom the cautious posteriors miss.
         """
-        if by_row:
-            unit, start, known = np.arange(self.n), self.given, self.row_known
-        else:
-            unit, start, known = self.unit, self.majority(np.ones(self.G, bool)), self.known
-        size = np.bincount(unit, self.weight)
+        start, known = self.majority(np.ones(self.G, bool)), self.known
         label, log_prior = start.argmax(1), np.log(start.mean(0) + _TINY)
         counts = np.where(self.trusted, CHECKED_COUNTS, 1.0)[:, None]
-        shares = counts * np.where(self.trusted[:, None], self.given, start[unit])
+        shares = counts * self.shares(start, np.arange(self.n))
         total = np.zeros(start.shape)
         for fold in self.folds:
             f, kept = fold[self.unit], np.ones(len(start), bool)
             tests = [np.flatnonzero(f == h) for h in np.unique(fold)]
             for _ in range(self.n_iter):
-                trains = [np.flatnonzero((f != h) & kept[unit]) for h in np.unique(fold)]
+                trains = [np.flatnonzero((f != h) & kept[self.unit]) for h in np.unique(fold)]
                 tasks = [
                     (train, shares[train], test) for train, test in zip(trains, tests, strict=True)
                 ]
@@ -294,8 +291,8 @@ class Explanation:
                 for test, scores in zip(tests, self.in_parallel(tasks), strict=True):
                     if scores is not None:
                         L[test] = scores
-                np.add.at(P, unit, softmax(L + log_prior, axis=1) * self.weight[:, None])
-                P /= np.maximum(size, _TINY)[:, None]
+                np.add.at(P, self.unit, softmax(L + log_prior, axis=1) * self.weight[:, None])
+                P /= np.maximum(self.size, _TINY)[:, None]
                 own, kept = (start * P).sum(1), known >= 0
                 for k in range(self.K):
                     of_class = np.flatnonzero(label == k)
@@ -303,12 +300,11 @@ class Explanation:
                     kept[of_class[best[: max(2, round(len(of_class) / 2))]]] = True
             total += P / len(self.folds)
         # the rate of wrong labels is that of the posteriors: these results would not show it
-        rate = 1 - np.average((start[unit] * posterior).sum(1), weights=self.weight)
+        rate = 1 - np.average((start[self.unit] * posterior).sum(1), weights=self.weight)
         rates = NoiseRates(self.K, patients=rate, rows=False, clean=self.clean)
-        S = np.log(total.clip(1e-6))
-        judged = self.judged_rows() if by_row else self.judged_units()
+        S, judged = np.log(total.clip(1e-6)), self.judged_units()
         rates.fit(S[judged], start[judged], known[judged])
-        return rates.posterior(S, start, known)[unit]
+        return rates.posterior(S, start, known)[self.unit]
 
     def judged_units(self) -> NDArray:
         """Return the units whose class some unit of another fold has, in some repeat."""
@@ -331,12 +327,13 @@ class Explanation:
                     judged |= (f == h) & others[self.codes]
         return judged & self.judged_units()[self.unit]
 
-    def auc(self, kinds, by_row) -> tuple[float, float]:
+    def auc(self, kinds) -> tuple[float, float]:
         """Return how well the judges predict given labels of unseen units, and its error by chance.
 
         Units are those of the kinds that carry most of the weight. With more than two classes it is
         the mean of one class against the rest.
         """
+        by_row = sum(k.weight for k in kinds if not k.of_units) > 0.5
         predicted = np.zeros((self.n, self.K))
         for kind in kinds:
             predicted += kind.weight * kind.predicted[kind.unit]
