@@ -45,7 +45,7 @@ class LabelNoiseModel(LabelDistiller):
 
     If some rows are trusted, the posteriors are averaged with the result of self-training: one to
     one if the labels of every patient agree, with less of it the more patients have labels that do
-    not. In `n_iter` rounds, classifiers that have not seen a patient are trained on the trusted rows
+    not. In `n_iter` rounds, classifiers that have not seen a patient are trained on trusted rows
     and on the half of every class that the round before found most probable. The mean probabilities
     of the patient's rows take the place of the scores above, with c the mean rate of wrong labels
     that the posteriors show. Where many patients are wrong, honest scores are hardly better than

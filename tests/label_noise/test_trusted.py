@@ -29,6 +29,8 @@ from skrobust import (
     make_mr_spectra,
 )
 from skrobust.label_noise import quality_weights
+from skrobust.label_noise.noise_model_steps import Explanation
+from skrobust.label_noise.noise_rates import NoiseRates
 
 # the paper's rule keeps few rows here; without trusted rows, judges can be at chance
 quiet = pytest.mark.filterwarnings("ignore::skrobust.DistillationWarning")
@@ -353,3 +355,103 @@ class Repeats(BaseEstimator):
 
     def fit_resample(self, X, y):
         return X, y
+
+
+def self_trained_by_loops(X, y, groups, trusted, folds, n_iter):
+    """Return mean probabilities of class 1 for patients whose labels agree."""
+    of_patient = np.array([y[groups == g][0] for g in range(groups.max() + 1)])
+    checked = np.array([trusted[groups == g].all() for g in range(groups.max() + 1)])
+    total = np.zeros(len(checked))
+    for fold in folds:
+        kept = np.ones(len(checked), bool)
+        for _ in range(n_iter):
+            p = np.zeros(len(checked))
+            for h in np.unique(fold):
+                train = (fold != h)[groups] & kept[groups]
+                weight = np.where(trusted, 3.0, 1.0)[train]
+                judge = LogisticRegression(C=0.03, max_iter=1000)
+                judge.fit(X[train], y[train], sample_weight=weight)
+                share = np.average(y[train], weights=weight)
+                odds = judge.predict_proba(X)
+                odds = odds[:, 1] / odds[:, 0] * (1 - share) / share
+                odds *= of_patient.mean() / (1 - of_patient.mean())
+                for g in np.flatnonzero(fold == h):
+                    p[g] = np.mean((odds / (1 + odds))[groups == g])
+            own = np.where(of_patient == 1, p, 1 - p)
+            kept = checked.copy()
+            for k in (0, 1):
+                members = sorted(np.flatnonzero(of_patient == k), key=lambda g: -own[g])
+                kept[members[: max(2, round(len(members) / 2))]] = True
+        total += p / len(folds)
+    return total, of_patient, checked
+
+
+def test_self_training_is_that_of_plain_loops():
+    rng = np.random.RandomState(0)
+    groups = np.repeat(np.arange(24), 3)
+    z = np.arange(24) % 2
+    X = z[groups][:, None] + rng.normal(size=(24, 4))[groups] + rng.normal(size=(72, 4))
+    y = np.where(rng.rand(24) < 0.3, 1 - z, z)[groups]
+    trusted = groups < 5
+    y = np.where(trusted, z[groups], y)
+    folds = [rng.permutation(24) % 4, rng.permutation(24) % 4]
+    steps = Explanation(
+        LogisticRegression(C=0.03, max_iter=1000),
+        X,
+        y,
+        groups,
+        np.ones(72),
+        folds,
+        np.zeros(2),
+        np.zeros(2, bool),
+        trusted,
+        1.0,
+        2,
+        None,
+    )
+    posterior = np.where(y[:, None] == [0, 1], 0.8, 0.2)
+    p, label, checked = self_trained_by_loops(X, y, groups, trusted, folds, 2)
+    rates = NoiseRates(2, patients=0.2, rows=False)
+    S, known = np.log(np.c_[1 - p, p]), np.where(checked, label, -1)
+    rates.fit(S, np.eye(2)[label], known)
+    expected = rates.posterior(S, np.eye(2)[label], known)
+    assert_allclose(steps.self_trained(posterior), expected[groups], atol=2e-3)
+    # labels agree in all patients: half of the result
+    probabilities = steps.run()["probabilities"]
+    steps.n_iter = 0
+    cautious = steps.run()["probabilities"]
+    steps.n_iter = 2
+    half = (cautious + steps.self_trained(cautious)) / 2
+    assert_allclose(probabilities[~trusted], half[~trusted], atol=1e-12)
+
+
+def test_self_training_needs_trusted_rows_and_labels_that_agree():
+    X, y, groups, trusted, _ = spectra()
+    alternating = np.where(trusted, y, np.arange(len(y)) % 2)
+    for labels, told in ((y, np.zeros(len(y), bool)), (alternating, trusted)):
+        results = [
+            LabelNoiseModel(n_iter=n_iter, random_state=0)
+            .fit(X, labels, groups=groups, trusted=told)
+            .label_probabilities_
+            for n_iter in (0, 3)
+        ]
+        assert_array_equal(*results)
+
+
+def test_self_training_finds_wrong_patients():
+    found = {0: [], 3: []}
+    for seed in range(1, 4):  # with seed 0 the judges are at chance
+        X, y, groups, trusted, wrong = spectra(seed, wrong=0.35, share_trusted=0.2)
+        for n_iter, scores in found.items():
+            model = LabelNoiseModel(n_iter=n_iter, random_state=0)
+            model.fit(X, y, groups=groups, trusted=trusted)
+            scores.append(roc_auc_score(wrong[~trusted], -model.quality_[~trusted]))
+    assert np.greater(found[3], found[0]).all()
+    assert np.mean(found[3]) > np.mean(found[0]) + 0.02
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.3, 0.7, 1.0])
+def test_a_given_rate_leaves_labels_some_information(rate):
+    S, counts = np.random.RandomState(0).normal(size=(20, 2)), np.eye(2)[np.arange(20) % 2]
+    P = NoiseRates(2, patients=rate).fit(S, counts).posterior(S, counts)
+    assert np.isfinite(P).all()
