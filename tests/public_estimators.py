@@ -147,6 +147,7 @@ _OUTPUTS = (
     "transform",
     "score_samples",
     "reconstruct",
+    "error_map",
     "encode",
 )
 

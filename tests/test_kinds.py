@@ -199,6 +199,15 @@ def test_byte_orders_strides_and_read_only_arrays(index, plain):
         assert_close(outputs(fitted(ESTIMATORS[index], other, y, groups), X), plain[index], 2e-3)
 
 
+@every
+def test_files_of_foreign_numbers(index, plain, tmp_path):
+    X, y, groups = small_table()
+    np.save(tmp_path / "X.npy", X.astype(">f4"))
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    said = outputs(fitted(ESTIMATORS[index], mapped, y, groups), mapped)
+    assert_close(said, plain[index], 2e-3)
+
+
 # Randomness: one's own, whatever the threads and modules do
 
 

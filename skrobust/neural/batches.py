@@ -57,7 +57,8 @@ class Rows(Dataset):
         self.X = as_tensor(X)
         if device != "cpu" and not is_memory_mapped(X):
             self.X = self.X.to(device)
-        self.home = torch.device(self.X.device)  # where batches are indexed
+        # where batches are indexed
+        self.home = self.X.device if isinstance(self.X, Tensor) else torch.device("cpu")
         self.input_shape, self.device = tuple(input_shape), device
         self._at_home = str(self.home) == device
         as_read = isinstance(self.X, Tensor) and self.X.dtype == torch.float32

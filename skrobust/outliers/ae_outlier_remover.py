@@ -306,7 +306,8 @@ class AEOutlierRemover(NetEstimator, RowRemover):
 
     def _reconstruct(self, X: ArrayLike) -> tuple[NDArray, NDArray]:
         net, rows = self._net_and_rows(X)
-        X = rows.X.cpu().numpy()
+        X = rows.X if isinstance(rows.X, np.ndarray) else rows.X.cpu().numpy()
+        X = np.asarray(X, dtype=X.dtype.newbyteorder("="))
         dtype = np.float64 if X.dtype == np.float64 else np.float32
         outputs = net.outputs(rows).reshape(X.shape).astype(dtype, copy=False)
         with np.errstate(over="ignore", invalid="ignore"):  # checked instead
