@@ -61,38 +61,20 @@ def keep_best(
     >>> keep_best(np.array([0.9, 0.1, 0.5, 0.4]), np.array([0, 0, 1, 1]), 0.5)
     array([ True, False,  True, False])
     """
-    kept = np.zeros(len(quality), dtype=bool)
-    share = np.broadcast_to(np.asarray(keep, dtype=float), (int(codes.max()) + 1,))
-    if groups is not None:
-        return _keep_best_groups(quality, codes, share, groups)
-    for code in np.unique(codes):
-        rows = np.flatnonzero(codes == code)
-        n_kept = _number(share[code], len(rows))
-        kept[rows[np.argsort(-quality[rows], kind="stable")[:n_kept]]] = True
-    return kept
-
-
-def _number(share: float, n: int) -> int:
-    """Return a share of n rows as a number: rounded up, at least one."""
-    # round() keeps 0.7 * 10 from becoming 7.000000000000001, and so 8
-    return max(1, int(np.ceil(round(share * n, 9))))
-
-
-def _keep_best_groups(quality, codes, share, groups):
-    """Return the rows of the best groups of every class."""
-    _, group = np.unique(groups, return_inverse=True)
+    rows = np.arange(len(quality)) if groups is None else groups
+    _, group = np.unique(rows, return_inverse=True)
     size = np.bincount(group)
+    share = np.broadcast_to(np.asarray(keep, dtype=float), (int(codes.max()) + 1,))
     counts = np.zeros((len(size), len(share)))
     np.add.at(counts, (group, codes), 1)
     mean, group_code = np.bincount(group, quality) / size, counts.argmax(1)
     chosen = np.zeros(len(size), dtype=bool)
-    for code in np.unique(codes):
+    for code in np.unique(group_code):
         own = np.flatnonzero(group_code == code)
-        if len(own) == 0:
-            continue
         best = own[np.argsort(-mean[own], kind="stable")]
         before = np.cumsum(size[best]) - size[best]
-        chosen[best[before < _number(share[code], size[own].sum())]] = True
+        # round() keeps 0.7 * 10 from becoming 7.000000000000001, and so 8
+        chosen[best[before < max(1, np.ceil(round(share[code] * size[own].sum(), 9)))]] = True
     for code in np.unique(codes):  # a class that only occurs together with others
         has = np.flatnonzero(counts[:, code])
         if not chosen[has].any():
@@ -105,8 +87,8 @@ def quality_weights(
 ) -> NDArray:
     """Return sample weights from label quality, with mean 1 in every class.
 
-    Weighting loses less on clean labels than leaving rows out. Weights of mean 1 within every class
-    keep the balance of the classes; squared weights were no better.
+    Weighting loses less on clean labels than leaving rows out, and a mean of 1 within every class
+    keeps the balance of the classes.
 
     Parameters
     ----------
@@ -140,11 +122,32 @@ def quality_weights(
 class LabelDistiller(VersionedState, BaseEstimator):
     """Base of the distillers, which score how far the label of every row can be trusted.
 
-    A distiller has nothing to do with knowledge distillation. A subclass has an ``estimator`` and
-    implements ``_score(X, codes, groups)``, which returns class probabilities of every row, NaN if
-    unknown; and, if it does not keep the best share `keep` of every class,
-    ``_select(codes, groups)``. If ``_score`` has a parameter ``trusted``, it gets these rows.
+    A distiller has nothing to do with knowledge distillation. A subclass implements
+    ``_score(X, codes, groups)``, which returns class probabilities of every row, NaN if unknown,
+    and gets trusted rows if it has such a parameter; and, if it does not keep the best share `keep`
+    of every class, ``_select(codes, groups)``.
     """
+
+    _shared_docs = {
+        "<keep>": """\
+keep : float in (0, 1] or dict, default=0.7
+    Share of every class to keep; a dict gives it by class, and keeps classes that it does not
+    name whole, for noise that occurs in one class only.""",
+        "<random_state>": """\
+random_state : int, RandomState instance or None, default=None
+    Seeds the random states of `estimator` that are None, and the folds, if there are any. With a
+    memory use an int: otherwise the first draw is reused.""",
+        "<shared attributes>": """\
+noisy_indices_ : ndarray of shape (n_noisy,), int
+    Rows whose own label is less probable than it is on average in its class, and another at
+    least as probable as on average in its class; the worst first.
+classes_ : ndarray of shape (n_classes,)
+    Class labels.
+n_features_in_ : int
+    Size of the second axis of X.
+feature_names_in_ : ndarray of str
+    Column names, when X has them.""",
+    }
 
     __metadata_request__fit = {"groups": True, "trusted": True}
 
@@ -167,8 +170,7 @@ class LabelDistiller(VersionedState, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            Training rows. They are passed unchanged to the classifiers inside: tables may contain
-            text or missing values if these can read them.
+            Training rows, which the classifiers inside get unchanged, text and missing values too.
         y : array-like of shape (n_samples,)
             Labels, some of which may be wrong.
         groups : array-like of shape (n_samples,), default=None
@@ -217,13 +219,22 @@ class LabelDistiller(VersionedState, BaseEstimator):
 
     def _check_rows(self, X, y, groups):
         """Return X unchanged, class codes and groups; set ``classes_``."""
-        labels = check_rows(self, X, y)
+        name = type(self).__name__
+        if y is None:
+            raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+        labels = column_or_1d(check_class_labels(y), warn=True)
+        if hasattr(X, "columns"):
+            validate_data(self, X, skip_check_array=True)
+        elif len(getattr(X, "shape", (0, 0))) != 1:  # one axis: texts, or an error of the estimator
+            validate_data(
+                self, X, allow_nd=True, dtype=None, accept_sparse=True, ensure_all_finite=False
+            )
+        check_consistent_length(X, labels)
         X = indexable_rows(X)
         self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
-                f"{type(self).__name__} needs rows of at least 2 classes, but y has one class: "
-                f"{self.classes_}."
+                f"{name} needs rows of at least 2 classes, but y has one class: {self.classes_}."
             )
         return X, codes, None if groups is None else check_groups(groups, len(codes), y)
 
@@ -281,29 +292,10 @@ def warn_of_unjudged(classes: NDArray, codes: NDArray) -> None:
     )
 
 
-def check_rows(estimator: BaseEstimator, X: Any, y: Any) -> NDArray:
-    """Return labels as an array, and store the columns of X, which is not changed."""
-    if y is None:
-        raise ValueError(
-            f"{type(estimator).__name__} requires y to be passed, but the target y is None."
-        )
-    labels = column_or_1d(check_class_labels(y), warn=True)
-    if hasattr(X, "columns"):
-        validate_data(estimator, X, skip_check_array=True)
-    elif len(getattr(X, "shape", (0, 0))) != 1:  # one axis: texts, or an error of the estimator
-        validate_data(
-            estimator, X, allow_nd=True, dtype=None, accept_sparse=True, ensure_all_finite=False
-        )
-    check_consistent_length(X, labels)
-    return labels
-
-
 def indexable_rows(X: Any) -> Any:
     """Return X in a container whose rows can be chosen; X itself if possible."""
-    if issparse(X):
-        return X.tocsr()
     if hasattr(X, "shape"):
-        return X
+        return X.tocsr() if issparse(X) else X
     return check_array(
         X, dtype=None, ensure_2d=False, allow_nd=True, ensure_all_finite=False, input_name="X"
     )

@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 
 from ..neural.net import is_skorch_net
+from ..neural.net_estimator import with_shared_docs
 from ..utils.groups import group_means, require_groups
 from ..utils.scores import class_scores
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions
@@ -18,14 +19,14 @@ from .folds import partitions
 from .inner_fit import fit_inside, take_rows
 
 
+@with_shared_docs
 class OutOfFoldLabelQuality(LabelDistiller):
     """Keep the rows whose label agrees with classifiers that have not seen their patient.
 
     Every row gets class probabilities from a classifier fitted on other folds, which share no
-    group with it, averaged over `n_repeats` shufflings of the folds. With ``level="group"`` the
-    probabilities are averaged over each group, which finds patients with a wrong label; with
-    ``level="row"`` every row is judged separately, which finds wrong rows of correctly labelled
-    patients. :class:`~skrobust.LabelNoiseModel` does not need this choice.
+    group with it, averaged over `n_repeats` shufflings of the folds. ``level="group"`` averages
+    them over each group, which finds patients with a wrong label; ``level="row"`` finds wrong rows
+    of correctly labelled patients. :class:`~skrobust.LabelNoiseModel` does not need this choice.
 
     Parameters
     ----------
@@ -41,10 +42,9 @@ class OutOfFoldLabelQuality(LabelDistiller):
         What is judged: the row alone, or all rows of its group. "group" needs groups.
     n_repeats : int, default=1
         How often the folds of an int `cv` are shuffled; probabilities are averaged.
-    keep : float in (0, 1] or dict, default=0.7
-        Share of every class to keep; a dict gives it by class, and keeps classes that it does not
-        name whole, for noise that occurs in one class only. At group level whole groups are kept or
-        left out. 0.5 is better if 30% of the patients, or 40% of the rows, are mislabelled.
+    <keep>
+        At group level whole groups are kept or left out. 0.5 is better if 30% of the patients, or
+        40% of the rows, are mislabelled.
     trusted_weight : float > 0, default=3.0
         How often a trusted row counts in training the classifiers that judge; ignored without
         trusted rows. A value other than 1 needs a classifier whose ``fit`` takes
@@ -53,9 +53,7 @@ class OutOfFoldLabelQuality(LabelDistiller):
         Number of fits at a time.
     memory : str or object with the joblib.Memory interface, default=None
         Caches the out-of-fold probabilities, so that a search over `keep` fits once.
-    random_state : int, RandomState instance or None, default=None
-        Shuffles the folds of an int `cv`, and seeds the random states of `estimator` that are
-        None. With a memory use an int: otherwise the first draw is reused.
+    <random_state>
 
     Attributes
     ----------
@@ -64,30 +62,17 @@ class OutOfFoldLabelQuality(LabelDistiller):
     quality_ : ndarray of shape (n_samples,)
         Out-of-fold probability of the row's own label (group level: in its group's mean). Rows that
         cannot be judged have the mean quality of their class.
-    noisy_indices_ : ndarray of shape (n_noisy,), int
-        Rows whose own label is less probable than it is on average in its class, and another at
-        least as probable as on average in its class; the worst first.
     label_probabilities_ : ndarray of shape (n_samples, n_classes)
         Out-of-fold class probabilities (group level: the group's mean). A class that is
         missing in training folds has probability 0, unless it is the row's own: then the row
         cannot be judged, and its label has probability 1.
-    classes_ : ndarray of shape (n_classes,)
-        Class labels.
-    n_features_in_ : int
-        Size of the second axis of X.
-    feature_names_in_ : ndarray of str
-        Column names, when X has them.
+    <shared attributes>
 
     Warns
     -----
     DistillationWarning
         If rows cannot be judged, since their class is missing in training folds, or if a splitter
         does not keep groups together.
-
-    Notes
-    -----
-    On clean labels leaving rows out costs a little; weighting them costs less
-    (:class:`~skrobust.LabelQualityReweighter`).
 
     References
     ----------
@@ -133,15 +118,7 @@ class OutOfFoldLabelQuality(LabelDistiller):
         memory=None,
         random_state=None,
     ):
-        self.estimator = estimator
-        self.cv = cv
-        self.level = level
-        self.n_repeats = n_repeats
-        self.keep = keep
-        self.trusted_weight = trusted_weight
-        self.n_jobs = n_jobs
-        self.memory = memory
-        self.random_state = random_state
+        self._keep_params(locals())
 
     def _score(self, X, codes, groups, trusted=None):
         if self.level == "group":

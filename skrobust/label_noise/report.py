@@ -53,66 +53,46 @@ def distillation_report(
 ) -> DataFrame:
     """Count, per class, which rows a distiller keeps and which labels it doubts.
 
-    With the true labels, known for synthetic data or after a review by experts, it also shows how
-    well the wrong labels were found.
-
     Parameters
     ----------
     estimator : object
         A fitted distiller, with ``quality_`` and optionally ``kept_`` and ``noisy_indices_``
-        (otherwise rows of quality below 0.5 are left out, and doubted), or a sampler or classifier
-        with a fitted ``distiller_``.
+        (otherwise rows of quality below 0.5 are left out, and doubted), or what holds one as
+        ``distiller_``.
     y : array-like of shape (n_samples,)
         The labels that it was fitted on.
     y_true : array-like of shape (n_samples,), default=None
-        The true labels.
+        The true labels, which show how well the wrong ones were found.
     groups : array-like of shape (n_samples,), default=None
         Group (patient) of every row.
 
     Returns
     -------
     report : DataFrame of shape (n_classes + 1, n_columns)
-        One row for each given label and one named "total". The columns are
+        One row for each given label and one named "total". A share of no rows is NaN. Columns:
 
-        - ``n_rows`` and ``n_kept``: rows, and rows kept;
-        - ``share_kept``: their ratio;
+        - ``n_rows``, ``n_kept``, ``share_kept``: rows, rows kept and their ratio;
         - ``mean_quality``: mean of ``quality_`` over all rows;
         - ``n_noisy``: rows whose label is doubted, those of ``noisy_indices_``;
-
-        with `y_true`
-
-        - ``label_noise`` and ``label_noise_kept``: share of wrong labels among all rows, and
-          among the rows kept;
-        - ``noisy_precision``: share of wrong labels among the doubted rows;
-        - ``noisy_recall``: share of doubted rows among the wrong labels;
-        - ``dropped_recall``: share of rows not kept among the wrong labels;
-
-        with `groups`
-
-        - ``n_groups``, ``n_groups_kept`` and ``n_groups_noisy``: groups with any row, any row
-          kept, and any doubted row of this class.
-
-        A share of no rows is NaN.
+        - ``label_noise``, ``label_noise_kept``: with `y_true`, share of wrong labels among all rows
+          and among the rows kept;
+        - ``noisy_precision``: with `y_true`, share of wrong labels among the doubted rows;
+        - ``noisy_recall``, ``dropped_recall``: with `y_true`, share of doubted rows and of rows not
+          kept among the wrong labels;
+        - ``n_groups``, ``n_groups_kept``, ``n_groups_noisy``: with `groups`, groups with any row,
+          any row kept and any doubted row.
 
     Raises
     ------
     ValueError
         If the distiller is not fitted or was fitted on other rows, or lengths differ.
 
-    See Also
-    --------
-    skrobust.label_noise.DistillationDisplay : The same in pictures.
-
     Examples
     --------
     >>> from types import SimpleNamespace
     >>> import numpy as np
     >>> from skrobust.label_noise import distillation_report
-    >>> distiller = SimpleNamespace(
-    ...     quality_=np.array([0.9, 0.8, 0.2, 0.7]),
-    ...     kept_=np.array([True, True, False, True]),
-    ...     noisy_indices_=np.array([2]),
-    ... )
+    >>> distiller = SimpleNamespace(quality_=np.array([0.9, 0.8, 0.2, 0.7]))
     >>> report = distillation_report(distiller, ["a", "a", "b", "b"], y_true=["a", "a", "a", "b"])
     >>> report[["n_rows", "n_kept", "label_noise", "label_noise_kept", "noisy_recall"]]
            n_rows  n_kept  label_noise  label_noise_kept  noisy_recall
@@ -123,8 +103,7 @@ def distillation_report(
     """
     given_y, y = y, column_or_1d(check_class_labels(y))
     quality, kept, doubted = verdict(fitted_distiller(estimator, len(y)), len(y))
-    noisy = np.zeros(len(y), dtype=bool)
-    noisy[np.asarray(doubted, dtype=int)] = True
+    noisy = np.isin(np.arange(len(y)), doubted)
     wrong = None if y_true is None else y != check_length(y_true, len(y), "y_true")
     groups = None if groups is None else check_groups(groups, len(y), given_y)
 
@@ -172,21 +151,19 @@ def within_fences(values: NDArray) -> NDArray:
 class DistillationDisplay(Display):
     """Where the kept rows lie among all rows, as in the paper's Fig. 4 [1]_.
 
-    Panel A shows all rows in two dimensions (light) and the kept ones (dark). One
-    panel B for each class shows how far its rows lie from the centre of the other classes, all
-    rows against kept rows; a distiller that finds typical rows increases the distances.
+    Panel A shows all rows in two dimensions (light) and the kept ones (dark). One panel B for each
+    class shows how far its rows lie from the centre of the other classes, all rows against kept
+    rows; a distiller that finds typical rows increases the distances.
 
-    With ``level="group"`` there is one panel instead, which answers "which patient": the patients
-    with the worst labels, worst first, the mean quality of their rows as a dot and the range of 90%
-    of the rows as a line, and the label that the distiller suggests.
+    With ``level="group"`` there is one panel instead: the patients with the worst labels, the mean
+    quality of their rows as a dot, the range of 90% of them as a line, and the suggested label.
 
     Parameters
     ----------
     projected : ndarray of shape (n_samples, 2)
         The rows in two dimensions.
     distances : ndarray of shape (n_samples,)
-        Euclidean distance of every row to the mean of all rows of the other classes, in the
-        units of X, spikes clipped.
+        Euclidean distance of every row to the mean of all rows of the other classes.
     codes : ndarray of shape (n_samples,), int
         Class of every row, as position in `class_names`.
     kept : ndarray of shape (n_samples,), bool
@@ -213,16 +190,11 @@ class DistillationDisplay(Display):
     median_lines_ : list of matplotlib.lines.Line2D
         The medians that are not NaN, in the order of `medians`.
 
-    See Also
-    --------
-    skrobust.label_noise.distillation_report : The same in numbers.
-
     Notes
     -----
     Single spikes, such as cosmic rays in spectra, would dominate principal components and
-    distances. Before both, every column of X is clipped to three interquartile ranges below the
-    lower and above the upper quartile, which does not change ordinary rows. Rows that are still far
-    outside are drawn at the edge.
+    distances. Before both, every column of X is clipped to three interquartile ranges beyond its
+    quartiles, which does not change ordinary rows.
 
     References
     ----------
@@ -271,11 +243,10 @@ class DistillationDisplay(Display):
         Parameters
         ----------
         estimator : object
-            A fitted distiller or :class:`~skrobust.LabelNoiseModel`, with ``kept_`` (and
-            ``quality_``, for the level of groups), or a sampler with a fitted ``distiller_``.
+            A fitted distiller, with ``kept_`` or ``quality_`` (which groups need), or what holds
+            one as ``distiller_``.
         X : array-like of shape (n_samples, ...)
-            The rows that it was fitted on; each is flattened. The level of groups needs only
-            their number.
+            The rows that it was fitted on, of which the level of groups needs only the number.
         y : array-like of shape (n_samples,)
             The labels that it was fitted on.
         groups : array-like of shape (n_samples,), default=None
@@ -283,14 +254,12 @@ class DistillationDisplay(Display):
         level : {"row", "group"}, default="row"
             Whether to show rows or patients.
         projection : "pca" or transformer, default=None
-            Anything with ``fit_transform`` to two dimensions, such as
-            ``sklearn.manifold.TSNE()``, as in the paper. It is cloned. "pca" and None use the
-            first two principal components, which are fast and always the same.
+            Anything with ``fit_transform`` to two dimensions, such as ``sklearn.manifold.TSNE()``,
+            as in the paper. None and "pca" use the first two principal components.
         class_names : sequence of str, default=None
             Names of the classes, in sorted order of the labels; by default the labels.
         random_state : int, RandomState instance or None, default=None
-            Seed of the projection, if it has a parameter of this name; None keeps that of
-            the projection.
+            Seed of the projection, if it has this parameter; None keeps its own.
 
         Returns
         -------
@@ -327,16 +296,14 @@ class DistillationDisplay(Display):
     @property
     def medians(self) -> NDArray:
         """Median distances, shape (n_classes, 2): over all rows, over the kept rows."""
-        return np.array(
-            [
-                [np.median(d) if len(d) else np.nan for d in self._class_distances(code)]
-                for code in range(len(self.class_names))
-            ]
-        )
+        codes = range(len(self.class_names))
+        parts = [[self.distances[rows] for rows in self._rows_of(code)] for code in codes]
+        return np.array([[np.median(d) if len(d) else np.nan for d in pair] for pair in parts])
 
-    def _class_distances(self, code: int) -> tuple[NDArray, NDArray]:
+    def _rows_of(self, code: int) -> tuple[NDArray, NDArray]:
+        """Return masks of all rows of a class, and of its kept rows."""
         own = self.codes == code
-        return self.distances[own], self.distances[own & self.kept]
+        return own, own & self.kept
 
     def plot(
         self, ax: Any = None, *, bins: int = 30, density: bool = False, n_groups: int = 20
@@ -375,11 +342,11 @@ class DistillationDisplay(Display):
             return super()._make_axes(shape, options)
         import matplotlib.pyplot as plt
 
-        n_classes = len(self.class_names)
         figure = plt.figure(layout="constrained", **options)
-        grid = figure.add_gridspec(n_classes, 2, width_ratios=[1.15, 1])
-        axes = [figure.add_subplot(grid[:, 0]), figure.add_subplot(grid[0, 1])]
-        axes += [figure.add_subplot(grid[i, 1], sharex=axes[1]) for i in range(1, n_classes)]
+        cells = [["A", code] for code in range(len(self.class_names))]
+        axes = list(figure.subplot_mosaic(cells, width_ratios=[1.15, 1]).values())
+        for ax in axes[2:]:
+            ax.sharex(axes[1])
         return np.array(axes, dtype=object)
 
     def _draw(self, bins: int, density: bool) -> None:
@@ -393,15 +360,14 @@ class DistillationDisplay(Display):
         """Draw all rows light and the kept ones dark, with a legend below the axes."""
         shown = within_fences(self.projected)
         style = {"s": np.clip(6000 / len(self.codes), 8, 30), "linewidths": 0, "rasterized": True}
-        self.scatters_ = []
-        for only_kept in (False, True):
-            for code, name in enumerate(self.class_names):
-                own = self.codes == code
-                rows = own & self.kept if only_kept else own
-                color = color_of(code) if only_kept else lighten(color_of(code), 0.55)
-                label = f"{name}: {rows.sum()} of {own.sum()} kept" if only_kept else None
-                dots = {"color": color, "label": label, "marker": marker_of(code), **style}
-                self.scatters_.append(ax.scatter(*shown[rows].T, **dots))
+        light, dark = [], []
+        for code, name in enumerate(self.class_names):
+            (own, kept), color = self._rows_of(code), color_of(code)
+            style["marker"] = marker_of(code)
+            light.append(ax.scatter(*shown[own].T, color=lighten(color, 0.55), **style))
+            label = f"{name}: {kept.sum()} of {own.sum()} kept"
+            dark.append(ax.scatter(*shown[kept].T, color=color, label=label, zorder=1.1, **style))
+        self.scatters_ = light + dark
         n_outside = (shown != self.projected).any(axis=1).sum()
         ax.set(xlabel=f"{self.projection_name} 1", ylabel=f"{self.projection_name} 2")
         outside = f"\n{n_outside} rows far outside are drawn at the edge" if n_outside else ""
@@ -415,15 +381,14 @@ class DistillationDisplay(Display):
         edges = np.histogram_bin_edges(np.minimum(self.distances, far), bins)
         self.histograms_, self.median_lines_ = [], []
         for code, (ax, name) in enumerate(zip(axes, self.class_names, strict=True)):
-            color, parts = color_of(code), self._class_distances(code)
-            shades = (lighten(color, 0.65), ":", "all"), (color, "--", "kept")
-            for values, (shade, style, kind) in zip(parts, shades, strict=True):
+            shades = (lighten(color_of(code), 0.65), ":", "all"), (color_of(code), "--", "kept")
+            for rows, (color, style, kind) in zip(self._rows_of(code), shades, strict=True):
+                values = np.minimum(self.distances[rows], far)
                 # the density of no values is not defined, their count is 0
-                options = {"color": shade, "density": density and len(values) > 0, "alpha": 0.85}
-                bars = ax.hist(np.minimum(values, far), edges, **options)[2]
-                self.histograms_.append(bars)
-                if len(values):
-                    median = np.median(values)
+                scale = {"density": density and rows.any()}
+                self.histograms_.append(ax.hist(values, edges, color=color, alpha=0.85, **scale)[2])
+                if rows.any():
+                    median = np.median(self.distances[rows])
                     label = f"median, {kind}: {median:.3g}"
                     line = ax.axvline(median, color="black", ls=style, lw=1.6, label=label)
                     self.median_lines_.append(line)
@@ -447,13 +412,9 @@ class DistillationDisplay(Display):
             style = {"color": color, "marker": marker_of(code), "s": 45, "zorder": 3}
             dots = ax.scatter(own["quality"], places, label=f"labelled {name}", **style)
             self.scatters_.append(dots)
-        for place, (label, other) in enumerate(
-            zip(shown["label"], shown["suggested"], strict=True)
-        ):
-            if other != label:
-                ax.text(
-                    1.02, place, f"rather {other}?", transform=ax.get_yaxis_transform(), va="center"
-                )
+        beside = {"transform": ax.get_yaxis_transform(), "va": "center"}
+        for place in np.flatnonzero(shown["label"] != shown["suggested"]):
+            ax.text(1.02, place, f"rather {shown['suggested'].iloc[place]}?", **beside)
         ids = [f"{name} ({n} rows)" for name, n in shown["rows"].items()]
         ax.set_yticks(range(len(shown)), ids)
         ax.set(ylim=(len(shown) - 0.4, -0.6), xlim=(-0.02, 1.02))
@@ -484,13 +445,8 @@ def _patients(
         other = label
         if proba is not None:
             other = classes.index(distiller.classes_[np.asarray(proba)[rows].mean(axis=0).argmax()])
-        lower, upper = np.quantile(quality[rows], [0.05, 0.95])
-        lines[group] = {
-            "label": names[label],
-            "rows": rows.sum(),
-            "quality": quality[rows].mean(),
-            "lower": lower,
-            "upper": upper,
-            "suggested": names[other],
-        }
-    return DataFrame.from_dict(lines, orient="index").sort_values("quality", kind="stable")
+        ends = np.quantile(quality[rows], [0.05, 0.95])
+        lines[group] = (names[label], rows.sum(), quality[rows].mean(), *ends, names[other])
+    columns = ["label", "rows", "quality", "lower", "upper", "suggested"]
+    table = DataFrame.from_dict(lines, orient="index", columns=columns)
+    return table.sort_values("quality", kind="stable")
