@@ -30,12 +30,12 @@ def check_labels(y: ArrayLike) -> ArrayLike:
     return values if type(y).__module__.split(".")[0] == "polars" else y
 
 
-def check_takes_weights(estimator) -> None:
+def require_sample_weight(estimator) -> None:
     """Raise if a classifier cannot be weighted."""
     if not has_fit_parameter(estimator, "sample_weight"):
         raise ValueError(
-            f"{type(estimator).__name__}.fit takes no sample_weight, so that it cannot be "
-            "reweighted. Take another classifier, or select rows with "
+            f"{type(estimator).__name__}.fit takes no sample_weight, so that rows cannot be "
+            "weighted. Use another classifier, or select rows with "
             "DistillMixAugmenter(strategy=None)."
         )
 

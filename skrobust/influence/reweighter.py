@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.base import clone
 
-from ..base.fitted_inside import check_takes_weights, fit_weighted
+from ..base.fitted_inside import fit_weighted, require_sample_weight
 from ..base.state import fill_random_states
 from ..neural.net_estimator import with_shared_docs
 from ..utils.groups import group_means, require_groups
@@ -142,7 +142,7 @@ class InfluenceReweighter(InfluenceClassifier):
         if self.final_estimator is None:
             super()._check_before(X, groups, epochs)
         else:
-            check_takes_weights(self.final_estimator)
+            require_sample_weight(self.final_estimator)
 
     def _inside(self):
         if hasattr(self, "estimator_") or self.final_estimator is None:

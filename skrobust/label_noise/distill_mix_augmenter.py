@@ -24,45 +24,39 @@ class DistillMixAugmenter(TrustingRowSampler):
     """Keep the training rows that a distiller trusts, and mix them into an augmented set.
 
     By default the rows that :class:`~skrobust.LabelNoiseModel` trusts are kept unchanged; these are
-    nearly all rows if the labels are right. The method of the paper is
-    ``DistillMixAugmenter(**DistillMixAugmenter.paper_params)``: it keeps the rows C of which a
-    network is certain in its first epochs, and mixes them. A new row is ``(1 - alpha) x_j + alpha
-    x_k`` (Eq. 1) with the label of ``x_j``; both come from C. The augmented set replaces the
-    training rows and has ``round(factor * len(C))`` rows; every row of C is ``x_j`` equally often,
-    as far as `balance` allows. Trusted rows, whose label has been checked, are kept, and teach a
-    distiller that accepts them to judge the others.
+    nearly all rows if the labels are right. The paper's method,
+    ``DistillMixAugmenter(**DistillMixAugmenter.paper_params)``, keeps the rows C of which a network
+    is certain in its first epochs, and replaces them by ``round(factor * len(C))`` mixtures
+    ``(1 - alpha) x_j + alpha x_k`` (Eq. 1) with the label of ``x_j``; every row of C is ``x_j``
+    equally often, as far as `balance` allows. Trusted rows, whose label has been checked, are kept,
+    and teach a distiller that accepts them.
 
     Parameters
     ----------
     distiller : estimator, default=None
         Scores the labels: any estimator that has ``quality_`` after ``fit(X, y)``, and optionally
-        ``kept_`` (otherwise rows of quality 0.5 or more are kept). It gets groups if its ``fit``
-        accepts them. For example
-        :class:`~skrobust.CertainSamples` (the paper), :class:`~skrobust.EarlyLabelQuality`,
-        :class:`~skrobust.OutOfFoldLabelQuality`. None is :class:`~skrobust.LabelNoiseModel`. A
-        distiller with ``memory`` scores the rows once per training set while the parameters here
-        are searched over.
+        ``kept_`` (otherwise rows of quality 0.5 or more are kept), such as
+        :class:`~skrobust.CertainSamples` (the paper). It gets groups if its ``fit`` accepts them.
+        None is :class:`~skrobust.LabelNoiseModel`. With ``memory`` it scores the rows once while
+        the parameters here are searched over.
     strategy : {"both", "same", "other"} or None, default=None
         Where ``x_k`` comes from: all kept rows, the class of ``x_j``, or the other classes. None
-        does not mix: the kept rows are returned unchanged, whatever X contains, and `alpha`,
-        `factor` and `balance` are ignored.
+        returns the kept rows unchanged, and ignores `alpha`, `factor` and `balance`.
     alpha : float in [0, 1] or tuple (a, b), default=0.5
-        Share of ``x_k``. 0 repeats ``x_j``; 1 returns ``x_k``, with "other" and "both" under a
-        label that need not be its own. A tuple draws every share from the beta distribution with
-        these parameters. Under real label noise 0.1 to 0.3 did no harm where 0.5 did.
+        Share of ``x_k``; a tuple draws it from the beta distribution with these parameters. Under
+        real label noise 0.1 to 0.3 did no harm where 0.5 did.
     factor : float > 0, default=5
         New rows per kept row; need not be an integer.
     balance : {"smote", "random", "group"} or None, default="smote"
         Class shares of the ``x_j``. None: as in C. Otherwise all classes get the same number,
         "random" by repeating rows of the smaller classes, "smote" by moving the repeats towards
         near rows of their class (as in the paper), "group" by repeating rows so that all groups of
-        a class have the same weight, which needs groups. Ignored if `strategy` is None.
+        a class have the same weight.
     targets : {"hard", "soft", "weighted"}, default="hard"
-        "hard": the label of ``x_j`` (the paper). "soft": soft labels, ``1 - alpha`` in the class
-        of ``x_j`` and `alpha` in that of ``x_k``. "weighted": no selection; all rows are used, and
-        the soft label is the label of ``x_j`` weighted by its quality
-        (:func:`~skrobust.label_noise.quality_weights`). Soft labels need a final step that
-        accepts them, such as :class:`~skrobust.NetClassifier`, and this sampler to be the last one.
+        "hard": the label of ``x_j`` (the paper). "soft": ``1 - alpha`` in the class of ``x_j`` and
+        `alpha` in that of ``x_k``. "weighted": all rows are used, and the label of ``x_j`` is
+        weighted by its quality (:func:`~skrobust.label_noise.quality_weights`). The last two are
+        soft labels, for a :class:`~skrobust.NetClassifier` right after this sampler.
     random_state : int, RandomState instance or None, default=None
         Fixes the mixture, and seeds the random states of `distiller` that are None.
 
@@ -86,16 +80,10 @@ class DistillMixAugmenter(TrustingRowSampler):
     paper_params : dict
         Class attribute: the settings of the paper.
 
-    See Also
-    --------
-    skrobust.GaussianNoiseAugmenter : The paper's comparison, noise instead of mixing.
-    skrobust.ResamplingClassifier : Lets a sampler work in scikit-learn's own Pipeline.
-
     Notes
     -----
     The paper does not say when its SMOTE is applied; here it balances the rows x_j. The training
-    rows themselves are not part of the augmented set, which follows the paper's counts (2000 kept
-    rows, factor 5, 10,000 rows in all).
+    rows themselves are not part of the augmented set, which follows the paper's counts.
 
     References
     ----------
@@ -107,12 +95,8 @@ class DistillMixAugmenter(TrustingRowSampler):
     >>> from sklearn.linear_model import LogisticRegression
     >>> from skrobust import DistillMixAugmenter, OutOfFoldLabelQuality, make_mr_spectra
     >>> X, y, patient = make_mr_spectra(n_patients=20, random_state=0, return_X_y_groups=True)
-    >>> sampler = DistillMixAugmenter(
-    ...     OutOfFoldLabelQuality(LogisticRegression(C=0.01), keep=0.5),
-    ...     strategy="same",
-    ...     factor=2,
-    ...     random_state=0,
-    ... )
+    >>> distiller = OutOfFoldLabelQuality(LogisticRegression(C=0.01), keep=0.5)
+    >>> sampler = DistillMixAugmenter(distiller, strategy="same", factor=2, random_state=0)
     >>> X_new, y_new = sampler.fit_resample(X, y, groups=patient)
     >>> len(X_new) == 2 * int(sampler.distiller_.kept_.sum())
     True
@@ -151,13 +135,7 @@ class DistillMixAugmenter(TrustingRowSampler):
         random_state=None,
     ):
         super().__init__()
-        self.distiller = distiller
-        self.strategy = strategy
-        self.alpha = alpha
-        self.factor = factor
-        self.balance = balance
-        self.targets = targets
-        self.random_state = random_state
+        self._keep_params(locals())
 
     def _fit_resample(self, columns, y, groups, trusted):
         self._check_choices(groups)
@@ -174,7 +152,7 @@ class DistillMixAugmenter(TrustingRowSampler):
                 f"{labels[0]}."
             )
         distiller = LabelNoiseModel() if self.distiller is None else clone(self.distiller)
-        distiller = fill_random_states(distiller, self.random_state)
+        fill_random_states(distiller, self.random_state)
         known = {"groups": groups, "trusted": trusted}
         self.distiller_ = fit_distiller(distiller, columns.X, labels, **known)
         said = verdict(self.distiller_, len(labels), trusted)
@@ -183,7 +161,8 @@ class DistillMixAugmenter(TrustingRowSampler):
             check_kept(self.distiller_, said.kept, labels)
             pool = np.flatnonzero(said.kept)
         if self.strategy is None:
-            X_new = self._select(columns, pool)
+            X_new, self.alpha_ = columns.numbers[pool], np.zeros(len(pool))
+            self.sample_indices_ = self.partner_indices_ = pool
         else:
             X_new = self._mix(columns, codes, pool, groups)
         rows = self.sample_indices_
@@ -195,12 +174,6 @@ class DistillMixAugmenter(TrustingRowSampler):
         share = self.alpha_[:, None]
         mixed = (1 - share) * mass[rows] + share * mass[self.partner_indices_]
         return X_new, soft_labels(mixed, classes)
-
-    def _select(self, columns, pool):
-        """Return the rows to keep as they are."""
-        self.sample_indices_, self.partner_indices_ = pool, pool
-        self.alpha_ = np.zeros(len(pool))
-        return columns.numbers[pool]
 
     def _mix(self, columns, codes, pool, groups):
         """Return mixed rows (Eq. 1)."""

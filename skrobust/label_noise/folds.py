@@ -17,12 +17,7 @@ from .distillers import DistillationWarning
 
 
 def partitions(
-    cv: Any,
-    n_repeats: int,
-    X: Any,
-    codes: NDArray,
-    groups: NDArray | None,
-    random_state: Any,
+    cv: Any, n_repeats: int, X: Any, codes: NDArray, groups: NDArray | None, random_state: Any
 ) -> list[list[tuple[NDArray, NDArray]]]:
     """Return the folds of every repeat; each repeat tests every row exactly once."""
     if not isinstance(cv, Integral):
@@ -77,9 +72,7 @@ def _check_partition(splits, n_samples, cv):
 
 def _warn_of_shared_groups(splits, groups, cv):
     """Warn if a judge sees other rows of the patients that it judges."""
-    shared = set()
-    for train, test in splits:
-        shared |= set(np.intersect1d(groups[train], groups[test]).tolist())
+    shared = {g for train, test in splits for g in np.intersect1d(groups[train], groups[test])}
     if shared:
         warn(
             f"{cv} puts rows of {len(shared)} groups into training and test folds: labels are "

@@ -67,10 +67,7 @@ class GaussianNoiseAugmenter(RowSampler):
 
     def __init__(self, scale=0.1, *, factor=5, relative=True, random_state=None):
         super().__init__()
-        self.scale = scale
-        self.factor = factor
-        self.relative = relative
-        self.random_state = random_state
+        self._keep_params(locals())
 
     def _fit_resample(self, columns, y, groups):
         X = columns.numbers

@@ -9,13 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn import config_context, get_config
 from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.pipeline import Pipeline
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    get_routing_for_object,
-    process_routing,
-)
+from sklearn.utils.metadata_routing import MetadataRouter, get_routing_for_object, process_routing
 from sklearn.utils.validation import has_fit_parameter
 
+from ..base.fitted_inside import require_sample_weight
 from ..base.resampling_classifier import ResamplingClassifier
 from ..neural.net import is_skorch_net, raise_interrupt
 from ..neural.net_classifier import NetClassifier
@@ -46,8 +43,8 @@ def fit_inside(
     routes both. Otherwise the weights go to the last step of a pipeline, also inside a search, and
     the groups to every step that has such a parameter and to the splitter of a search.
     """
-    wanted = {"sample_weight": sample_weight, "groups": groups}
-    wanted = {name: value for name, value in wanted.items() if value is not None}
+    given = {"sample_weight": sample_weight, "groups": groups}
+    wanted = {name: value for name, value in given.items() if value is not None}
     routed = _routed(estimator, wanted)
     if sample_weight is not None and "sample_weight" not in routed:
         check_takes_weights(estimator)
@@ -55,11 +52,9 @@ def fit_inside(
     if routed or not wanted:
         estimator.fit(X, y, **{name: wanted[name] for name in routed})
     else:
-        arguments = {
-            path: value for name, value in wanted.items() for path in _paths(estimator, name)
-        }
+        by_path = {path: wanted[name] for name in wanted for path in _paths(estimator, name)}
         with config_context(enable_metadata_routing=False):
-            estimator.fit(X, y, **arguments)
+            estimator.fit(X, y, **by_path)
     if is_skorch_net(estimator):
         raise_interrupt(estimator)
     return estimator
@@ -76,7 +71,10 @@ def fit_soft(
 ) -> Any:
     """Fit a classifier on soft labels: every row once per class, weighted by its share."""
     weighted = shares if sample_weight is None else shares * sample_weight[:, None]
-    if _takes_soft_labels(estimator):
+    learner = estimator
+    while isinstance(learner, Pipeline):
+        learner = learner.steps[-1][1]
+    if isinstance(learner, NetClassifier):
         return fit_inside(estimator, X, soft_labels(weighted, classes), groups=groups)
     row, code = np.nonzero(shares > _LEAST_SHARE)
     return fit_inside(
@@ -90,35 +88,22 @@ def fit_soft(
 
 def check_takes_weights(estimator: Any) -> None:
     """Raise if nothing in a classifier takes weights, or if a sampler inside loses them."""
-    steps = estimator.steps if isinstance(estimator, Pipeline) else ()
-    for name, step in steps:
+    for name, step in estimator.steps if isinstance(estimator, Pipeline) else ():
         if hasattr(step, "fit_resample"):
             raise ValueError(
                 f"step {name!r} of the pipeline is a sampler: it changes the rows, and their "
                 "weights do not follow. Put the sampler before, or use DistillMixAugmenter instead."
             )
-    if _takes_soft_labels(estimator) or _paths(estimator, "sample_weight"):
-        return
     if "sample_weight" not in _routed(estimator, {"sample_weight": 1}):
-        raise ValueError(
-            f"{_last(estimator)}.fit takes no sample_weight, so that rows cannot be weighted. Use "
-            "another classifier, or select rows with DistillMixAugmenter(strategy=None)."
-        )
+        require_sample_weight(_last(estimator))
 
 
-def _last(estimator: Any) -> str:
-    """Return the name of the classifier that is fitted in the end."""
+def _last(estimator: Any) -> Any:
+    """Return the classifier that is fitted in the end."""
     while isinstance(estimator, (Pipeline, BaseSearchCV)):
         is_pipeline = isinstance(estimator, Pipeline)
         estimator = estimator.steps[-1][1] if is_pipeline else estimator.estimator
-    return type(estimator).__name__
-
-
-def _takes_soft_labels(estimator: Any) -> bool:
-    """Tell whether the classifier, or the last step of the pipeline, learns soft labels."""
-    if isinstance(estimator, Pipeline):
-        return _takes_soft_labels(estimator.steps[-1][1])
-    return isinstance(estimator, NetClassifier)
+    return estimator
 
 
 def _routed(estimator: Any, wanted: dict) -> set:
@@ -144,11 +129,10 @@ def _paths(estimator: Any, name: str) -> list[str]:
         if name == "groups":
             return ["groups"] if splits_by_group(estimator.cv) else []
         return _paths(estimator.estimator, name)
+    takes = hasattr(estimator, "fit") and has_fit_parameter(estimator, name)
     if isinstance(estimator, ResamplingClassifier):
         takes = name == "groups" and (
             "groups" in get_routing_for_object(estimator.sampler).consumes("fit_resample", [name])
             or has_fit_parameter(estimator.estimator, name)
         )
-        return [name] if takes else []
-    has_fit = hasattr(estimator, "fit") and has_fit_parameter(estimator, name)
-    return [name] if has_fit else []
+    return [name] if takes else []

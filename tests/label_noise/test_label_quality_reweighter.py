@@ -1,6 +1,7 @@
 """Relabelling, weighting, selecting; the veto; and whatever classifier stands inside."""
 
 import warnings
+from functools import wraps
 
 import numpy as np
 import pandas as pd
@@ -114,9 +115,13 @@ def test_networks_get_soft_labels_themselves(in_pipeline, monkeypatch):
     shares = np.random.RandomState(0).dirichlet([1, 1], size=100)
     seen = []
     fit = NetClassifier.fit
-    monkeypatch.setattr(
-        NetClassifier, "fit", lambda self, X, y, **kw: seen.append((X, y)) or fit(self, X, y, **kw)
-    )
+
+    @wraps(fit)
+    def spy(self, X, y, **given):
+        seen.append((X, y))
+        return fit(self, X, y, **given)
+
+    monkeypatch.setattr(NetClassifier, "fit", spy)
     net = NetClassifier(MLP, max_epochs=1, module__width=4)
     estimator = make_pipeline(StandardScaler(), net) if in_pipeline else net
     weight = np.arange(100) + 1.0
