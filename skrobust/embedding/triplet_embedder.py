@@ -26,7 +26,7 @@ from ..neural.seeding import draw_seed
 from ..neural.splits import validation_split
 from ..utils.groups import check_groups
 from ..utils.sklearn_private import Interval, StrOptions
-from ..utils.targets import check_class_labels, encode_labels
+from ..utils.targets import check_class_labels, encode_labels, require_two_classes
 from ..utils.validation import check_none_missing, warn
 from .training import (
     TRIPLET_LOSSES,
@@ -340,11 +340,7 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
                 "TripletEmbedder requires y to be passed, but the target y is None or unlabeled "
                 f"({self.unlabeled!r}) everywhere. Give labels, or set pretrain."
             )
-        if len(classes) == 1:
-            raise ValueError(
-                "TripletEmbedder needs rows of at least 2 classes, but y has one class: "
-                f"{classes[0]}."
-            )
+        require_two_classes(classes, self)
         return X, classes, codes
 
     def _split(self, codes, groups, y, seed) -> tuple[NDArray, NDArray, NDArray]:

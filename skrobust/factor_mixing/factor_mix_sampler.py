@@ -16,7 +16,7 @@ from ..neural.net import resolve_device
 from ..neural.seeding import draw_seed
 from ..utils.caching import cached
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions
-from ..utils.targets import one_hot, soft_labels
+from ..utils.targets import one_hot, require_two_classes, soft_labels
 from ..utils.validation import check_float32_range, check_layout, layout_of_rows
 from .mixing import diagnose, draw_classes, draw_shares, nearest_of_other_classes
 from .training import FactorNetworks, FactorRecipe
@@ -214,11 +214,7 @@ class FactorMixSampler(RowSampler):
             )
         rng = check_random_state(self.random_state)
         classes, codes = np.unique(y, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(
-                "FactorMixSampler needs rows of at least 2 classes, but y has one class: "
-                f"{classes[0]}."
-            )
+        require_two_classes(classes, self)
         check_float32_range(X)
         networks = self._trained(X, codes, draw_seed(rng))
         c, r = networks.encode(X)

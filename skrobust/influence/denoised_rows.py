@@ -10,7 +10,7 @@ from sklearn.base import clone
 from ..base.row_sampler import TrustingRowSampler
 from ..base.state import fill_random_states
 from ..utils.sklearn_private import HasMethods
-from ..utils.targets import take
+from ..utils.targets import require_two_classes, take
 from .noise2void import Noise2VoidDenoiser
 
 
@@ -65,11 +65,8 @@ class DenoisedRowsAugmenter(TrustingRowSampler):
 
     def _fit_resample(self, columns, y, groups, trusted):
         X = columns.numbers
-        if isinstance(y, np.ndarray) and len(np.unique(y)) < 2:
-            raise ValueError(
-                "DenoisedRowsAugmenter needs rows of at least 2 classes, but y has one class: "
-                f"{y[0]}."
-            )
+        if isinstance(y, np.ndarray):
+            require_two_classes(np.unique(y), self)
         denoiser = Noise2VoidDenoiser() if self.denoiser is None else clone(self.denoiser)
         denoiser = fill_random_states(denoiser, self.random_state)
         known: dict[str, Any] = {} if trusted is None else {"trusted": trusted}

@@ -13,7 +13,7 @@ from ..base.row_sampler import TrustingRowSampler
 from ..base.state import fill_random_states
 from ..neural.net_classifier import NetClassifier
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions
-from ..utils.targets import one_hot, soft_labels, take
+from ..utils.targets import one_hot, require_two_classes, soft_labels, take
 from .distillers import check_kept, fit_distiller, quality_weights, verdict
 from .early_training import CertainSamples
 from .label_noise_model import LabelNoiseModel
@@ -146,11 +146,7 @@ class DistillMixAugmenter(TrustingRowSampler):
             classes, codes = np.unique(y, return_inverse=True)
             mass = one_hot(codes, len(classes))
         labels = classes[codes]
-        if len(np.unique(codes)) < 2:
-            raise ValueError(
-                "DistillMixAugmenter needs rows of at least 2 classes, but y has one class: "
-                f"{labels[0]}."
-            )
+        require_two_classes(np.unique(labels), self)
         distiller = LabelNoiseModel() if self.distiller is None else clone(self.distiller)
         fill_random_states(distiller, self.random_state)
         known = {"groups": groups, "trusted": trusted}

@@ -19,7 +19,7 @@ from ..base.state import VersionedState, fill_random_states, fit_context
 from ..utils.caching import cached
 from ..utils.groups import check_groups
 from ..utils.sklearn_private import HasMethods, Interval
-from ..utils.targets import check_class_labels
+from ..utils.targets import check_class_labels, require_two_classes
 from ..utils.validation import check_trusted, warn
 
 # how often a checked label counts where predictions are compared with given labels
@@ -87,8 +87,7 @@ def quality_weights(
 ) -> NDArray:
     """Return sample weights from label quality, with mean 1 in every class.
 
-    Weighting loses less on clean labels than leaving rows out, and a mean of 1 within every class
-    keeps the balance of the classes.
+    It keeps the balance of the classes, and loses less on clean labels than leaving rows out.
 
     Parameters
     ----------
@@ -113,10 +112,15 @@ def quality_weights(
     weight = np.clip(np.asarray(quality, dtype=float), 0.02, 1)
     codes = np.zeros(len(weight), int) if y is None else np.unique(y, return_inverse=True)[1]
     others = np.full(len(weight), True) if trusted is None else ~np.asarray(trusted)
+    return np.where(others, weight / _class_means(weight, codes, others)[codes], 1.0)
+
+
+def _class_means(values: NDArray, codes: NDArray, rows: NDArray) -> NDArray:
+    """Return the mean of some rows in every class, 1 where there are none."""
     n_classes = codes.max() + 1
-    n_others = np.bincount(codes[others], minlength=n_classes)
-    mean = np.bincount(codes[others], weight[others], n_classes) / np.maximum(n_others, 1)
-    return np.where(others, weight / np.where(n_others > 0, mean, 1)[codes], 1.0)
+    n_rows = np.bincount(codes[rows], minlength=n_classes)
+    total = np.bincount(codes[rows], values[rows], n_classes)
+    return np.where(n_rows > 0, total / np.maximum(n_rows, 1), 1.0)
 
 
 class LabelDistiller(VersionedState, BaseEstimator):
@@ -138,6 +142,8 @@ random_state : int, RandomState instance or None, default=None
     Seeds the random states of `estimator` that are None, and the folds, if there are any. With a
     memory use an int: otherwise the first draw is reused.""",
         "<shared attributes>": """\
+kept_ : ndarray of shape (n_samples,), bool
+    The kept rows.
 noisy_indices_ : ndarray of shape (n_noisy,), int
     Rows whose own label is less probable than it is on average in its class, and another at
     least as probable as on average in its class; the worst first.
@@ -165,7 +171,7 @@ feature_names_in_ : ndarray of str
         groups: ArrayLike | None = None,
         trusted: ArrayLike | None = None,
     ):
-        """Score the label of every row and choose the rows to keep.
+        """Score the label of every row, choose the rows to keep, and return the distiller.
 
         Parameters
         ----------
@@ -178,11 +184,6 @@ feature_names_in_ : ndarray of str
         trusted : array-like of bool of shape (n_samples,), default=None
             Rows whose label has been checked and is right: their quality is 1, and they are kept.
 
-        Returns
-        -------
-        self : object
-            The fitted distiller.
-
         Raises
         ------
         ValueError
@@ -194,7 +195,14 @@ feature_names_in_ : ndarray of str
         probabilities = self._score(X, codes, groups, **known)
         own = probabilities[np.arange(len(codes)), codes]
         known = ~np.isnan(own)
-        usual = self._mean_of_classes(own, codes, known)
+        if not known.any():
+            raise ValueError(
+                "no label could be judged: every training fold holds rows of one class only. Use "
+                "fewer folds (cv), or data with more groups per class."
+            )
+        if not known.all():
+            warn_of_unjudged(self.classes_, codes[~known])
+        usual = _class_means(own, codes, known)
         # rows of which nothing is known get the mean of the others of their class
         own = np.where(known, own, usual[codes])
         neutral = np.eye(len(usual))[codes]
@@ -219,8 +227,8 @@ feature_names_in_ : ndarray of str
 
     def _check_rows(self, X, y, groups):
         """Return X unchanged, class codes and groups; set ``classes_``."""
-        name = type(self).__name__
         if y is None:
+            name = type(self).__name__
             raise ValueError(f"{name} requires y to be passed, but the target y is None.")
         labels = column_or_1d(check_class_labels(y), warn=True)
         if hasattr(X, "columns"):
@@ -232,37 +240,20 @@ feature_names_in_ : ndarray of str
         check_consistent_length(X, labels)
         X = indexable_rows(X)
         self.classes_, codes = np.unique(labels, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"{name} needs rows of at least 2 classes, but y has one class: {self.classes_}."
-            )
+        require_two_classes(self.classes_, self)
         return X, codes, None if groups is None else check_groups(groups, len(codes), y)
 
     def _keep_of_classes(self) -> NDArray:
         """Return the share of every class to keep."""
-        if not isinstance(self.keep, Mapping):
-            return np.full(len(self.classes_), float(self.keep))
-        unknown = [label for label in self.keep if label not in self.classes_.tolist()]
-        wrong = [v for v in self.keep.values() if not (isinstance(v, Real) and 0 < v <= 1)]
-        if unknown or wrong:
-            raise ValueError(
-                f"keep={self.keep!r} needs a share above 0 and up to 1 for some of the classes "
-                f"{self.classes_.tolist()}; classes that it does not name are kept whole."
-            )
-        return np.array([float(self.keep.get(label, 1)) for label in self.classes_.tolist()])
-
-    def _mean_of_classes(self, own, codes, known):
-        """Return the mean quality of every class, 1 if nothing is known of it."""
-        if not known.any():
-            raise ValueError(
-                "no label could be judged: every training fold holds rows of one class only. Use "
-                "fewer folds (cv), or data with more groups per class."
-            )
-        if not known.all():
-            warn_of_unjudged(self.classes_, codes[~known])
-        n_known = np.bincount(codes[known], minlength=len(self.classes_))
-        total = np.bincount(codes[known], own[known], minlength=len(self.classes_))
-        return np.where(n_known > 0, total / np.maximum(n_known, 1), 1.0)
+        classes = self.classes_.tolist()
+        keep = self.keep if isinstance(self.keep, Mapping) else dict.fromkeys(classes, self.keep)
+        for label, share in keep.items():
+            if label not in classes or not (isinstance(share, Real) and 0 < share <= 1):
+                raise ValueError(
+                    f"keep={self.keep!r} needs a share above 0 and up to 1 for some of the classes "
+                    f"{classes}; classes that it does not name are kept whole."
+                )
+        return np.array([float(keep.get(label, 1)) for label in classes])
 
     def _seeded_estimator(self) -> BaseEstimator:
         return fill_random_states(clone(self.estimator), self.random_state)

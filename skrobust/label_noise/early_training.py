@@ -64,8 +64,9 @@ class CertainSamples(_EarlyDistiller):
     """Keep the rows that a classifier is certain of in its first epochs (Algorithm 1).
 
     The classifier is trained for a few epochs. After each, all training rows are predicted; a
-    row is certain once its largest class probability reaches `threshold`. Kept are the rows that
-    were certain after any epoch: on small or noisy data a handful, on easy data nearly all.
+    row is certain once its largest class probability reaches `threshold`. The rows that were
+    certain after any epoch are kept (C in the paper): on small or noisy data a handful, on easy
+    data nearly all.
 
     Parameters
     ----------
@@ -88,8 +89,6 @@ class CertainSamples(_EarlyDistiller):
 
     Attributes
     ----------
-    kept_ : ndarray of shape (n_samples,), bool
-        The distilled rows, C in the paper.
     certain_epoch_ : ndarray of shape (n_samples,), int
         First epoch, counted from 1, after which a row was certain; -1 if it never was.
     quality_ : ndarray of shape (n_samples,)
@@ -208,8 +207,6 @@ class EarlyLabelQuality(_EarlyDistiller):
 
     Attributes
     ----------
-    kept_ : ndarray of shape (n_samples,), bool
-        The kept rows.
     quality_ : ndarray of shape (n_samples,)
         Mean probability of the row's own label over the epochs.
     label_probabilities_ : ndarray of shape (n_samples, n_classes)

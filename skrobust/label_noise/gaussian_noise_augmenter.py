@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from ..base.row_sampler import RowSampler
 from ..datasets.corruptions import add_gaussian_noise
 from ..utils.sklearn_private import Interval
-from ..utils.targets import take
+from ..utils.targets import require_two_classes, take
 from .mixing import check_numbers_to_change, repeat_evenly
 
 
@@ -71,11 +71,8 @@ class GaussianNoiseAugmenter(RowSampler):
 
     def _fit_resample(self, columns, y, groups):
         X = columns.numbers
-        if isinstance(y, np.ndarray) and len(np.unique(y)) < 2:
-            raise ValueError(
-                f"GaussianNoiseAugmenter needs rows of at least 2 classes, but y has one class: "
-                f"{y[0]}."
-            )
+        if isinstance(y, np.ndarray):
+            require_two_classes(np.unique(y), self)
         check_numbers_to_change(columns, type(self).__name__)
         rng = check_random_state(self.random_state)
         n_copies = round(self.factor * len(X)) - len(X)

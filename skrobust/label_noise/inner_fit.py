@@ -40,8 +40,8 @@ def fit_inside(
     """Fit a classifier, and pass weights and groups to the parts that accept them.
 
     If metadata routing is enabled and the classifier requests ``sample_weight``, scikit-learn
-    routes both. Otherwise the weights go to the last step of a pipeline, also inside a search, and
-    the groups to every step that has such a parameter and to the splitter of a search.
+    routes both. Otherwise weights go to the last step of a pipeline, also inside a search, groups
+    to every step that has such a parameter and to the splitter of a search.
     """
     given = {"sample_weight": sample_weight, "groups": groups}
     wanted = {name: value for name, value in given.items() if value is not None}
@@ -71,10 +71,7 @@ def fit_soft(
 ) -> Any:
     """Fit a classifier on soft labels: every row once per class, weighted by its share."""
     weighted = shares if sample_weight is None else shares * sample_weight[:, None]
-    learner = estimator
-    while isinstance(learner, Pipeline):
-        learner = learner.steps[-1][1]
-    if isinstance(learner, NetClassifier):
+    if isinstance(_last(estimator, Pipeline), NetClassifier):
         return fit_inside(estimator, X, soft_labels(weighted, classes), groups=groups)
     row, code = np.nonzero(shares > _LEAST_SHARE)
     return fit_inside(
@@ -95,12 +92,12 @@ def check_takes_weights(estimator: Any) -> None:
                 "weights do not follow. Put the sampler before, or use DistillMixAugmenter instead."
             )
     if "sample_weight" not in _routed(estimator, {"sample_weight": 1}):
-        require_sample_weight(_last(estimator))
+        require_sample_weight(_last(estimator, (Pipeline, BaseSearchCV)))
 
 
-def _last(estimator: Any) -> Any:
-    """Return the classifier that is fitted in the end."""
-    while isinstance(estimator, (Pipeline, BaseSearchCV)):
+def _last(estimator: Any, around: Any) -> Any:
+    """Return the classifier inside pipelines, or inside searches too."""
+    while isinstance(estimator, around):
         is_pipeline = isinstance(estimator, Pipeline)
         estimator = estimator.steps[-1][1] if is_pipeline else estimator.estimator
     return estimator

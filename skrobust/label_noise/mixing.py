@@ -62,7 +62,7 @@ def draw_targets(
     """
     present, counts = np.unique(codes[pool], return_counts=True)
     quotas = share_out(n_new, counts if balance is None else np.ones(len(counts)))
-    rows, neighbors, shift = [], [], []
+    parts = []
     for code, quota, count in zip(present, quotas, counts, strict=True):
         own = pool[codes[pool] == code]
         if balance == "group":
@@ -76,10 +76,8 @@ def draw_targets(
         if balance == "smote":
             n_kept = round(quota * count / counts.max())
             towards, by = _towards_neighbors(X, own, chosen, n_kept, rng)
-        rows.append(chosen)
-        neighbors.append(towards)
-        shift.append(by)
-    return Targets(*map(np.concatenate, (rows, neighbors, shift)))
+        parts.append((chosen, towards, by))
+    return Targets(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def _towards_neighbors(X, own, chosen, n_kept, rng):
@@ -109,15 +107,12 @@ def draw_partners(
 ) -> NDArray:
     """Draw for every target another row of the pool to mix in; itself if its class has no other."""
     partners = np.empty(len(rows), dtype=int)
-    cells = [np.arange(len(rows))]
-    if strategy != "both":
-        cells = [np.flatnonzero(codes[rows] == code) for code in np.unique(codes[rows])]
-    for cell in cells:
+    cells = np.zeros(len(rows), dtype=int) if strategy == "both" else codes[rows]
+    for code in np.unique(cells):
+        cell = np.flatnonzero(cells == code)
         candidates = pool
-        if strategy == "same":
-            candidates = pool[codes[pool] == codes[rows[cell[0]]]]
-        elif strategy == "other":
-            candidates = pool[codes[pool] != codes[rows[cell[0]]]]
+        if strategy != "both":
+            candidates = pool[(codes[pool] == code) == (strategy == "same")]
         if strategy == "other" or len(candidates) == 1:
             partners[cell] = candidates[rng.randint(len(candidates), size=len(cell))]
             continue

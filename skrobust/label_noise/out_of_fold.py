@@ -31,13 +31,11 @@ class OutOfFoldLabelQuality(LabelDistiller):
     Parameters
     ----------
     estimator : classifier
-        With ``predict_proba``, or ``decision_function``, whose softmax is used. Cheap and well
-        regularised ones are best, such as a pipeline of ``PCA(50)`` and
-        ``LogisticRegression(C=0.1)``. It gets X unchanged.
+        With ``predict_proba``, or ``decision_function``, whose softmax is used. Well regularised
+        ones are best, such as a pipeline of ``PCA(50)`` and ``LogisticRegression(C=0.1)``.
     cv : int, cross-validation splitter or iterable of splits, default=5
-        Folds. An int means :class:`~sklearn.model_selection.StratifiedGroupKFold` when groups
-        are given, otherwise :class:`~sklearn.model_selection.StratifiedKFold`, shuffled. The test
-        folds must hold each row exactly once.
+        Folds, whose test folds hold each row once. An int means shuffled ``StratifiedGroupKFold``
+        when groups are given, otherwise ``StratifiedKFold``.
     level : {"row", "group"}, default="row"
         What is judged: the row alone, or all rows of its group. "group" needs groups.
     n_repeats : int, default=1
@@ -46,9 +44,8 @@ class OutOfFoldLabelQuality(LabelDistiller):
         At group level whole groups are kept or left out. 0.5 is better if 30% of the patients, or
         40% of the rows, are mislabelled.
     trusted_weight : float > 0, default=3.0
-        How often a trusted row counts in training the classifiers that judge; ignored without
-        trusted rows. A value other than 1 needs a classifier whose ``fit`` takes
-        ``sample_weight``.
+        How often a trusted row counts in training the classifiers that judge. A value other than 1
+        needs a classifier whose ``fit`` takes ``sample_weight``.
     n_jobs : int, default=None
         Number of fits at a time.
     memory : str or object with the joblib.Memory interface, default=None
@@ -57,15 +54,12 @@ class OutOfFoldLabelQuality(LabelDistiller):
 
     Attributes
     ----------
-    kept_ : ndarray of shape (n_samples,), bool
-        The kept rows.
     quality_ : ndarray of shape (n_samples,)
         Out-of-fold probability of the row's own label (group level: in its group's mean). Rows that
         cannot be judged have the mean quality of their class.
     label_probabilities_ : ndarray of shape (n_samples, n_classes)
-        Out-of-fold class probabilities (group level: the group's mean). A class that is
-        missing in training folds has probability 0, unless it is the row's own: then the row
-        cannot be judged, and its label has probability 1.
+        Out-of-fold class probabilities (group level: the group's mean). A class that is missing in
+        training folds has probability 0, or, where it is the row's own, 1: it cannot be judged.
     <shared attributes>
 
     Warns
@@ -187,10 +181,7 @@ def _score_fold(estimator, X, y, groups, weight, train, test) -> NDArray:
 def _group_means(probabilities, groups) -> NDArray:
     """Return the mean of every group over its rows that could be judged, NaN if there are none."""
     known = ~np.isnan(probabilities[:, 0])
-    sums, count = np.where(known[:, None], probabilities, 0.0), known[:, None].astype(float)
-    _, means, codes = group_means(np.hstack([sums, count]), groups)
-    with np.errstate(invalid="ignore"):
-        means = means[:, :-1] / means[:, -1:]
-    means = means[codes]
-    means[~known] = np.nan
-    return means
+    _, means, codes = group_means(probabilities[known], groups[known])
+    result = np.full(probabilities.shape, np.nan)
+    result[known] = means[codes]
+    return result

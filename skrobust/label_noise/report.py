@@ -33,8 +33,7 @@ def fitted_distiller(estimator: Any, n_samples: int) -> Any:
     if seen is None:
         raise ValueError(
             f"{type(estimator).__name__} has neither kept_ nor quality_ nor distiller_. Give a "
-            "distiller after fit, or a sampler with a distiller after fit_resample; of a pipeline, "
-            "that step."
+            "fitted distiller, or what has fitted one; of a pipeline, that step."
         )
     if len(seen) != n_samples:
         raise ValueError(
@@ -110,6 +109,7 @@ def distillation_report(
     classes = np.unique(y)
     report = []
     for rows in [*(y == label for label in classes), np.ones(len(y), dtype=bool)]:
+        parts = {"n_groups": rows, "n_groups_kept": rows & kept, "n_groups_noisy": rows & noisy}
         line = {
             "n_rows": rows.sum(),
             "n_kept": (rows & kept).sum(),
@@ -126,11 +126,7 @@ def distillation_report(
                 "dropped_recall": _share(~kept, rows & wrong),
             }
         if groups is not None:
-            line |= {
-                "n_groups": len(np.unique(groups[rows])),
-                "n_groups_kept": len(np.unique(groups[rows & kept])),
-                "n_groups_noisy": len(np.unique(groups[rows & noisy])),
-            }
+            line |= {name: len(np.unique(groups[part])) for name, part in parts.items()}
         report.append(line)
     return DataFrame(report, index=Index([*classes.tolist(), "total"], dtype=object, name="class"))
 
@@ -158,6 +154,9 @@ class DistillationDisplay(Display):
     With ``level="group"`` there is one panel instead: the patients with the worst labels, the mean
     quality of their rows as a dot, the range of 90% of them as a line, and the suggested label.
 
+    Before projection and distances, every column is clipped to three interquartile ranges beyond
+    its quartiles, since single spikes (cosmic rays in spectra) would dominate both.
+
     Parameters
     ----------
     projected : ndarray of shape (n_samples, 2)
@@ -173,9 +172,8 @@ class DistillationDisplay(Display):
     projection_name : str, default="projection"
         Name of the projection, for the labels of panel A.
     patients : DataFrame, default=None
-        For ``level="group"``: a line for every patient, the worst first, with ``label``,
-        ``rows``, ``quality``, ``lower`` and ``upper`` end of the range, and ``suggested`` (the
-        label where no other one is more probable).
+        For ``level="group"``: ``label``, ``rows``, ``quality``, ``lower`` and ``upper`` end of the
+        range, and ``suggested`` label of every patient, the worst first.
 
     Attributes
     ----------
@@ -189,12 +187,6 @@ class DistillationDisplay(Display):
         For each class the histogram of all rows and that of the kept rows.
     median_lines_ : list of matplotlib.lines.Line2D
         The medians that are not NaN, in the order of `medians`.
-
-    Notes
-    -----
-    Single spikes, such as cosmic rays in spectra, would dominate principal components and
-    distances. Before both, every column of X is clipped to three interquartile ranges beyond its
-    quartiles, which does not change ordinary rows.
 
     References
     ----------
@@ -212,8 +204,7 @@ class DistillationDisplay(Display):
     >>> display.medians.round(2)
     array([[4.24, 4.24],
            [4.13, 5.1 ]])
-    >>> len(display.plot().ax_)
-    3
+    >>> axes = display.plot().ax_
     """
 
     projected: NDArray | None
@@ -238,7 +229,7 @@ class DistillationDisplay(Display):
         class_names: Sequence[str] | None = None,
         random_state: int | RandomState | None = None,
     ) -> DistillationDisplay:
-        """Compute the display from a fitted distiller.
+        """Return the display of a fitted distiller.
 
         Parameters
         ----------
@@ -260,11 +251,6 @@ class DistillationDisplay(Display):
             Names of the classes, in sorted order of the labels; by default the labels.
         random_state : int, RandomState instance or None, default=None
             Seed of the projection, if it has this parameter; None keeps its own.
-
-        Returns
-        -------
-        display : DistillationDisplay
-            What ``plot`` draws.
         """
         if level not in ("row", "group"):
             raise ValueError(f"level is {level!r}, expected 'row' or 'group'.")
@@ -308,7 +294,7 @@ class DistillationDisplay(Display):
     def plot(
         self, ax: Any = None, *, bins: int = 30, density: bool = False, n_groups: int = 20
     ) -> Self:
-        """Draw the projection and the histograms, or the patients.
+        """Draw the projection and the histograms, or the patients, and return the display.
 
         Parameters
         ----------
@@ -321,11 +307,6 @@ class DistillationDisplay(Display):
             Draw densities instead of counts, to compare shapes even if few rows are kept.
         n_groups : int, default=20
             Largest number of patients to show.
-
-        Returns
-        -------
-        self : object
-            The display.
         """
         self._n_shown = 0 if self.patients is None else min(n_groups, len(self.patients))
         return self._plot(ax, bins=bins, density=density)

@@ -32,6 +32,7 @@ from ..utils.targets import (
     encode_labels,
     is_soft_labels,
     one_hot,
+    require_two_classes,
     weigh,
 )
 from ..utils.validation import check_finite_rows, check_none_missing, check_number
@@ -474,11 +475,7 @@ class NetClassifier(ClassifierMixin, NetEstimator):
             X, y = self._check_X(X, y, reset=reset)
             classes = np.unique(y) if classes is None else classes
         target = self._encode(y, classes, len(X), "y")
-        if len(classes) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs rows of at least 2 classes, but y has one class: "
-                f"{classes}."
-            )
+        require_two_classes(classes, self)
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
         return X, classes, weigh(target, classes, sample_weight, None)

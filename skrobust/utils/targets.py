@@ -27,6 +27,15 @@ def check_class_labels(y: ArrayLike) -> NDArray:
     return y
 
 
+def require_two_classes(classes: NDArray, estimator) -> None:
+    """Raise if there is only one class to learn from."""
+    if len(classes) < 2:
+        raise ValueError(
+            f"{type(estimator).__name__} needs rows of at least 2 classes, but y has one class: "
+            f"{classes[0]}."
+        )
+
+
 def is_soft_labels(y) -> bool:
     """Tell whether `y` has one column per class: two dimensions and at least two columns."""
     shape = y.shape if hasattr(y, "shape") else np.asarray(y, dtype=object).shape
