@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from ..base.row_sampler import TrustingRowSampler
 from ..base.state import fill_random_states
 from ..neural.net_classifier import NetClassifier
+from ..utils.groups import require_groups
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions
 from ..utils.targets import one_hot, require_two_classes, soft_labels, take
 from .distillers import check_kept, fit_distiller, quality_weights, verdict
@@ -50,8 +51,8 @@ class DistillMixAugmenter(TrustingRowSampler):
     balance : {"smote", "random", "group"} or None, default="smote"
         Class shares of the ``x_j``. None: as in C. Otherwise all classes get the same number,
         "random" by repeating rows of the smaller classes, "smote" by moving the repeats towards
-        near rows of their class (as in the paper), "group" by repeating rows so that all groups of
-        a class have the same weight.
+        near rows of their class (the paper has SMOTE, and does not say where), "group" by repeating
+        rows so that all groups of a class have the same weight.
     targets : {"hard", "soft", "weighted"}, default="hard"
         "hard": the label of ``x_j`` (the paper). "soft": ``1 - alpha`` in the class of ``x_j`` and
         `alpha` in that of ``x_k``. "weighted": all rows are used, and the label of ``x_j`` is
@@ -79,11 +80,6 @@ class DistillMixAugmenter(TrustingRowSampler):
         Empty: class sizes follow from the distiller, `factor` and `balance`.
     paper_params : dict
         Class attribute: the settings of the paper.
-
-    Notes
-    -----
-    The paper does not say when its SMOTE is applied; here it balances the rows x_j. The training
-    rows themselves are not part of the augmented set, which follows the paper's counts.
 
     References
     ----------
@@ -180,10 +176,8 @@ class DistillMixAugmenter(TrustingRowSampler):
         flat = X.reshape(len(X), -1)
         targets = draw_targets(flat, codes, pool, n_new, self.balance, groups, rng)
         partners = draw_partners(targets.rows, codes, pool, self.strategy, rng)
-        if isinstance(self.alpha, tuple):
-            self.alpha_ = rng.beta(*self.alpha, size=n_new)
-        else:
-            self.alpha_ = np.full(n_new, float(self.alpha))
+        is_beta = isinstance(self.alpha, tuple)
+        self.alpha_ = rng.beta(*self.alpha, n_new) if is_beta else np.full(n_new, float(self.alpha))
         self.sample_indices_, self.partner_indices_ = targets.rows, partners
         return mix(flat, targets, partners, self.alpha_).reshape(n_new, *X.shape[1:])
 
@@ -196,12 +190,8 @@ class DistillMixAugmenter(TrustingRowSampler):
                 f"alpha={self.alpha!r} does not hold parameters of a beta distribution: give two "
                 "positive numbers (a, b), or one number between 0 and 1."
             )
-        if self.balance == "group" and self.strategy is not None and groups is None:
-            raise ValueError(
-                "balance='group' needs groups, the patient of every row. Pass groups to "
-                "fit_resample (in a pipeline: with sklearn.set_config(enable_metadata_routing="
-                "True)), or choose another balance."
-            )
+        if self.balance == "group" and self.strategy is not None:
+            require_groups(groups, "balance")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

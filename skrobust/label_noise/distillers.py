@@ -293,12 +293,9 @@ def indexable_rows(X: Any) -> Any:
 
 
 def _doubtful(probabilities, codes, usual, known):
-    """Return the rows whose label is doubted, the worst first.
-
-    As in confident learning (Northcutt et al., JAIR 2021) the threshold of a class is the mean
-    probability of the rows with its label: a label is doubted if its own probability is below,
-    and that of another class at or above, the threshold.
-    """
+    """Return the rows whose label is doubted, the worst first."""
+    # as in confident learning (Northcutt et al., JAIR 2021), below the threshold of the own class
+    # and at or above that of another; the threshold is the mean over rows with its label
     above = probabilities >= usual
     rows = np.arange(len(codes))
     own = probabilities[rows, codes]
@@ -326,11 +323,7 @@ def fit_distiller(distiller: Any, X: Any, y: Any, **given: Any) -> Any:
 
 
 def verdict(distiller: Any, n_samples: int, trusted: NDArray | None = None) -> Verdict:
-    """Return quality, kept rows and doubted rows; derive what a distiller does not give.
-
-    A distiller only needs ``quality_``, numbers from 0 to 1. By default rows with a quality below
-    0.5 are doubted, and left out.
-    """
+    """Return the results; by default rows of quality below 0.5 are doubted, and left out."""
     name = type(distiller).__name__
     if not hasattr(distiller, "quality_"):
         raise ValueError(f"{name} has no quality_ after fit: it is not a distiller.")
@@ -347,8 +340,7 @@ def verdict(distiller: Any, n_samples: int, trusted: NDArray | None = None) -> V
             f"{name}.kept_ has shape {kept.shape} and dtype {kept.dtype}, expected a boolean per "
             "row."
         )
-    doubted = np.flatnonzero(quality < 0.5)
-    doubted = doubted[np.argsort(quality[doubted], kind="stable")]
+    doubted = np.argsort(quality, kind="stable")[: (quality < 0.5).sum()]
     doubted = np.asarray(getattr(distiller, "noisy_indices_", doubted))
     if trusted is not None:  # of which the user's distiller may know nothing
         quality, kept = np.where(trusted, 1.0, quality), kept | trusted

@@ -84,7 +84,7 @@ class CertainSamples(_EarlyDistiller):
         Smallest share of every class to keep. If fewer rows are certain, the rows with the highest
         mean probability of their own label are added, at least one. Not in the paper.
     memory : str or object with the joblib.Memory interface, default=None
-        Caches the training epoch by epoch: searched parameters above but `estimator` share it.
+        Caches the training by epochs: a search over the above, save `estimator`, trains once.
     <random_state>
 
     Attributes
@@ -202,7 +202,7 @@ class EarlyLabelQuality(_EarlyDistiller):
         Epochs over which the probability of the own label is averaged.
     <keep>
     memory : str or object with the joblib.Memory interface, default=None
-        Caches the training epoch by epoch: searched parameters above but `estimator` share it.
+        Caches the training by epochs: a search over the above, save `estimator`, trains once.
     <random_state>
 
     Attributes
@@ -215,8 +215,7 @@ class EarlyLabelQuality(_EarlyDistiller):
 
     References
     ----------
-    Beyond the paper; the observation is that of Arpit et al., "A closer look at memorization in
-    deep networks", ICML 2017.
+    Arpit et al., "A closer look at memorization in deep networks", ICML 2017.
 
     Examples
     --------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn import config_context, get_config
 from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.pipeline import Pipeline
@@ -29,14 +29,7 @@ def take_rows(X: Any, rows: NDArray) -> Any:
     return X[rows] if isinstance(X, np.ndarray) else safe_indexing(X, rows)
 
 
-def fit_inside(
-    estimator: Any,
-    X: ArrayLike,
-    y: ArrayLike,
-    *,
-    sample_weight: NDArray | None = None,
-    groups: NDArray | None = None,
-) -> Any:
+def fit_inside(estimator, X, y, *, sample_weight=None, groups=None) -> Any:
     """Fit a classifier, and pass weights and groups to the parts that accept them.
 
     If metadata routing is enabled and the classifier requests ``sample_weight``, scikit-learn
@@ -60,15 +53,7 @@ def fit_inside(
     return estimator
 
 
-def fit_soft(
-    estimator: Any,
-    X: ArrayLike,
-    shares: NDArray,
-    classes: NDArray,
-    *,
-    sample_weight: NDArray | None = None,
-    groups: NDArray | None = None,
-) -> Any:
+def fit_soft(estimator, X, shares, classes, *, sample_weight=None, groups=None) -> Any:
     """Fit a classifier on soft labels: every row once per class, weighted by its share."""
     weighted = shares if sample_weight is None else shares * sample_weight[:, None]
     if isinstance(_last(estimator, Pipeline), NetClassifier):

@@ -44,22 +44,8 @@ def repeat_evenly(rows: NDArray, n: int, rng: np.random.RandomState) -> NDArray:
     return np.concatenate([np.repeat(rows, whole), rng.choice(rows, rest, replace=False)])
 
 
-def draw_targets(
-    X: NDArray,
-    codes: NDArray,
-    pool: NDArray,
-    n_new: int,
-    balance: str | None,
-    groups: NDArray | None,
-    rng: np.random.RandomState,
-) -> Targets:
-    """Draw the rows of the pool that are mixed into.
-
-    `balance` None keeps the class shares of the pool. The others give every class the same number:
-    "random" by repeating rows, "smote" by moving the repeats a random part of the way to one of the
-    5 nearest rows of the class, "group" by repeating rows so that every group of a class gets the
-    same number.
-    """
+def draw_targets(X, codes, pool, n_new, balance, groups, rng) -> Targets:
+    """Draw the rows of the pool that are mixed into; None keeps the class shares of the pool."""
     present, counts = np.unique(codes[pool], return_counts=True)
     quotas = share_out(n_new, counts if balance is None else np.ones(len(counts)))
     parts = []
@@ -113,12 +99,11 @@ def draw_partners(
         candidates = pool
         if strategy != "both":
             candidates = pool[(codes[pool] == code) == (strategy == "same")]
-        if strategy == "other" or len(candidates) == 1:
-            partners[cell] = candidates[rng.randint(len(candidates), size=len(cell))]
-            continue
-        # leave out the target itself: draw among one less and skip it
-        draw = rng.randint(len(candidates) - 1, size=len(cell))
-        draw += draw >= np.searchsorted(candidates, rows[cell])
+        # to leave out the target itself, draw among one less and skip it
+        skips = strategy != "other" and len(candidates) > 1
+        draw = rng.randint(len(candidates) - skips, size=len(cell))
+        if skips:
+            draw += draw >= np.searchsorted(candidates, rows[cell])
         partners[cell] = candidates[draw]
     return partners
 

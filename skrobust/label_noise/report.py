@@ -21,7 +21,7 @@ from ..evaluation.drawing import (
     marker_of,
     project_rows,
 )
-from ..utils.groups import check_groups
+from ..utils.groups import check_groups, require_groups
 from ..utils.targets import check_class_labels
 from .distillers import verdict
 
@@ -412,8 +412,7 @@ def _patients(
     distiller: Any, codes: NDArray, groups: ArrayLike | None, classes: list, names: list[str]
 ) -> DataFrame:
     """Return a line for every patient, the one with the worst label first."""
-    if groups is None:
-        raise ValueError("level='group' needs groups, the patient of every row.")
+    require_groups(groups)
     if not hasattr(distiller, "quality_"):
         raise ValueError(f"{type(distiller).__name__} has no quality_, which level='group' shows.")
     groups = check_groups(groups, len(codes))

@@ -102,13 +102,13 @@ def with_origin(y: ArrayLike, origin: RowOrigin | None) -> ArrayLike:
     return y
 
 
-def require_groups(groups: NDArray | None) -> None:
-    """Raise an error that says how to pass groups, if there are none for ``level="group"``."""
+def require_groups(groups: NDArray | None, parameter: str = "level") -> None:
+    """Raise an error that says how to pass groups, if there are none for a choice of "group"."""
     if groups is None:
         raise ValueError(
-            "level='group' needs groups, the patient of every row. Pass groups to fit or "
-            "fit_resample (in a pipeline: with sklearn.set_config(enable_metadata_routing=True)), "
-            "or use level='row'."
+            f"{parameter}='group' needs groups, the patient of every row. Pass groups, in a "
+            "pipeline with sklearn.set_config(enable_metadata_routing=True), or choose another "
+            f"{parameter}."
         )
 
 
