@@ -89,9 +89,8 @@ def distillation_report(
     Examples
     --------
     >>> from types import SimpleNamespace
-    >>> import numpy as np
     >>> from skrobust.label_noise import distillation_report
-    >>> distiller = SimpleNamespace(quality_=np.array([0.9, 0.8, 0.2, 0.7]))
+    >>> distiller = SimpleNamespace(quality_=[0.9, 0.8, 0.2, 0.7])
     >>> report = distillation_report(distiller, ["a", "a", "b", "b"], y_true=["a", "a", "a", "b"])
     >>> report[["n_rows", "n_kept", "label_noise", "label_noise_kept", "noisy_recall"]]
            n_rows  n_kept  label_noise  label_noise_kept  noisy_recall
@@ -196,10 +195,9 @@ class DistillationDisplay(Display):
     Examples
     --------
     >>> from types import SimpleNamespace
-    >>> import numpy as np
     >>> from skrobust.label_noise import DistillationDisplay
-    >>> X = np.array([[0.0, 0], [0, 2], [3, 0], [5, 0]])
-    >>> distiller = SimpleNamespace(kept_=np.array([True, True, False, True]))
+    >>> X = [[0.0, 0], [0, 2], [3, 0], [5, 0]]
+    >>> distiller = SimpleNamespace(kept_=[True, True, False, True])
     >>> display = DistillationDisplay.from_estimator(distiller, X, ["a", "a", "b", "b"])
     >>> display.medians.round(2)
     array([[4.24, 4.24],
