@@ -61,12 +61,12 @@ def keep_best(
     >>> keep_best(np.array([0.9, 0.1, 0.5, 0.4]), np.array([0, 0, 1, 1]), 0.5)
     array([ True, False,  True, False])
     """
-    rows = np.arange(len(quality)) if groups is None else groups
-    _, group = np.unique(rows, return_inverse=True)
+    rows = np.arange(len(quality))
+    group = rows if groups is None else np.unique(groups, return_inverse=True)[1]
     size = np.bincount(group)
     share = np.broadcast_to(np.asarray(keep, dtype=float), (int(codes.max()) + 1,))
-    counts = np.zeros((len(size), len(share)))
-    np.add.at(counts, (group, codes), 1)
+    n_cells = len(size) * len(share)
+    counts = np.bincount(group * len(share) + codes, minlength=n_cells).reshape(len(size), -1)
     mean, group_code = np.bincount(group, quality) / size, counts.argmax(1)
     chosen = np.zeros(len(size), dtype=bool)
     for code in np.unique(group_code):
