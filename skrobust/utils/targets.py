@@ -29,7 +29,7 @@ def check_class_labels(y: ArrayLike) -> NDArray:
 
 def require_two_classes(classes: NDArray, estimator) -> None:
     """Raise if there is only one class to learn from."""
-    if len(classes) < 2:
+    if len(classes) == 1:
         raise ValueError(
             f"{type(estimator).__name__} needs rows of at least 2 classes, but y has one class: "
             f"{classes[0]}."
