@@ -159,7 +159,7 @@ def contaminate(
     Raises
     ------
     TypeError, ValueError
-        If `fraction` is no number or out of range, there are too few outliers, or shapes differ.
+        If `fraction` is not a number or out of range, there are too few outliers, or shapes differ.
 
     Examples
     --------
@@ -229,9 +229,9 @@ def flip_labels(
     Raises
     ------
     TypeError, ValueError
-        If `fraction` is no number or out of range, `y` has a single class, a group carries several
-        labels, or `transition` is no dict or empty, names a class that is not in `y` or maps a
-        class to itself.
+        If `fraction` is not a number or out of range, `y` has a single class, a group carries
+        several labels, or `transition` is not a dict, is empty, names a class that is not in `y`,
+        or maps a class to itself.
 
     Examples
     --------

@@ -25,7 +25,7 @@ def check_whole(least: int, **numbers: Any) -> None:
 
 
 def check_real(least: float = 0, below: float = np.inf, **numbers: Any) -> None:
-    """Raise if some of the named values are no numbers, or out of [least, below)."""
+    """Raise if a named value is not a number, or is outside [least, below)."""
     for name, value in numbers.items():
         if not isinstance(value, Real) or isinstance(value, bool):
             raise TypeError(f"{name} is {value!r}, expected a number.")

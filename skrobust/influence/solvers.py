@@ -199,7 +199,7 @@ def lissa_solver(
     array([[[4.]]])
     """
     shift = hessian.damping(damping)
-    # None draws anew, not from numpy's global generator
+    # None draws a new seed, not from numpy's global generator
     own = isinstance(random_state, np.random.RandomState)
     rng = random_state if own else np.random.RandomState(random_state)
     if scale is None:
