@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from itertools import cycle
+from textwrap import fill
 from typing import Any, Self
 
 import numpy as np
@@ -159,7 +160,10 @@ class ComparisonDisplay(Display):
             holm = ", Holm's method" if self.scores[metric].shape[1] > 2 else ""
             test = "" if self.p_values is None else f" (p of the corrected paired t-test{holm})"
             lines.append(f"Numbers: mean difference to {self.baseline}{test}")
-        axes[0].set_title("\n".join(lines), loc="left", fontsize="medium")
+        # titles are not clipped to the figure: as many characters as fit above the panels
+        n_fit = 52 + 40 * (min(len(axes), _MOST_COLUMNS) - 1)
+        title = "\n".join(fill(line, n_fit) for line in lines)
+        axes[0].set_title(title, loc="left", fontsize="medium")
 
     def _draw_scores(self, ax: Any, metric: str) -> None:
         """Draw one score of all estimators."""

@@ -133,3 +133,15 @@ def test_errors():
     results.loc[results["estimator"] == "net", "score"] = np.nan
     with pytest.raises(ValueError, match=r"\['net'\] have no score 'auc' on any fold"):
         make(results, metric="auc")
+
+
+@pytest.mark.parametrize("metric", ["auc", None])
+def test_the_title_stays_inside_the_figure(metric):
+    results = table().assign(n_train=30, n_test=10)
+    results["estimator"] = results["estimator"].replace("svm", "a support vector machine, tuned")
+    options = {"metric": metric, "baseline": "a support vector machine, tuned"}
+    display = ComparisonDisplay.from_results(results, **options).plot()
+    display.figure_.canvas.draw()
+    ax = np.ravel(display.ax_)[0]
+    assert "Holm's" in ax.get_title(loc="left")
+    assert ax._left_title.get_window_extent().x1 < display.figure_.bbox.x1
