@@ -737,18 +737,23 @@
     resized = setTimeout(() => { if (page.kind === "curves") showPictures(); }, 100);
   });
 
-  options = { ...options, ...recall(OPTIONS) };
-  at("advance").checked = options.advance;
-  at("blind").checked = options.blind;
-  at("reviewer").value = options.reviewer;
-  const rows = `${page.all_rows} rows`;
-  const of = page.all_patients === patients.length
-    ? `${patients.length} patients` : `${patients.length} of ${page.all_patients} patients`;
-  at("about").textContent = `${of}, ${rows}; classes: ${classes.join(", ")}`;
-  at("about").title = page.fingerprint;
-  stored = keep(`${STORE}:test`, 1);
-  if (stored) localStorage.removeItem(`${STORE}:test`);
-  else warn("This browser does not keep the decisions. Export them before you close the page.");
-  current = load();
-  showAll();
+  // Scripts that run while a page is loaded from a file may see, in Chromium, none of what the page
+  // stored before: what is stored is read in a task of its own after that.
+  function start() {
+    options = { ...options, ...recall(OPTIONS) };
+    at("advance").checked = options.advance;
+    at("blind").checked = options.blind;
+    at("reviewer").value = options.reviewer;
+    const rows = `${page.all_rows} rows`;
+    const of = page.all_patients === patients.length
+      ? `${patients.length} patients` : `${patients.length} of ${page.all_patients} patients`;
+    at("about").textContent = `${of}, ${rows}; classes: ${classes.join(", ")}`;
+    at("about").title = page.fingerprint;
+    stored = keep(`${STORE}:test`, 1);
+    if (stored) localStorage.removeItem(`${STORE}:test`);
+    else warn("This browser does not keep the decisions. Export them before you close the page.");
+    current = load();
+    showAll();
+  }
+  window.addEventListener("load", () => setTimeout(start));
 })();

@@ -92,12 +92,16 @@ class Page:
         driver.execute_cdp_cmd(
             "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(downloads)}
         )
-        self.open(path)
-        driver.execute_script("localStorage.clear()")
+        # not localStorage.clear(): Chromium may clear after the next page has begun to write
+        driver.get("about:blank")
+        driver.execute_cdp_cmd(
+            "Storage.clearDataForOrigin", {"origin": "file://", "storageTypes": "local_storage"}
+        )
         self.open(path)
 
     def open(self, path):
         self.driver.get(path.as_uri())
+        self.wait.until(lambda _: self.text("#about"))
 
     def find(self, selector):
         return self.driver.find_element(By.CSS_SELECTOR, selector)
@@ -294,12 +298,12 @@ def test_reload_keeps_everything(browser, page):
     browser.press("r", "1")
     browser.press("n")
     browser.press("look again", Keys.ESCAPE)
-    before = browser.marks
-    browser.open(page)
-    assert browser.marks == before == ["right", "is COV", "✎ ", "", "", ""]
-    assert browser.name == "__proto__"
-    assert browser.find("#note").get_property("value") == "look again"
-    assert browser.find("#reviewer").get_property("value") == "Dr. No"
+    for _ in range(10):
+        browser.open(page)
+        assert browser.marks == ["right", "is COV", "✎ ", "", "", ""]
+        assert browser.name == "__proto__"
+        assert browser.find("#note").get_property("value") == "look again"
+        assert browser.find("#reviewer").get_property("value") == "Dr. No"
 
 
 def test_another_page_of_the_same_data_and_of_other_data(browser, page, tmp_path):
