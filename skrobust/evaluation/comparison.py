@@ -53,11 +53,9 @@ def compare_estimators(
 ) -> pd.DataFrame:
     """Cross-validate several estimators on the same splits.
 
-    Every estimator is cloned, fitted on the same training rows and scored on the same test rows, so
-    that scores can be compared split by split (:func:`~skrobust.summarize_comparison`).
-
-    `groups` are passed to the splitter, and to the scorers and estimators that request them, at any
-    depth, with scikit-learn's metadata routing on or off, and `trusted` to the estimators.
+    Scores can be compared split by split (:func:`~skrobust.summarize_comparison`). `groups` are
+    passed to the splitter, and to the scorers and estimators that request them, at any depth, with
+    scikit-learn's metadata routing on or off, and `trusted` to the estimators.
 
     Parameters
     ----------
@@ -166,21 +164,16 @@ def compare_estimators(
         settings = {**rows, "data": data, "scorers": scorers, "draws": draws}
         runs = Parallel(n_jobs=n_jobs, return_as=return_as)(
             delayed(_run_task)(
-                position,
-                f"Estimator {name!r} failed on split {split}",
-                memory,
-                {"estimator": estimators[name], "indices": splits[split], **settings},
+                task, memory, estimator=estimators[task[0]], indices=splits[task[1]], **settings
             )
-            for position, (name, split) in enumerate(tasks)
+            for task in tasks
         )
         done = dict(tqdm(runs, total=len(tasks), desc="fits", disable=not verbose))
     rows = [
-        {"estimator": name, "split": split, "metric": metric, "pos_label": pos_label,
-         "score": score, **done[i]["facts"],
-         **({} if draws is None else {"bootstrap": done[i]["bootstrap"][metric]})}
-        for i, (name, split) in enumerate(tasks)
-        for metric, score in done[i]["scores"].items()
-    ]  # fmt: skip
+        {"estimator": name, "split": split, "metric": metric, "pos_label": pos_label, **found}
+        for name, split in tasks
+        for metric, found in done[name, split].items()
+    ]
     return pd.DataFrame(rows)
 
 
@@ -259,19 +252,20 @@ def _make_splits(cv, n_repeats, X, y, groups, random_state) -> list[tuple[NDArra
     return splits
 
 
-def _run_task(position: int, failed: str, memory: Any, task: dict) -> tuple[int, dict]:
+def _run_task(task: tuple[str, int], memory: Any, **arguments: Any) -> tuple[Any, dict]:
     """Run one split, or look up its result."""
     run = cached(memory, _run_split, ignore=("X", "y", "labels", "groups", "trusted"))
     try:
-        return position, run(**task)
+        return task, run(**arguments)
     except Exception as error:
+        failed = "Estimator {!r} failed on split {}".format(*task)
         raise RuntimeError(f"{failed}: {type(error).__name__}: {error}") from error
 
 
 def _run_split(
     estimator, X, y, labels, groups, trusted, data, indices, scorers, draws
 ) -> dict[str, dict]:
-    """Fit one estimator on one split and score it; `data` only names the rows to the memory."""
+    """Return what was found for each score; `data` only names the rows to the memory."""
     train, test = (safe_indexing(np.arange(len(y)), rows) for rows in indices)
     X_test, labels_test = safe_indexing(X, test), safe_indexing(labels, test)
     estimator = clone(estimator)
@@ -291,13 +285,14 @@ def _run_split(
         fitted = time.perf_counter()
         scores = scorer(estimator, X_test, labels_test, **for_score)
         scored = time.perf_counter()
-        drawn = {}
+        times = {"fit_time": fitted - start, "score_time": scored - fitted}
+        facts = {**times, "n_train": len(train), "n_test": len(test)}
+        found = {metric: {"score": score, **facts} for metric, score in scores.items()}
         if draws is not None:
             own = None if groups is None else groups[test]
             drawn = bootstrap_scores(estimator, scorers, X_test, labels_test, test, own, draws)
-    times = {"fit_time": fitted - start, "score_time": scored - fitted}
-    facts = {**times, "n_train": len(train), "n_test": len(test)}
-    return {"facts": facts, "scores": scores, "bootstrap": drawn}
+            found = {metric: found[metric] | {"bootstrap": drawn[metric]} for metric in found}
+    return found
 
 
 def summarize_comparison(
@@ -370,11 +365,11 @@ def summarize_comparison(
     check_columns(results, ["estimator", "split", "metric", "score", "n_train", "n_test"])
     check_results(results, baseline)
     check_scalar(confidence, "confidence", Real, min_val=0, max_val=1, include_boundaries="neither")
-    tables = dict(iter(results.set_index("split").groupby(["estimator", "metric"], sort=False)))
+    results = results.set_index("split")
+    others = dict(iter(results[results["estimator"] == baseline].groupby("metric")))
     rows = []
-    for name in results["estimator"].unique():
-        for metric in results.loc[results["estimator"] == name, "metric"].unique():
-            table = tables[name, metric]
+    for name, own in results.groupby("estimator", sort=False):
+        for metric, table in own.groupby("metric", sort=False):
             scores = table["score"].dropna()
             row = {"estimator": name, "metric": metric, "mean": scores.mean(), "sd": scores.std()}
             drawn = _drawn(table, scores.index)
@@ -384,7 +379,7 @@ def summarize_comparison(
             if "pos_label" in results and results["pos_label"].notna().any():
                 row["pos_label"] = table["pos_label"].iloc[0]
             if baseline is not None:
-                other = tables.get((baseline, metric), results[:0].set_index("split"))
+                other = others.get(metric, results[:0])
                 absent = table.index.difference(other.index)
                 if len(absent):
                     raise ValueError(
@@ -394,10 +389,9 @@ def summarize_comparison(
                 other = other.loc[table.index]
                 difference = (table["score"] - other["score"]).dropna()
                 row |= _compare(table, difference)
-                paired = difference.index
-                theirs = _drawn(other, paired)
-                if drawn is not None and theirs is not None:
-                    ends = _interval(_drawn(table, paired) - theirs, confidence)
+                mine, theirs = (_drawn(part, difference.index) for part in (table, other))
+                if mine is not None and theirs is not None:
+                    ends = _interval(mine - theirs, confidence)
                     row["difference_lower"], row["difference_upper"] = ends
             rows.append(row)
     summary = pd.DataFrame(rows)

@@ -15,11 +15,11 @@ from scipy.stats import rankdata
 from sklearn.metrics import auc, roc_curve
 from sklearn.utils import check_array, column_or_1d
 
-from ..utils.groups import check_groups, group_labels
+from ..utils.groups import check_groups
 from .comparison import check_columns, check_results, summarize_comparison
 from .comparison_tables import p_text
 from .drawing import Display, check_length, check_names, color_of, line_of, marker_of, metric_label
-from .scores import check_pos_label, class_recall_score, group_predict_proba, rare_classes
+from .scores import by_group, check_pos_label, class_recall_score, rare_classes
 
 # panels side by side
 _MOST_COLUMNS = 4
@@ -30,9 +30,9 @@ UNITS = {"row": "rows", "group": "patients"}
 class ComparisonDisplay(Display):
     """Scores per fold of several estimators, and the gain of each over a baseline.
 
-    One panel for each score, with a dot per fold, mean and standard deviation per estimator, and
-    the baseline's mean as a dashed line. The mean of the paired differences is printed beside every
-    estimator: folds differ more than methods, so that overlapping bars can hide a consistent gain.
+    One panel for each score, with a dot per fold, mean and standard deviation per estimator, the
+    baseline's mean as a dashed line, and the means of the paired differences: folds differ more
+    than methods, so that overlapping bars can hide a consistent gain.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class ComparisonDisplay(Display):
         """
         check_columns(results, ["estimator", "split", "metric", "score"])
         known = results["metric"].unique().tolist()
-        metrics = known if metric is None else [metric] if isinstance(metric, str) else list(metric)
+        metrics = known if metric is None else np.atleast_1d(metric).tolist()
         for metric in metrics:
             if metric not in known:
                 raise ValueError(f"metric is {metric!r}, expected one of {known}.")
@@ -115,11 +115,11 @@ class ComparisonDisplay(Display):
         p_values = intervals = None
         if {"n_train", "n_test"} <= set(results.columns):
             summary = summarize_comparison(results, baseline=baseline).set_index("estimator")
-            of = {m: summary[summary["metric"] == m] for m in metrics}
+            by_metric = dict(iter(summary.groupby("metric")))
             if baseline is not None:
-                p_values = {m: of[m]["p_holm"] for m in metrics}
+                p_values = {metric: by_metric[metric]["p_holm"] for metric in metrics}
             if "lower" in summary:
-                intervals = {m: of[m][["lower", "upper"]] for m in metrics}
+                intervals = {metric: by_metric[metric][["lower", "upper"]] for metric in metrics}
         labels = results["pos_label"].dropna().unique() if "pos_label" in results else []
         pos_label = labels[0] if len(labels) == 1 else None
         return cls(
@@ -129,10 +129,10 @@ class ComparisonDisplay(Display):
     @property
     def differences(self) -> dict[str, DataFrame]:
         """Scores minus the baseline's on the same fold."""
-        if self.baseline is None:
-            return {metric: table.iloc[:, :0] for metric, table in self.scores.items()}
         return {
-            metric: table.drop(columns=self.baseline).sub(table[self.baseline], axis=0)
+            metric: table.iloc[:, :0]
+            if self.baseline is None
+            else table.drop(columns=self.baseline).sub(table[self.baseline], axis=0)
             for metric, table in self.scores.items()
         }
 
@@ -212,10 +212,9 @@ class ComparisonDisplay(Display):
             if not np.isnan(p):
                 text += f" ({p_text(p)})"
             mean = self.scores[metric][name].mean()
-            side = "left" if mean < middle else "right"
-            place = (mean, names.index(name) - 0.18)
+            style = {"ha": "left" if mean < middle else "right", "fontsize": "small"}
             box = {"color": "white", "alpha": 0.8, "pad": 0.5}
-            text = ax.text(*place, text, ha=side, bbox=box, fontsize="small")
+            text = ax.text(mean, names.index(name) - 0.18, text, bbox=box, **style)
             self.difference_texts_.append(text)
 
 
@@ -231,18 +230,16 @@ def mean_roc_curve(
     truths, scores, rates = [], [], []
     for fold in np.unique(folds):
         rows = folds == fold
-        truth, values = positive[rows], score[rows]
-        if groups is not None:
-            truth = group_labels(truth, groups[rows])[1]
-            values = group_predict_proba(values[:, None], groups[rows])[1][:, 0]
+        own = None if groups is None else groups[rows]
+        _, truth, values = by_group(positive[rows], score[rows, None], own)
         if len(np.unique(truth)) < 2:
             raise ValueError(
                 f"Fold {fold} has rows of one class only, so that it has no ROC curve. Use folds "
                 "with both classes, as StratifiedGroupKFold makes, or folds=None."
             )
         truths.append(truth)
-        scores.append(values)
-        rates.append(roc_curve(truth, values)[:2])
+        scores.append(values[:, 0])
+        rates.append(roc_curve(truth, values[:, 0])[:2])
     n_units = np.array([np.bincount(truth, minlength=2) for truth in truths])
     found = {"auc": np.array([auc(*pair) for pair in rates]), "n_units": n_units.sum(0)}
     if len(rates) == 1 or n_units.min() < _FEW:
@@ -259,10 +256,10 @@ def mean_roc_curve(
 class RocComparisonDisplay(Display):
     """Mean ROC curves of methods beside human readers, as in the distillation paper's Fig. 8.
 
-    With folds, the true positive rates of the folds are averaged at equal false positive rates
-    and the band is one standard deviation. If a fold has fewer than 20 rows (with groups,
-    patients) of a class, the folds are averaged at equal shares of rows called positive instead,
-    without a band. With groups, the rows of a patient are averaged first.
+    The true positive rates of the folds are averaged at equal false positive rates; the band is one
+    standard deviation. If a fold has fewer than 20 rows (with groups, patients) of a class, they
+    are averaged at equal shares of rows called positive instead, without a band. With groups, the
+    rows of a patient are averaged first.
 
     Parameters
     ----------

@@ -11,17 +11,18 @@ from sklearn.utils.validation import check_scalar
 
 from .drawing import metric_label
 
-_LATEX = {
+_LATEX = str.maketrans({
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-}  # fmt: skip
+    "±": r"$\pm$", "<": "$<$", ">": "$>$",
+})  # fmt: skip
 
 
 def comparison_table(summary: pd.DataFrame, format: str = "markdown", *, digits: int = 3) -> str:
-    """Write a summary of a comparison as a table for a paper.
+    """Write a summary of a comparison as a table for a paper, and a sentence on its numbers.
 
     One line per estimator and one column per score, with mean and interval (standard deviation, if
-    no patients were drawn), and p-value. A sentence below says what the numbers are.
+    no patients were drawn), and p-value.
 
     Parameters
     ----------
@@ -66,8 +67,7 @@ def comparison_table(summary: pd.DataFrame, format: str = "markdown", *, digits:
         )
     metrics = summary["metric"].unique().tolist()
     lines = [["estimator", *map(metric_label, metrics)]]
-    for name in summary["estimator"].unique():
-        own = summary[summary["estimator"] == name].set_index("metric")
+    for name, own in summary.set_index("metric").groupby("estimator", sort=False):
         cells = [_cell(own.loc[m], digits) if m in own.index else "" for m in metrics]
         lines.append([str(name), *cells])
     return writers[format](lines, _note(summary))
@@ -116,14 +116,10 @@ def _markdown(lines: list[list[str]], note: str) -> str:
 
 
 def _latex(lines: list[list[str]], note: str) -> str:
-    def escaped(text):
-        text = "".join(_LATEX.get(sign, sign) for sign in text)
-        return text.replace("±", r"$\pm$").replace("<", "$<$").replace(">", "$>$")
-
-    head, *rest = [" & ".join(map(escaped, line)) + r" \\" for line in lines]
+    head, *rest = [" & ".join(cell.translate(_LATEX) for cell in line) + r" \\" for line in lines]
     columns = "l" * len(lines[0])
     table = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head, r"\midrule", *rest]
-    return "\n".join([*table, r"\bottomrule", r"\end{tabular}", "", escaped(note)])
+    return "\n".join([*table, r"\bottomrule", r"\end{tabular}", "", note.translate(_LATEX)])
 
 
 def _html(lines: list[list[str]], note: str) -> str:

@@ -24,7 +24,8 @@ class Display:
     """Base of all displays: ``plot``, and the figure and axes that it draws into.
 
     A display is computed in ``from_*`` and stores its data as attributes. ``_layout`` returns the
-    panels and the size of the figure, and ``_draw`` draws them.
+    names of the panels (one, a list, or a table) and arguments of ``subplots``, and ``_draw`` draws
+    into ``ax_``.
     """
 
     def plot(self, ax: Any = None) -> Self:
@@ -79,14 +80,6 @@ class Display:
         for spare in axes[math.prod(shape) :]:
             spare.remove()
         return axes[: math.prod(shape)]
-
-    def _layout(self) -> tuple[Any, dict[str, Any]]:
-        """Return names of the panels (one, a list, or a table) and arguments of ``subplots``."""
-        raise NotImplementedError
-
-    def _draw(self) -> None:
-        """Draw into ``ax_``."""
-        raise NotImplementedError
 
 
 def color_of(index: int) -> str:

@@ -15,10 +15,9 @@ from sklearn.calibration import CalibrationDisplay
 from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 from sklearn.utils.validation import check_scalar
 
-from ..utils.groups import check_groups, group_labels
 from .comparison_displays import UNITS, check_two_classes
 from .drawing import Display, check_names, color_of, marker_of
-from .scores import check_class_scores, group_predict_proba
+from .scores import by_group, check_class_scores
 
 # patients named in a cell
 _MOST_NAMES = 4
@@ -28,9 +27,9 @@ _MOST_NAMES = 4
 class GroupConfusionDisplay(Display):
     """Which classes of patients are taken for which, and which patients these are.
 
-    The probabilities of a patient are the means over the rows; the prediction is the class with
-    the largest. Every cell says how many patients it has, which share of the true class (its
-    colour), and off the diagonal who the first of them are.
+    Patients are predicted by the means of their rows' probabilities. Every cell says how many
+    patients it has, which share of the true class (its colour), and off the diagonal who the first
+    of them are.
 
     Parameters
     ----------
@@ -95,11 +94,7 @@ class GroupConfusionDisplay(Display):
         """
         y_true, y_score, labels = check_class_scores(y_true, y_score, labels)
         class_names = check_names(class_names, labels, "classes")
-        units = np.arange(len(y_true))
-        if groups is not None:
-            groups = check_groups(groups, len(y_true))
-            y_true = group_labels(y_true, groups)[1]
-            units, y_score = group_predict_proba(y_score, groups)
+        units, y_true, y_score = by_group(y_true, y_score, groups)
         predicted = labels[y_score.argmax(axis=1)]
         own = labels == y_true[:, None]
         table = {"label": y_true, "predicted": predicted, "probability": y_score[own]}
@@ -212,24 +207,21 @@ class GroupCalibrationDisplay(Display):
         positive, scores, pos_label = check_two_classes(
             "calibration", y_true, y_scores, pos_label, class_names
         )
-        if groups is not None:
-            groups = check_groups(groups, len(positive))
-            positive = group_labels(positive, groups)[1]
-        if n_bins is None:
-            n_bins = int(np.clip(len(positive) // 10, 2, 10))
-        check_scalar(n_bins, "n_bins", Integral, min_val=1, max_val=len(positive))
-        probabilities, curves = {}, {}
+        probabilities = {}
         for name, score in scores.items():
             if score.min() < 0 or score.max() > 1:
                 raise ValueError(
                     f"The scores of {name!r} go from {score.min():.3g} to {score.max():.3g}, "
                     "expected probabilities from 0 to 1."
                 )
-            if groups is not None:
-                score = group_predict_proba(score[:, None], groups)[1][:, 0]
-            probabilities[name], curves[name] = score, _bins(positive, score, n_bins)
+            _, truth, means = by_group(positive, score[:, None], groups)
+            probabilities[name] = means[:, 0]
+        if n_bins is None:
+            n_bins = int(np.clip(len(truth) // 10, 2, 10))
+        check_scalar(n_bins, "n_bins", Integral, min_val=1, max_val=len(truth))
+        curves = {name: _bins(truth, mean, n_bins) for name, mean in probabilities.items()}
         unit = "row" if groups is None else "group"
-        return cls(curves, probabilities, positive, pos_label, unit)
+        return cls(curves, probabilities, truth, pos_label, unit)
 
     def _layout(self) -> tuple[Any, dict[str, Any]]:
         return "calibration", {"figsize": (5.4, 5.6)}

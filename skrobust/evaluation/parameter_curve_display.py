@@ -13,37 +13,16 @@ from pandas import DataFrame
 
 from .drawing import LINES, Display, color_of, line_of, marker_of, metric_label
 
-UNSET = object()
 
-
-def search_values(results: Mapping[str, Any], name: str) -> list[Any]:
-    """Return the value of a parameter for every candidate."""
-    known = [key.removeprefix("param_") for key in results if key.startswith("param_")]
-    if name not in known:
-        raise ValueError(f"The search has no parameter {name!r}. It searched: {known}.")
-    column = np.ma.asarray(results[f"param_{name}"])
-    unset = np.ma.getmaskarray(column)
-    return [UNSET if unset[i] else value for i, value in enumerate(column.data.tolist())]
-
-
-def search_scores(
-    results: Mapping[str, Any], metric: str | None, refit: Any
-) -> tuple[NDArray, NDArray, str]:
-    """Return the test scores of every candidate."""
-    known = [key.removeprefix("mean_test_") for key in results if key.startswith("mean_test_")]
-    if metric is None:
-        metric = "score" if "score" in known else refit
-    if metric not in known:
-        raise ValueError(f"metric is {metric!r}, expected one of the search's scores: {known}.")
-    return results[f"mean_test_{metric}"], results[f"std_test_{metric}"], metric
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 @dataclass(eq=False, repr=False)
 class ParameterCurveDisplay(Display):
     """Score against one parameter of a grid search, as in the distillation paper's Figs. 5 to 7.
 
-    One line for each value of a second parameter, error bars of one standard deviation over the
-    folds, and horizontal lines for other methods.
+    Error bars are one standard deviation over the folds; horizontal lines are other methods.
 
     Parameters
     ----------
@@ -120,17 +99,27 @@ class ParameterCurveDisplay(Display):
                 f"{type(search).__name__} has no cv_results_. Give a search after fit."
             )
         results = search.cv_results_
-        mean, std, score_name = search_scores(results, metric, getattr(search, "refit", None))
+        params = results["params"]
+        known = list(dict.fromkeys(name for given in params for name in given))
+        needed = [name for name in (param_name, hue) if name is not None]
+        for name in needed:
+            if name not in known:
+                raise ValueError(f"The search has no parameter {name!r}. It searched: {known}.")
+        scores = [key.removeprefix("mean_test_") for key in results if key.startswith("mean_test_")]
+        if metric is None:
+            metric = "score" if "score" in scores else getattr(search, "refit", None)
+        if metric not in scores:
+            raise ValueError(f"metric is {metric!r}, expected one of the search's: {scores}.")
+        mean, std = results[f"mean_test_{metric}"], results[f"std_test_{metric}"]
         scoring = getattr(search, "scoring", None)
-        if score_name == "score" and isinstance(scoring, str):
-            score_name = scoring
-        x = search_values(results, param_name)
-        lines = [""] * len(x) if hue is None else search_values(results, hue)
-        used = [i for i in range(len(x)) if x[i] is not UNSET and lines[i] is not UNSET]
-        for i in used:
-            if not isinstance(x[i], Real) or isinstance(x[i], bool):
+        score_name = scoring if metric == "score" and isinstance(scoring, str) else metric
+        used = [i for i, given in enumerate(params) if given.keys() >= set(needed)]
+        x = [params[i][param_name] for i in used]
+        lines = ["" if hue is None else params[i][hue] for i in used]
+        for value in x:
+            if not _is_number(value):
                 raise ValueError(
-                    f"{param_name} takes the value {x[i]!r}, but the x axis needs numbers. Give "
+                    f"{param_name} takes the value {value!r}, but the x axis needs numbers. Give "
                     "a numeric parameter as param_name, and this one as hue."
                 )
         if not used:
@@ -138,12 +127,12 @@ class ParameterCurveDisplay(Display):
                 f"No candidate of the search sets both {param_name} and {hue}. Choose parameters "
                 "of the same grid."
             )
-        points = DataFrame({"x": [float(x[i]) for i in used], "mean": mean[used], "std": std[used]})
-        points["line"] = [str(lines[i]) for i in used]
+        points = DataFrame({"x": np.array(x, float), "mean": mean[used], "std": std[used]})
+        points["line"] = [str(line) for line in lines]
         best = points.sort_values("mean", ascending=False, kind="stable")
         best = best.drop_duplicates(["line", "x"]).sort_values("x").set_index("line")
-        names = {str(lines[i]): lines[i] for i in used}
-        if all(isinstance(v, Real) and not isinstance(v, bool) for v in names.values()):
+        names = {str(line): line for line in lines}
+        if all(map(_is_number, names.values())):
             names = sorted(names, key=names.get)
         curves = {
             name: {key: best.loc[[name], key].to_numpy() for key in ("x", "mean", "std")}

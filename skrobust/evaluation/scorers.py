@@ -41,15 +41,14 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 
-from ..utils.groups import check_groups, group_labels
 from ..utils.scores import class_scores
 from ..utils.sklearn_private import BaseScorer, training_labels
 from ..utils.targets import check_class_labels
 from ..utils.validation import warn
 from .scores import (
+    by_group,
     check_pos_label,
     class_recall_score,
-    group_predict_proba,
     macro_roc_auc,
     rank_k_accuracy_score,
 )
@@ -116,9 +115,7 @@ class ClassScorer(BaseScorer):
         else:
             response = class_scores(estimator, X, labels)
         if self.level == "group":
-            groups = check_groups(groups, len(y_true))
-            y_true = group_labels(y_true, groups)[1]
-            response = group_predict_proba(response, groups)[1]
+            _, y_true, response = by_group(y_true, response, groups)
             if method == "predict":
                 response = labels[response.argmax(axis=1)]
         return y_true, response, labels

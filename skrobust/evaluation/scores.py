@@ -126,8 +126,8 @@ def group_accuracy_score(
 ) -> float:
     """Compute the share of groups whose mean class scores point to the right class.
 
-    The scores of a group's rows are averaged (:func:`group_predict_proba`), and the class with the
-    largest mean, of a tie the first column, is compared with the group's label.
+    The scores of a group's rows are averaged (:func:`group_predict_proba`); the class with the
+    largest mean, of a tie the first column, is the prediction.
 
     Parameters
     ----------
@@ -159,15 +159,20 @@ def group_accuracy_score(
     >>> group_accuracy_score([0, 0, 1], y_prob, groups=["a", "a", "b"])
     0.5
     """
-    true_labels, means, labels = _by_group(y_true, y_score, groups, labels)
+    y_true, y_score, labels = check_class_scores(y_true, y_score, labels)
+    _, true_labels, means = by_group(y_true, y_score, check_groups(groups, len(y_true)))
     return float(np.mean(labels[means.argmax(axis=1)] == true_labels))
 
 
-def _by_group(y_true, y_score, groups, labels) -> tuple[NDArray, NDArray, NDArray]:
-    """Return label and mean scores of every group, and the class of each column."""
-    y_true, y_score, labels = check_class_scores(y_true, y_score, labels)
+def by_group(
+    y_true: NDArray, y_score: NDArray, groups: ArrayLike | None
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Return the groups, the label and the mean scores of each; None keeps the rows."""
+    if groups is None:
+        return np.arange(len(y_true)), y_true, y_score
     groups = check_groups(groups, len(y_true))
-    return group_labels(y_true, groups)[1], group_predict_proba(y_score, groups)[1], labels
+    units, labels, _ = group_labels(y_true, groups)
+    return units, labels, group_predict_proba(y_score, groups)[1]
 
 
 def group_roc_auc_score(
@@ -180,9 +185,8 @@ def group_roc_auc_score(
 ) -> float:
     """Compute the area under the ROC curve of the groups' mean scores.
 
-    The scores of a group's rows are averaged, so that every group counts once. With two classes
-    the score is the AUC of the mean score of ``labels[1]``; with more it is the unweighted mean
-    of the one-vs-rest AUCs over the classes that occur among the groups.
+    With two classes the score is the AUC of the mean score of ``labels[1]``; with more it is the
+    unweighted mean of the one-vs-rest AUCs over the classes that occur among the groups.
 
     Parameters
     ----------
@@ -222,7 +226,9 @@ def group_roc_auc_score(
         positive = check_pos_label(classes, pos_label)
         y_score = np.asarray(y_score)[:, None] * np.where(classes == positive, 1.0, -1.0)
         labels = classes
-    return macro_roc_auc(*_by_group(y_true, y_score, groups, labels))
+    y_true, y_score, labels = check_class_scores(y_true, y_score, labels)
+    _, true_labels, means = by_group(y_true, y_score, check_groups(groups, len(y_true)))
+    return macro_roc_auc(true_labels, means, labels)
 
 
 def class_recall_score(

@@ -20,10 +20,10 @@ def search():
 
 
 def fake(params, mean, std=None):
-    mean = np.asarray(mean, dtype=float)
-    table = {f"param_{name}": values for name, values in params.items()}
     std = np.full(len(mean), 0.1) if std is None else np.asarray(std)
-    return SimpleNamespace(cv_results_={**table, "mean_test_score": mean, "std_test_score": std})
+    mean = np.asarray(mean, dtype=float)
+    table = {"params": params, "mean_test_score": mean, "std_test_score": std}
+    return SimpleNamespace(cv_results_=table)
 
 
 @pytest.mark.parametrize("metric", [None, "accuracy", "f1_macro"])
@@ -98,16 +98,16 @@ def test_numeric_hue_is_sorted(search):
 
 
 def test_failed_candidates():
-    search = fake({"a": [1, 1, 2, 3, 3]}, [np.nan, 0.5, np.nan, 0.1, 0.2], [np.nan, 0, 1, 2, 3])
+    params = [{"a": value} for value in (1, 1, 2, 3, 3)]
+    search = fake(params, [np.nan, 0.5, np.nan, 0.1, 0.2], [np.nan, 0, 1, 2, 3])
     (curve,) = ParameterCurveDisplay.from_search(search, "a").curves.values()
     np.testing.assert_array_equal(curve["mean"], [0.5, np.nan, 0.2])
     np.testing.assert_array_equal(curve["std"], [0, 1, 3])
 
 
 def test_list_of_grids():
-    a = np.ma.array([1, 2, 3, 0], mask=[False, False, False, True])
-    s = np.ma.array(["x", "y", None, "x"], mask=[False, False, True, False], dtype=object)
-    display = ParameterCurveDisplay.from_search(fake({"a": a, "s": s}, [1, 2, 3, 4]), "a", hue="s")
+    params = [{"a": 1, "s": "x"}, {"a": 2, "s": "y"}, {"a": 3}, {"s": "x"}]
+    display = ParameterCurveDisplay.from_search(fake(params, [1, 2, 3, 4]), "a", hue="s")
     assert {name: curve["x"].tolist() for name, curve in display.curves.items()} == {
         "x": [1],
         "y": [2],
@@ -115,8 +115,8 @@ def test_list_of_grids():
 
 
 def test_none_is_a_value():
-    s = np.ma.array([None, "both"], dtype=object)
-    display = ParameterCurveDisplay.from_search(fake({"a": [1, 1], "s": s}, [1, 2]), "a", hue="s")
+    params = [{"a": 1, "s": None}, {"a": 1, "s": "both"}]
+    display = ParameterCurveDisplay.from_search(fake(params, [1, 2]), "a", hue="s")
     assert list(display.curves) == ["None", "both"]
 
 
@@ -132,15 +132,14 @@ def test_errors(search):
         make(search, "knn__p", metric="auc")
     with pytest.raises(ValueError, match="baseline 'SVM' is"):
         make(search, "knn__p", baselines={"SVM": (1, 2, 3)})
-    nothing = np.ma.array([1.0], mask=[True])
     with pytest.raises(ValueError, match="No candidate"):
-        make(fake({"a": nothing}, [1]), "a")
+        make(fake([{"a": 1}, {"s": "x"}], [1, 2]), "a", hue="s")
     several = SimpleNamespace(cv_results_=search.cv_results_, refit=False)
     with pytest.raises(ValueError, match="metric is False"):
         make(several, "knn__p")
 
 
 def test_score_is_named_after_scoring():
-    search = fake({"a": [1, 2]}, [1, 2])
+    search = fake([{"a": 1}, {"a": 2}], [1, 2])
     search.scoring = "roc_auc"
     assert ParameterCurveDisplay.from_search(search, "a").score_name == "roc_auc"
