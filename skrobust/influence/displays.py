@@ -344,14 +344,15 @@ class SampleWeightDisplay(Display):
         return cls(weight[trained], wrong)
 
     @property
-    def _parts(self) -> list[NDArray]:
-        kinds = [slice(None)] if self.wrong is None else [~self.wrong, self.wrong]
-        return [self.weight[kind] for kind in kinds]
+    def _parts(self) -> dict[str, NDArray]:
+        if self.wrong is None:
+            return {"all rows": self.weight}
+        return {"right rows": self.weight[~self.wrong], "wrong rows": self.weight[self.wrong]}
 
     @property
     def means(self) -> tuple[float, ...]:
         """Mean weight of all rows, or of the right and of the wrong rows; NaN of no rows."""
-        return tuple(float(part.mean()) if len(part) else np.nan for part in self._parts)
+        return tuple(float(part.mean()) if len(part) else np.nan for part in self._parts.values())
 
     def plot(self, ax: Any = None, *, bins: int = 30) -> Self:
         """Draw the histogram; `bins` is the number of bins, `ax` as in the other displays."""
@@ -362,10 +363,9 @@ class SampleWeightDisplay(Display):
 
     def _draw(self, bins: int) -> None:
         edges = np.histogram_bin_edges(self.weight, bins)
-        names = ["all rows"] if self.wrong is None else ["right rows", "wrong rows"]
         self.histograms_ = []
-        shown = zip(self._parts, names, self.means, strict=True)
-        for i, (part, name, mean) in enumerate(shown):
+        for i, (name, part) in enumerate(self._parts.items()):
+            mean = self.means[i]
             density = self.wrong is not None and len(part) > 0
             style = {"color": color_of(i), "alpha": 0.6, "label": f"{name}, mean {mean:.2f}"}
             self.histograms_.append(self.ax_.hist(part, edges, density=density, **style)[2])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -41,24 +41,15 @@ def find_module(estimator: Any) -> nn.Module:
 
 def find_head(module: nn.Module, rows: Tensor) -> nn.Linear:
     """Return the linear layer whose output is the network's output."""
-    calls: list[tuple[nn.Linear, Tensor, Tensor]] = []
-
-    def note(layer, given, output):
-        calls.append((layer, *given, output))
-
     layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
-    hooks = [layer.register_forward_hook(note) for layer in layers]
     try:
-        with torch.no_grad():
+        with calls_of(layers) as calls, torch.no_grad():
             output = module(rows)
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise ValueError(
             f"the network {type(module).__name__} cannot take a batch of shape "
             f"{tuple(rows.shape)}: {error}"
         ) from error
-    finally:
-        for hook in hooks:
-            hook.remove()
     head, given, scores = calls[-1] if calls else (None, rows, rows)
     once = sum(call[0] is head for call in calls) == 1
     if head is None or given.ndim != 2 or not once or not _same(scores, output):
@@ -71,27 +62,19 @@ def find_head(module: nn.Module, rows: Tensor) -> nn.Linear:
 
 
 @contextmanager
-def capture_features(module: nn.Module, head: nn.Linear):
-    """Yield a function from rows to the head's inputs and outputs, in evaluation mode."""
-    calls: list[tuple[Tensor, Tensor]] = []
+def calls_of(layers: list[nn.Linear]) -> Iterator[list[tuple[nn.Linear, Tensor, Tensor]]]:
+    """Yield a list to which every call of a layer adds the layer, its input and its output."""
+    calls: list[tuple[nn.Linear, Tensor, Tensor]] = []
 
-    def run(rows: Tensor) -> tuple[Tensor, Tensor]:
-        calls.clear()
-        output = module(rows)
-        features, scores = calls[-1]
-        if not _same(scores, output):
-            raise ValueError(
-                f"for some rows the output of {type(module).__name__} is not that of its last "
-                "nn.Linear: another function comes after it."
-            )
-        return features, scores
+    def note(layer, given, output):
+        calls.append((layer, *given, output))
 
-    hook = head.register_forward_hook(lambda _, given, output: calls.append((*given, output)))
+    hooks = [layer.register_forward_hook(note) for layer in layers]
     try:
-        with evaluation_mode(module):
-            yield run
+        yield calls
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
 
 
 @contextmanager
@@ -129,7 +112,8 @@ class NetworkRows:
             )
         self.input_shape = tuple(getattr(estimator, "input_shape_", self.X.shape[1:]))
         check_layout(self.X, self.input_shape, name, type(estimator).__name__)
-        weight = next(find_module(estimator).parameters(), torch.empty(0))
+        self.module = find_module(estimator)
+        weight = next(self.module.parameters(), torch.empty(0))
         self.device, self.dtype = weight.device, weight.dtype
         self.size = batch_size or max(16, 2**17 // math.prod(self.input_shape))
 
@@ -146,15 +130,29 @@ class NetworkRows:
         shaped = rows.reshape(-1, *self.input_shape)
         return torch.tensor(shaped, dtype=self.dtype, device=self.device)
 
-    def find_head(self, estimator: Any) -> tuple[nn.Module, nn.Linear]:
-        """Return the network and its final linear layer."""
-        module = find_module(estimator)
-        with evaluation_mode(module):
-            return module, find_head(module, self[:2])
+    @contextmanager
+    def head(self) -> Iterator[tuple[nn.Linear, Callable]]:
+        """Yield the network's final layer, and a function from rows to its inputs and outputs."""
+        with evaluation_mode(self.module):
+            head = find_head(self.module, self[:2])
+            with calls_of([head]) as calls:
+
+                def run(rows: Tensor) -> tuple[Tensor, Tensor]:
+                    calls.clear()
+                    output = self.module(rows)
+                    _, features, scores = calls[-1]
+                    if not _same(scores, output):
+                        raise ValueError(
+                            f"for some rows the output of {type(self.module).__name__} is not that "
+                            "of its last nn.Linear: another function comes after it."
+                        )
+                    return features, scores
+
+                yield head, run
 
 
 def head_features(
-    estimator: Any, X: ArrayLike, *, batch_size: int | None = None, name: str = "X"
+    estimator: Any, X: ArrayLike, *, batch_size: int | None = None
 ) -> tuple[NDArray, NDArray]:
     """Return the inputs of the final linear layer and the probabilities that it gives.
 
@@ -169,8 +167,6 @@ def head_features(
         Rows.
     batch_size : int, default=None
         Rows per batch; about 2**17 numbers when None.
-    name : str, default="X"
-        What to call the rows in an error.
 
     Returns
     -------
@@ -193,7 +189,7 @@ def head_features(
     >>> features.shape, proba.shape
     ((2, 5), (2, 3))
     """
-    features, scores = head_outputs(estimator, X, batch_size, name)
+    features, scores = head_outputs(estimator, X, batch_size)
     return np.array(features, dtype=np.float64), probabilities(scores)
 
 
@@ -205,17 +201,15 @@ def head_outputs(
     The inputs keep the network's precision; many are written to a file that is gone with the array.
     """
     rows = NetworkRows(estimator, X, batch_size, name)
-    module, head = rows.find_head(estimator)
-    weight = _as_float64(head.weight)
-    n_features = weight.shape[1]
-    if head.bias is not None:
-        weight = np.hstack([weight, _as_float64(head.bias)[:, None]])
-    shape = len(rows.X), weight.shape[1]
-    dtype = np.float64 if head.weight.dtype == torch.float64 else np.float32
-    make = file_array if math.prod(shape) > _MOST_IN_MEMORY else np.empty
-    features = make(shape, dtype)
-    scores = np.empty((len(rows.X), len(weight)))
-    with capture_features(module, head) as run, torch.no_grad():
+    with rows.head() as (head, run), torch.no_grad():
+        weight = _as_float64(head.weight)
+        n_features = weight.shape[1]
+        if head.bias is not None:
+            weight = np.hstack([weight, _as_float64(head.bias)[:, None]])
+        shape = len(rows.X), weight.shape[1]
+        dtype = np.float64 if head.weight.dtype == torch.float64 else np.float32
+        make = file_array if math.prod(shape) > _MOST_IN_MEMORY else np.empty
+        features, scores = make(shape, dtype), np.empty((len(rows.X), len(weight)))
         for part, batch in rows:
             block = np.ones((len(batch), shape[1]))
             block[:, :n_features] = _as_float64(run(batch)[0])

@@ -325,21 +325,18 @@ class _HidePoints:
         return changed.reshape(x.shape), torch.stack([x, hidden.to(x.dtype)])
 
 
-def _draw_neighbours(place: Sequence[Tensor], sizes: Sequence[int], radius: int) -> list[Tensor]:
+def _draw_neighbours(place: Sequence[Tensor], sizes: Sequence[int], radius: int) -> Tensor:
     """Draw for every point one of the others in its window, all with the same probability."""
-    first = [(position - radius).clamp(min=0) for position in place]
-    last = [(p + radius).clamp(max=size - 1) for p, size in zip(place, sizes, strict=True)]
-    lengths = [end - start + 1 for start, end in zip(first, last, strict=True)]
-    n_others = torch.stack(lengths).prod(0) - 1
+    position = torch.stack(list(place))
+    most = torch.tensor(sizes, device=position.device)[:, None] - 1
+    first = (position - radius).clamp(min=0)
+    lengths = torch.minimum(position + radius, most) - first + 1
+    n_others = lengths.prod(0) - 1
     drawn = (torch.rand(n_others.shape, device=n_others.device) * n_others).long()
     drawn = torch.minimum(drawn, (n_others - 1).clamp(min=0))  # rand() rounded up to 1
-    own = torch.zeros_like(n_others)
-    for position, start, length in zip(place, first, lengths, strict=True):
-        own = own * length + position - start
+    # points of a window are numbered line by line
+    strides = lengths.flip(0).cumprod(0).flip(0) // lengths
+    own = ((position - first) * strides).sum(0)
     # never the point itself, which would reveal its noise
     drawn = torch.where((drawn >= own) & (n_others > 0), drawn + 1, drawn)
-    neighbour = []
-    for start, length in zip(reversed(first), reversed(lengths), strict=True):
-        neighbour.insert(0, start + drawn.remainder(length))
-        drawn = drawn.div(length, rounding_mode="floor")
-    return neighbour
+    return first + drawn // strides % lengths

@@ -15,7 +15,6 @@ from .head import (
     HeadHessian,
     NetworkRows,
     calibrating_temperature,
-    capture_features,
     check_trained_loss,
     head_outputs,
     head_residuals,
@@ -258,13 +257,12 @@ def input_influence(
         if len(X) == 0:
             return np.empty(X.shape, dtype=np.float32)
         batches = NetworkRows(estimator, X, batch_size)
-        module, head = batches.find_head(estimator)
-        like = {"dtype": head.weight.dtype, "device": head.weight.device}
-        matrix = torch.tensor(influence.solution[0], **like)
-        shift = torch.as_tensor(influence.shift, **like)
         gradients = []
         # gradients of the rows only: those of the parameters are neither computed nor changed
-        with capture_features(module, head) as run, torch.enable_grad():
+        with batches.head() as (head, run), torch.enable_grad():
+            like = {"dtype": head.weight.dtype, "device": head.weight.device}
+            matrix = torch.tensor(influence.solution[0], **like)
+            shift = torch.as_tensor(influence.shift, **like)
             for part, batch in batches:
                 parts = torch.tensor(target[part], **like), torch.tensor(weight[part], **like)
                 # pass a copy, since a network may begin with an in-place operation
