@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.utils import gen_batches
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from ..utils.sklearn_private import safe_indexing
@@ -22,9 +23,8 @@ _MOST_NUMBERS = 10**7
 class PatientDraws:
     """How often every patient comes in each draw, the same for all estimators and splits.
 
-    Patients are drawn with replacement among those with the same label, so that every draw has as
-    many of each class as the data. Without groups, rows are drawn. Of a patient with several
-    labels, the first counts.
+    Patients (without groups, rows) are drawn with replacement among those with the same label; of
+    several labels of a patient, the first counts.
     """
 
     def __init__(self, n_draws: int, labels: NDArray, groups: NDArray | None, seed: int):
@@ -48,11 +48,9 @@ class PatientDraws:
         """Return the drawn ones of some rows by position, and a group for every copy."""
         times = self.times(draw)
         own = times[self.unit[test]]
-        rows = [np.flatnonzero(own > copy) for copy in range(own.max(initial=0))]
-        groups = [copy * len(times) + self.unit[test[r]] for copy, r in enumerate(rows)]
-        # an empty array first: no row at all may be drawn
-        none = np.empty(0, int)
-        return np.concatenate([none, *rows]), np.concatenate([none, *groups])
+        # at least one line: no row at all may be drawn
+        copy, rows = np.nonzero(own > np.arange(own.max(initial=1))[:, None])
+        return rows, copy * len(times) + self.unit[test[rows]]
 
 
 def bootstrap_scores(
@@ -64,23 +62,18 @@ def bootstrap_scores(
     groups: NDArray | None,
     draws: PatientDraws,
 ) -> dict[str, NDArray]:
-    """Score a fitted estimator on drawn test rows (`test`: their positions in all rows).
-
-    NaN where a draw has none of the test patients, or where the score is not defined.
-    """
+    """Score a fitted estimator on drawn test rows, at `test` in all rows; NaN: not defined."""
 
     @cache
     def of_all(method: str) -> NDArray:
         return np.asarray(getattr(estimator, method)(X))
 
     predictions = Responses(estimator, lambda method, rows: of_all(method)[rows])
-    given = predictions, labels, test, groups, draws
-    return {
-        name: _of_all_draws(scorer, *given)
-        if isinstance(scorer, ClassScorer)
-        else _one_by_one(name, scorer, *given)
-        for name, scorer in scorers.items()
-    }
+    scores = {}
+    for name, scorer in scorers.items():
+        score = _of_all_draws if isinstance(scorer, ClassScorer) else _one_by_one
+        scores[name] = score(name, scorer, predictions, labels, test, groups, draws)
+    return scores
 
 
 def _one_by_one(name, scorer, predictions, labels, test, groups, draws) -> NDArray:
@@ -106,20 +99,20 @@ def _one_by_one(name, scorer, predictions, labels, test, groups, draws) -> NDArr
     return scores
 
 
-def _of_all_draws(scorer, predictions, labels, test, groups, draws) -> NDArray:
+def _of_all_draws(name, scorer, predictions, labels, test, groups, draws) -> NDArray:
     """Compute a score of this library with a weight for every row or patient and draw."""
     groups = None if scorer.level == "row" else groups
     everything = np.arange(len(test))
     y_true, response, classes = scorer.responses(predictions, everything, labels, groups)
     first = everything if groups is None else np.unique(groups, return_index=True)[1]
     unit = draws.unit[test[first]]
-    scores = []
-    step = max(1, _MOST_NUMBERS // len(unit))
-    for start in range(0, draws.n_draws, step):
-        part = range(start, min(start + step, draws.n_draws))
-        weight = np.array([draws.times(draw)[unit] for draw in part], dtype=float)
-        scores.append(_WEIGHTED[scorer.metric](weight, y_true, response, classes, scorer.pos_label))
-    return np.concatenate(scores)
+    scores = np.empty(draws.n_draws)
+    for part in gen_batches(draws.n_draws, max(1, _MOST_NUMBERS // len(unit))):
+        drawn = range(draws.n_draws)[part]
+        weight = np.array([draws.times(draw)[unit] for draw in drawn], dtype=float)
+        given = weight, y_true, response, classes, scorer.pos_label
+        scores[part] = _WEIGHTED[scorer.metric](*given)
+    return scores
 
 
 def _share(weight: NDArray, hit: NDArray, among: NDArray) -> NDArray:
@@ -141,13 +134,13 @@ def _accuracy(weight, y_true, y_pred, classes, pos_label):
     return _share(weight, y_true == y_pred, np.ones(len(y_true), bool))
 
 
-def _macro_recall(weight, y_true, y_pred, classes, pos_label):
-    return _mean_over([_share(weight, y_pred == c, y_true == c) for c in np.unique(y_true)])
-
-
 def _sensitivity(weight, y_true, y_pred, classes, pos_label):
     scored = scored_classes(y_true, classes, pos_label)
     return _mean_over([_share(weight, y_pred == c, y_true == c) for c in scored])
+
+
+def _macro_recall(weight, y_true, y_pred, classes, pos_label):
+    return _mean_over([_share(weight, y_pred == c, y_true == c) for c in np.unique(y_true)])
 
 
 def _specificity(weight, y_true, y_pred, classes, pos_label):

@@ -17,7 +17,7 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
-from sklearn.utils import check_consistent_length, check_random_state, column_or_1d, indexable
+from sklearn.utils import check_random_state, column_or_1d, indexable
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_scalar
@@ -73,25 +73,24 @@ def compare_estimators(
         Number of folds, stratified, of whole groups if given, not shuffled unless repeated; or any
         splitter; or index arrays.
     scoring : str, callable, list or tuple of str, dict or None, default=None
-        Scores to compute: a name known to scikit-learn, a scorer (called "score" in the table),
-        several names, or a dict of name to either. By default "sensitivity (rows)",
-        "specificity (rows)" and "roc_auc (rows)"; with groups, unless they have several labels,
-        the same of "(patients)", by their mean probabilities, and "accuracy (patients)".
+        A name known to scikit-learn, a scorer (called "score" in the table), several names, or a
+        dict of name to either. By default "sensitivity (rows)", "specificity (rows)" and "roc_auc
+        (rows)"; with groups, unless they have several labels, the same of "(patients)", by their
+        mean probabilities, and "accuracy (patients)".
     pos_label : object, default=None
         The positive class of the default scores. None is the last of two sorted classes, with a
         warning that names it unless it is 1 or True; with more classes scores are means over them.
     y_score : array-like of shape (n_samples,), default=None
-        Labels to score on, such as checked ones, while `y` trains. None scores on `y`.
+        Labels to score on, such as checked ones, instead of `y`.
     n_repeats : int, default=1
         How often the folds of an int `cv` are drawn. With more than one they are shuffled.
     n_bootstrap : int, default=0
         How often patients (without groups, rows) are drawn with replacement, for intervals; 200 to
-        1000 are usual. Every draw takes as long as scoring, unless the scorers are this library's.
+        1000 are usual. Only with this library's scorers it is fast.
     n_jobs : int, default=None
         Number of fits run in parallel, as in :class:`joblib.Parallel`.
     memory : str, path or object with the joblib.Memory interface, default=None
-        Where finished splits are saved. A comparison that was stopped resumes when it is called
-        again with the same data, estimators and int `random_state`.
+        Where finished splits are saved, so that the same call, with an int `random_state`, resumes.
     random_state : int, RandomState instance or None, default=None
         Seed of repeated folds and of drawn patients. The estimators have their own.
     verbose : int, default=0
@@ -126,8 +125,7 @@ def compare_estimators(
     --------
     >>> from sklearn.dummy import DummyClassifier
     >>> from sklearn.linear_model import LogisticRegression
-    >>> from skrobust.datasets import make_mr_spectra
-    >>> from skrobust.evaluation import compare_estimators
+    >>> from skrobust import compare_estimators, make_mr_spectra
     >>> X, y, groups = make_mr_spectra(20, random_state=0, return_X_y_groups=True)
     >>> estimators = {"chance": DummyClassifier(), "linear": LogisticRegression(max_iter=1000)}
     >>> results = compare_estimators(estimators, X, y, groups=groups, cv=2, scoring="roc_auc")
@@ -136,10 +134,9 @@ def compare_estimators(
     """
     if not isinstance(estimators, Mapping) or not estimators:
         raise TypeError(f"estimators is {estimators!r}, expected a dict of at least one estimator.")
-    X, y = indexable(X, y)
     y_codes = column_or_1d(check_class_labels(y))
     labels = y if y_score is None else column_or_1d(check_class_labels(y_score))
-    check_consistent_length(y, labels)
+    X, y, labels = indexable(X, y, labels)
     if groups is not None:
         groups = check_groups(groups, len(y_codes), y)
     trusted = check_trusted(trusted, y)
@@ -157,8 +154,8 @@ def compare_estimators(
         # in the order in which they finish, for the progress bar; ray does not support that
         as_finished = get_active_backend()[0].supports_return_generator
         return_as = "generator_unordered" if as_finished else "list"
-        # hashed once, not for every split
         memory = str(memory) if isinstance(memory, PathLike) else memory
+        # hashed once, not for every split
         data = None if memory is None else fingerprint((X, y, labels, groups, trusted))
         rows = {"X": X, "y": y, "labels": labels, "groups": groups, "trusted": trusted}
         settings = {**rows, "data": data, "scorers": scorers, "draws": draws}
@@ -226,11 +223,9 @@ def _make_splits(cv, n_repeats, X, y, groups, random_state) -> list[tuple[NDArra
     if isinstance(cv, Integral):
         kind = StratifiedKFold if groups is None else StratifiedGroupKFold
         if n_repeats > 1:
-            repeats = [
-                kind(cv, shuffle=True, random_state=random_state.randint(2**31)).split(X, y, groups)
-                for _ in range(n_repeats)
-            ]
-            return [split for repeat in repeats for split in repeat]
+            seeds = [random_state.randint(2**31) for _ in range(n_repeats)]
+            repeats = (kind(cv, shuffle=True, random_state=seed) for seed in seeds)
+            return [split for repeat in repeats for split in repeat.split(X, y, groups)]
         cv = kind(cv)
     elif n_repeats > 1:
         raise ValueError(
@@ -303,9 +298,8 @@ def summarize_comparison(
     The corrected resampled t-test [1]_ allows for the overlap of training sets: with the
     differences ``d`` on ``J`` splits, ``t = mean(d) / sqrt((1 / J + n_test / n_train) * var(d))``
     with ``J - 1`` degrees of freedom, two-sided; ``n_test / n_train`` is the ratio of the totals.
-    Holm's method corrects for the number of estimators that are compared by the same score. If
-    patients were drawn (`n_bootstrap` of :func:`~skrobust.compare_estimators`), percentile
-    intervals tell how much the mean score of the same models varies with the test patients.
+    Holm's method corrects for the number of estimators. If patients were drawn (`n_bootstrap`),
+    percentile intervals tell how much the mean score varies with the test patients.
 
     Parameters
     ----------

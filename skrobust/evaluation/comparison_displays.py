@@ -37,12 +37,11 @@ class ComparisonDisplay(Display):
     Parameters
     ----------
     scores : dict of str to DataFrame of shape (n_splits, n_estimators)
-        For each score the values of every estimator (columns) on every fold (index); NaN where it
-        failed.
+        For each score the values of estimators (columns) on folds (index); NaN where one failed.
     baseline : str, default=None
         Estimator that the others are compared with.
     p_values : dict of str to Series, default=None
-        For each score the p-values of the differences, by estimator, corrected by Holm's method.
+        For each score the p-values by estimator, corrected by Holm's method.
     pos_label : object, default=None
         The positive class of the scores, for the caption.
     intervals : dict of str to DataFrame, default=None
@@ -153,9 +152,8 @@ class ComparisonDisplay(Display):
             self._draw_scores(ax, metric)
         folds = " or ".join(map(str, sorted({len(table) for table in self.scores.values()})))
         bars = "mean ± sd" if self.intervals is None else "mean and 95% interval over patients"
-        lines = [f"Dots: {folds} folds; bars: {bars}"]
-        if self.pos_label is not None:
-            lines[0] += f"; positive class: {self.pos_label}"
+        positive = "" if self.pos_label is None else f"; positive class: {self.pos_label}"
+        lines = [f"Dots: {folds} folds; bars: {bars}{positive}"]
         if self.baseline is not None:
             holm = ", Holm's method" if self.scores[metric].shape[1] > 2 else ""
             test = "" if self.p_values is None else f" (p of the corrected paired t-test{holm})"
@@ -169,24 +167,22 @@ class ComparisonDisplay(Display):
         """Draw one score of all estimators."""
         scores = self.scores[metric]
         names, n_splits = scores.columns.tolist(), len(scores)
-        rates = scores.stack().between(0, 1).all()
-        lowest, highest = (0, 1) if rates else (-np.inf, np.inf)
+        limits = (0, 1) if scores.stack().between(0, 1).all() else (-np.inf, np.inf)
+        # each fold at the same height in every row, so that equal scores do not hide each other
+        heights = 0.24 + 0.03 * (np.arange(n_splits) % 3 - 1)
         labels = []
         for place, name in enumerate(names):
             color = "0.35" if name == self.baseline else color_of(0)
             there = scores[name].notna()
             values = scores[name][there]
-            # each fold at the same height in every row, so that equal scores do not hide each other
-            heights = place + 0.24 + 0.03 * (np.arange(n_splits) % 3 - 1)
             style = {"s": 18, "color": color, "alpha": 0.55, "linewidths": 0, "zorder": 3}
-            self.dots_.append(ax.scatter(values, heights[there], **style))
+            self.dots_.append(ax.scatter(values, place + heights[there], **style))
             mean, sd = values.mean(), values.std(ddof=1) if len(values) > 1 else 0.0
-            ends = np.clip([mean - sd, mean + sd], lowest, highest)
+            low, high = np.clip([mean - sd, mean + sd], *limits)
             if self.intervals is not None and np.isfinite(self.intervals[metric].loc[name]).all():
-                ends = self.intervals[metric].loc[name].to_numpy()
-                # the interval of a skewed score can lie beside its mean
-                ends = np.array([min(ends[0], mean), max(ends[1], mean)])
-            sides = [[mean - ends[0]], [ends[1] - mean]]
+                low, high = self.intervals[metric].loc[name]
+            # the interval of a skewed score can lie beside its mean
+            sides = [[max(mean - low, 0)], [max(high - mean, 0)]]
             style = {"fmt": "o", "ms": 7, "color": color, "capsize": 4, "lw": 1.8}
             self.errorbars_.append(ax.errorbar(mean, place, xerr=sides, **style))
             some = "" if len(values) == n_splits else f"\n({len(values)} of {n_splits} folds)"
@@ -200,18 +196,13 @@ class ComparisonDisplay(Display):
         if self.baseline is not None:
             mean = scores[self.baseline].mean()
             self.baseline_lines_.append(ax.axvline(mean, color="0.35", ls="--", lw=1, zorder=0.5))
-            self._write_differences(ax, metric, names)
-
-    def _write_differences(self, ax: Any, metric: str, names: list[str]) -> None:
-        """Write every mean difference over the bar of its estimator."""
         middle = np.mean(ax.get_xlim())
         for name, change in self.differences[metric].items():
-            paired = change.dropna()
-            text = f"{paired.mean():+.3f}" if len(paired) else "no fold in common"
+            text = f"{change.mean():+.3f}" if change.notna().any() else "no fold in common"
             p = np.nan if self.p_values is None else self.p_values[metric][name]
             if not np.isnan(p):
                 text += f" ({p_text(p)})"
-            mean = self.scores[metric][name].mean()
+            mean = scores[name].mean()
             style = {"ha": "left" if mean < middle else "right", "fontsize": "small"}
             box = {"color": "white", "alpha": 0.8, "pad": 0.5}
             text = ax.text(mean, names.index(name) - 0.18, text, bbox=box, **style)
@@ -317,8 +308,7 @@ class RocComparisonDisplay(Display):
         y_scores : dict of str to array-like of shape (n_samples,) or (n_samples, 2)
             For each method the scores of the positive class, or ``predict_proba``.
         folds : array-like of shape (n_samples,), default=None
-            Test fold of every row. None uses all rows together. For repeated folds, give the rows
-            again.
+            Test fold of every row; for repeated folds, give the rows again. None is one fold.
         groups : array-like of shape (n_samples,), default=None
             Group (patient) of every row, whose rows need the same label.
         pos_label : object, default=None
@@ -373,8 +363,9 @@ class RocComparisonDisplay(Display):
         negative, positive = next(iter(self.curves.values()))["n_units"]
         unit = UNITS[self.unit]
         once = "; each patient counts once" if self.unit == "group" else ""
-        count = f"{positive} of {negative + positive} {unit}{once}"
-        title = f"Positive class: {self.pos_label}\n{count}"
+        title = (
+            f"Positive class: {self.pos_label}\n{positive} of {negative + positive} {unit}{once}"
+        )
         ax.set_title(title, loc="left", fontsize="medium")
         ax.set(
             xlabel=f"False positive rate of {unit} (1 − specificity)",
@@ -424,8 +415,7 @@ def _point(name: str, value: ArrayLike) -> NDArray:
 class ClassRecallDisplay(Display):
     """Recall of every class for one or more methods, classes ordered by their training rows.
 
-    A method that is good for frequent classes only falls to the right. The legend gives the mean
-    over all classes and over the rare ones.
+    The legend gives the mean over all classes and over the rare ones.
 
     Parameters
     ----------
@@ -518,13 +508,13 @@ class ClassRecallDisplay(Display):
                 color=color_of(i), label=f"{name} (mean {np.nanmean(recall):.2f}{rare})",
             )  # fmt: skip
         n_rare, end, self.rare_span_ = int(self.is_rare.sum()), n_classes - 0.5, None
+        xlabel = "Class and its number of training rows"
         if n_rare:
             self.rare_span_ = ax.axvspan(end - n_rare, end, color="0.92", lw=0, zorder=0)
+            xlabel += " (rare: shaded)"
         labels = [f"{self.class_names[code]}\n{self.n_train[code]}" for code in order]
         ax.set_xticks(places, labels, fontsize="small")
-        ax.set(xlim=(-0.5, n_classes - 0.5), ylim=(-0.03, 1.03), ylabel="Recall")
-        shade = " (rare: shaded)" if n_rare else ""
-        ax.set_xlabel(f"Class and its number of training rows{shade}")
+        ax.set(xlim=(-0.5, end), ylim=(-0.03, 1.03), xlabel=xlabel, ylabel="Recall")
         ax.grid(axis="y", color="0.9")
         ax.set_axisbelow(True)
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False)

@@ -140,8 +140,8 @@ class GroupCalibrationDisplay(Display):
     """How often patients have the disease that a probability promises.
 
     Patients are sorted by their mean probability of the positive class, and cut into bins of equal
-    size. A point is the mean probability of a bin and the share of its patients that are positive,
-    with the 95% interval of that share (Wilson). Ticks at the edges are the patients.
+    size. A point is the mean of a bin and the share of its patients that are positive, with the 95%
+    interval of that share (Wilson). Ticks at the edges are the patients.
 
     Parameters
     ----------
@@ -241,14 +241,12 @@ class GroupCalibrationDisplay(Display):
                 curve["predicted"], curve["observed"], yerr=ends.T, fmt="none", color=color_of(i),
                 lw=1, capsize=3, alpha=0.7,
             )  # fmt: skip
-            for there, edge in ((self.positive, 1.0), (~self.positive, 0.0)):
-                place = edge + (0.035 + 0.03 * i) * (1 if edge else -1)
-                ax.plot(
-                    probability[there], np.full(there.sum(), place), ls="none", marker="|", ms=7,
-                    color=color_of(i), alpha=0.6,
-                )  # fmt: skip
-        edge = 0.06 + 0.03 * len(self.curves)
-        unit = UNITS[self.unit]
+            aside = 0.035 + 0.03 * i
+            ax.plot(
+                probability, np.where(self.positive, 1 + aside, -aside), ls="none", marker="|",
+                ms=7, color=color_of(i), alpha=0.6,
+            )  # fmt: skip
+        edge, unit = 0.06 + 0.03 * len(self.curves), UNITS[self.unit]
         count = f"{self.positive.sum()} of {len(self.positive)} {unit}"
         title = f"Positive class: {self.pos_label}\n{count}; ticks: one each, the positive above"
         ax.set_title(title, loc="left", fontsize="medium")

@@ -72,8 +72,8 @@ class Responses:
 class ClassScorer(BaseScorer):
     """Scorer that knows every class: those of the estimator and those of the test rows.
 
-    ``score_func(y_true, response, labels=, pos_label=)`` gets the predicted labels, or one column
-    of probabilities for each of `labels`; a class unknown to the estimator has probability 0.
+    ``score_func`` gets the predicted labels, or one column of probabilities for each of `labels`; a
+    class unknown to the estimator has probability 0.
     """
 
     def __init__(self, score_func, needs_proba: bool, level: str = "row", pos_label: Any = None):

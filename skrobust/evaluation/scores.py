@@ -34,8 +34,7 @@ def check_class_scores(
     if len(labels) != y_score.shape[1]:
         raise ValueError(
             f"y_score has {y_score.shape[1]} columns but there are {len(labels)} classes: "
-            f"{labels.tolist()}. Pass labels= with the class of each column (an estimator's "
-            "classes_)."
+            f"{labels.tolist()}. Pass labels, the class of each column (such as classes_)."
         )
     unknown = classes[~np.isin(classes, labels)]
     if len(unknown):
@@ -63,23 +62,19 @@ def check_pos_label(labels: NDArray, pos_label: Any = None) -> Any:
 
 def macro_roc_auc(y_true: NDArray, y_score: NDArray, labels: NDArray) -> float:
     """Compute the binary, or the mean one-vs-rest, area under the ROC curve."""
-    present = np.isin(labels, y_true)
-    if present.sum() < 2:
+    present = np.flatnonzero(np.isin(labels, y_true))
+    if len(present) < 2:
         warn(
             "Only one class is present in y_true: the ROC AUC is not defined, NaN is returned.",
             UndefinedMetricWarning,
         )
         return float("nan")
-    if len(labels) == 2:
-        return float(roc_auc_score(y_true == labels[1], y_score[:, 1]))
-    present = np.flatnonzero(present)
-    return float(np.mean([roc_auc_score(y_true == labels[c], y_score[:, c]) for c in present]))
+    columns = [1] if len(labels) == 2 else present
+    return float(np.mean([roc_auc_score(y_true == labels[c], y_score[:, c]) for c in columns]))
 
 
 def group_predict_proba(y_prob: ArrayLike, groups: ArrayLike) -> tuple[NDArray, NDArray]:
-    """Average the class probabilities of the rows of each group.
-
-    This is how the distillation paper [1]_ (section 5.1) predicts patients from voxels.
+    """Average the class probabilities of each group's rows, as the distillation paper [1]_ does.
 
     Parameters
     ----------
@@ -102,8 +97,8 @@ def group_predict_proba(y_prob: ArrayLike, groups: ArrayLike) -> tuple[NDArray, 
 
     References
     ----------
-    .. [1] D. Lu, N. Polomac, I. Gacheva, E. Hattingen and J. Triesch, "Human-expert-level brain
-       tumor detection using deep learning with data distillation and augmentation", preprint.
+    .. [1] D. Lu et al., "Human-expert-level brain tumor detection using deep learning with data
+       distillation and augmentation", preprint, section 5.1.
 
     Examples
     --------
@@ -138,8 +133,8 @@ def group_accuracy_score(
     groups : array-like of shape (n_samples,)
         Group (patient) of every row; integers or strings.
     labels : array-like of shape (n_classes,), default=None
-        Class of each column of `y_score`, such as an estimator's ``classes_``. By default the
-        sorted labels of `y_true`. Give it when `y_true` may lack a class.
+        Class of each column of `y_score`, such as an estimator's ``classes_``, needed if `y_true`
+        may lack a class. By default the sorted labels of `y_true`.
 
     Returns
     -------
@@ -149,8 +144,7 @@ def group_accuracy_score(
     Raises
     ------
     ValueError
-        If a group carries several true labels, or if the columns of `y_score`, the lengths or
-        `labels` do not match.
+        If a group carries several true labels, or lengths, columns or `labels` do not match.
 
     Examples
     --------
@@ -240,8 +234,8 @@ def class_recall_score(
 ) -> float | NDArray:
     """Compute the recall over all or some classes, such as the rare ones.
 
-    Unlike in :func:`sklearn.metrics.recall_score`, a class that has no row in `y_true` is left out
-    of the mean instead of counting as zero: a test fold often lacks a rare class.
+    It is :func:`sklearn.metrics.recall_score`, but a class that has no row in `y_true` is left out
+    of the mean: a test fold often lacks a rare class.
 
     Parameters
     ----------
@@ -250,8 +244,8 @@ def class_recall_score(
     classes : array-like of shape (n_classes,), default=None
         The classes to score; all of `y_true` when None.
     average : {"macro", "micro"} or None, default="macro"
-        "macro" is the mean of the recalls of the classes, "micro" the share of the rows of these
-        classes that are predicted right, None returns the recall of every class.
+        "macro" is the mean over the classes, "micro" the share of their rows that are predicted
+        right, None returns the recall of every class.
 
     Returns
     -------
@@ -306,7 +300,7 @@ def rank_k_accuracy_score(y_true: ArrayLike, y_neighbors: ArrayLike, k: int = 5)
         Labels of the rows nearest to each query, nearest first, as
         :func:`~skrobust.retrieve_neighbors` finds them.
     k : int, default=5
-        Number of them to use, at most n_neighbors. The triplet paper (section 4.2) uses 5.
+        Number of them to use, as in the triplet paper (section 4.2), at most n_neighbors.
 
     Returns
     -------
@@ -333,9 +327,7 @@ def rank_k_accuracy_score(y_true: ArrayLike, y_neighbors: ArrayLike, k: int = 5)
         )
     check_consistent_length(y_true, y_neighbors)
     if not 1 <= k <= y_neighbors.shape[1]:
-        raise ValueError(
-            f"k is {k}, expected 1 to {y_neighbors.shape[1]}, the neighbours that were given."
-        )
+        raise ValueError(f"k is {k}, expected 1 to {y_neighbors.shape[1]}, those that were given.")
     return float(np.mean((y_neighbors[:, :k] == y_true[:, None]).any(axis=1)))
 
 
@@ -347,7 +339,7 @@ def rare_classes(y: ArrayLike, threshold: float = 0.01) -> NDArray:
     y : array-like of shape (n_samples,)
         Labels of any type, usually those of the training rows.
     threshold : float in [0, 1], default=0.01
-        Largest share of a rare class. The triplet paper (section 4.1) uses 1%.
+        Largest share of a rare class, as in the triplet paper (section 4.1).
 
     Returns
     -------
