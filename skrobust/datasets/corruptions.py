@@ -77,9 +77,8 @@ def add_rician_noise(
 ) -> NDArray:
     """Add Rician noise to every number of X: ``sqrt((x + n1)**2 + n2**2)``.
 
-    An MR image is the magnitude of a complex signal whose two channels carry independent Gaussian
-    noise [1]_. Where the signal is zero the mean of the result is ``scale * sqrt(pi / 2)``; where
-    it is far above `scale` the noise is nearly Gaussian.
+    An MR image is the magnitude of a complex signal whose two channels carry Gaussian noise [1]_.
+    A signal of zero becomes ``scale * sqrt(pi / 2)`` on average.
 
     Parameters
     ----------
@@ -93,7 +92,7 @@ def add_rician_noise(
     Returns
     -------
     X_noisy : ndarray of the same shape
-        A new array of the dtype of `X` where that is floating, else float32.
+        As from :func:`add_gaussian_noise`.
 
     Raises
     ------
@@ -140,9 +139,8 @@ def contaminate(
         The inliers.
     X_outliers : array-like of shape (n_outliers, ...)
         Outliers to draw from, rows of the same shape.
-    fraction : float
-        Share of outliers among the returned rows, in [0, 1): ``round(fraction / (1 - fraction) *
-        n_inliers)`` of them are drawn.
+    fraction : float in [0, 1)
+        Share of outliers among the returned rows.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the draw and the order.
 
@@ -153,8 +151,8 @@ def contaminate(
     is_outlier : ndarray of shape (n_samples,), bool
         True for the outliers.
     indices : ndarray of shape (n_samples,), int
-        Position of every row among inliers and outliers, one after the other:
-        ``np.concatenate([groups, groups_outliers])[indices]`` are its groups.
+        Positions in inliers and outliers, one after the other:
+        ``np.concatenate([groups, groups_outliers])[indices]`` are the groups of the rows.
 
     Raises
     ------
@@ -183,13 +181,10 @@ def contaminate(
             f"{len(X_outliers)}. Give more outliers, fewer inliers or a smaller fraction."
         )
     rng = check_random_state(random_state)
-    drawn = len(X) + rng.permutation(len(X_outliers))[:n_drawn]
-    indices = rng.permutation(np.concatenate([np.arange(len(X)), drawn]))
-    is_outlier = indices >= len(X)
-    mixed = np.empty((len(indices), *X.shape[1:]), dtype=np.result_type(X, X_outliers))
-    mixed[~is_outlier] = X[indices[~is_outlier]]
-    mixed[is_outlier] = X_outliers[indices[is_outlier] - len(X)]
-    return mixed, is_outlier, indices
+    drawn = rng.permutation(len(X_outliers))[:n_drawn]
+    order = rng.permutation(len(X) + n_drawn)
+    indices = np.concatenate([np.arange(len(X)), len(X) + drawn])[order]
+    return np.concatenate([X, X_outliers[drawn]])[order], indices >= len(X), indices
 
 
 def flip_labels(
@@ -211,11 +206,10 @@ def flip_labels(
         Share of the candidates to flip, between 0 and 1: exactly ``round(fraction * n)`` of `n`.
     groups : array-like of shape (n_samples,), default=None
         Group (patient) of every row. If given, whole groups instead of rows are the candidates,
-        spread over the classes in proportion to the classes' numbers of groups.
+        of every class in proportion.
     transition : dict of class to class, default=None
-        Asymmetric noise: only rows (groups) of the classes that are keys are candidates, and
-        they get the class that is the value. None is symmetric noise: all are candidates, and the
-        new class is drawn uniformly from the others.
+        Asymmetric noise: the candidates are of the classes that are keys, and get the class that is
+        the value. None is symmetric noise: the new class is drawn uniformly from the others.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of the choice.
 
@@ -230,8 +224,7 @@ def flip_labels(
     ------
     TypeError, ValueError
         If `fraction` is not a number or out of range, `y` has a single class, a group carries
-        several labels, or `transition` is not a dict, is empty, names a class that is not in `y`,
-        or maps a class to itself.
+        several labels, or `transition` is no dict of different classes of `y`.
 
     Examples
     --------
@@ -251,16 +244,14 @@ def flip_labels(
     if transition is not None:
         _check_transition(transition, classes)
     rng = check_random_state(random_state)
+    kinds = classes if transition is None else list(transition)
     if groups is None:
         labels, codes = y, slice(None)
-    else:
-        _, labels, codes = group_labels(y, check_groups(groups, len(y)))
-    kinds = classes if transition is None else list(transition)
-    chosen = np.flatnonzero(np.isin(labels, kinds))
-    if groups is None:
+        chosen = np.flatnonzero(np.isin(labels, kinds))
         chosen = np.sort(rng.permutation(chosen)[: round(fraction * len(chosen))])
     else:
-        chosen = _stratified_choice(labels, chosen, fraction, rng)
+        _, labels, codes = group_labels(y, check_groups(groups, len(y)))
+        chosen = _stratified_choice(labels, np.flatnonzero(np.isin(labels, kinds)), fraction, rng)
     y_noisy = _relabel(labels, chosen, classes, transition, rng)[codes]
     return y_noisy, y_noisy != y
 
@@ -278,9 +269,7 @@ def _check_transition(transition: Mapping[Any, Any], classes: NDArray) -> None:
             raise ValueError(f"transition maps {old!r} to itself; leave that class out.")
 
 
-def _stratified_choice(
-    labels: NDArray, candidates: NDArray, fraction: float, rng: RandomState
-) -> NDArray:
+def _stratified_choice(labels, candidates, fraction, rng) -> NDArray:
     """Choose candidates of every class in proportion, by the largest remainders."""
     strata, codes, sizes = np.unique(labels[candidates], return_inverse=True, return_counts=True)
     quota = fraction * sizes
@@ -295,11 +284,10 @@ def _stratified_choice(
 def _relabel(labels, chosen, classes, transition, rng) -> NDArray:
     """Return a copy of the labels in which the chosen ones have another class."""
     labels = labels.copy()
-    codes = np.searchsorted(classes, labels[chosen])
     if transition is None:
-        codes = (codes + rng.randint(1, len(classes), size=len(chosen))) % len(classes)
+        codes = np.searchsorted(classes, labels[chosen])
+        codes += rng.randint(1, len(classes), size=len(chosen))
+        labels[chosen] = classes[codes % len(classes)]
     else:
-        target = {old: classes.tolist().index(new) for old, new in transition.items()}
-        codes = np.array([target[old] for old in classes[codes].tolist()], dtype=int)
-    labels[chosen] = classes[codes]
+        labels[chosen] = [transition[old] for old in labels[chosen].tolist()]
     return labels

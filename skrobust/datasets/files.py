@@ -66,11 +66,10 @@ def _fetch_rest(url: str, part: Path, timeout: float) -> None:
     headers = {"User-Agent": "skrobust"} | ({"Range": f"bytes={start}-"} if start else {})
     try:
         with urlopen(Request(url, headers=headers), timeout=timeout) as answer:
-            mode = "ab" if answer.status == 206 else "wb"
-            with part.open(mode) as file:
+            start = start if answer.status == 206 else 0
+            with part.open("ab" if start else "wb") as file:
                 shutil.copyfileobj(answer, file, 2**20)
-            expected = answer.headers.get("Content-Length")
-            got = part.stat().st_size - (start if mode == "ab" else 0)
+            expected, got = answer.headers.get("Content-Length"), part.stat().st_size - start
             # a connection that is cut counts as an end of file
             if expected is not None and got != int(expected):
                 raise OSError(f"{got} of {expected} bytes came")
@@ -112,8 +111,8 @@ def fetch_brain_tumour(
     Parameters
     ----------
     data_home : str or path-like, default=None
-        Folder for downloaded data. None uses the environment variable SKROBUST_DATA or, without
-        it, ``~/skrobust_data``. The files are in its subfolder ``brain_tumour``.
+        Folder for downloaded data, in its subfolder ``brain_tumour``. None uses the environment
+        variable SKROBUST_DATA or, without it, ``~/skrobust_data``.
     size : int, default=None
         Height and width to resize the slices to, by averaging areas. None is 512 by 512 (a few
         slices of 256 by 256 are enlarged), 1.6 GB in memory.
@@ -196,25 +195,18 @@ def _make(
                     with h5py.File(io.BytesIO(file.read(name)), "r") as slice_file:
                         found.append((int(number), *_read_slice(slice_file, name, size)))
     found.sort(key=lambda entry: entry[0])
-    numbers, images, masks, labels, patients = zip(*found, strict=True)
+    names = "image_number", "data", "masks", "target", "groups"
     part = cached.with_suffix(".part.npz")
-    np.savez(
-        part,
-        data=np.stack(images)[:, None],
-        target=np.array(labels),
-        groups=np.array(patients),
-        masks=np.stack(masks)[:, None],
-        image_number=np.array(numbers),
-    )
+    np.savez(part, **dict(zip(names, map(np.stack, zip(*found, strict=True)), strict=True)))
     part.rename(cached)
 
 
 def _read_slice(file, name: str, size: int | None) -> tuple[NDArray, NDArray, int, str]:
-    """Return image, mask, label and patient of one MATLAB file."""
+    """Return image and mask, of one channel, label and patient of one MATLAB file."""
     try:
         content = file["cjdata"]
         # MATLAB stores columns first
-        image, mask = content["image"][()].T, content["tumorMask"][()].T
+        pixels = np.stack([content[key][()].T for key in ("image", "tumorMask")])
         label = int(content["label"][()].item()) - 1
         patient = "".join(map(chr, content["PID"][()].ravel()))
     except (KeyError, ValueError) as error:
@@ -222,17 +214,9 @@ def _read_slice(file, name: str, size: int | None) -> tuple[NDArray, NDArray, in
             f"{name} does not have the layout of the brain tumour data: {error}. Delete its "
             "archive to download it again."
         ) from error
-    if size is None and image.shape == (_FULL_SIZE, _FULL_SIZE):
-        return image.astype(np.int16), mask > 0, label, patient
-    resized = [_resize(array, size or _FULL_SIZE) for array in (image, mask)]
-    if size is None:
-        resized[0] = np.rint(resized[0]).astype(np.int16)
-    return resized[0], resized[1] >= 0.5, label, patient
-
-
-def _resize(array: NDArray, size: int) -> NDArray:
-    tensor = torch.from_numpy(array.astype(np.float32))[None, None]
-    return interpolate(tensor, (size, size), mode="area")[0, 0].numpy()
+    pixels = torch.from_numpy(pixels.astype(np.float32))[:, None]
+    image, mask = interpolate(pixels, (size or _FULL_SIZE,) * 2, mode="area").numpy()
+    return np.rint(image).astype(np.int16) if size is None else image, mask >= 0.5, label, patient
 
 
 def load_grouped_npz(
@@ -260,8 +244,7 @@ def load_grouped_npz(
           the array ``y``;
         - ``groups`` : ndarray of shape (n_samples,); group (patient) of every row;
         - ``target_names`` : list of str; only if the file holds ``class_names``;
-        - ``layout`` : str; what networks take the rows for, such as "images of 64 x 64, one
-          channel", or the ways to read them if there are several;
+        - ``layout`` : str; what networks take the rows for, or the ways to read them;
         - ``filename`` : str; the path;
         - every other array of the file under its own name.
 

@@ -82,10 +82,9 @@ def make_grouped(
     if "patient" not in names:
         raise ValueError(f"pattern={pattern!r} has no {{patient}}. Say where the patient stands.")
     if ("label" in names) == (labels is not None):
-        problem = "and labels are given, too" if labels is not None else "and labels are not given"
-        has = "has" if "label" in names else "lacks"
+        both = "has {label}, and labels are given, too", "lacks {label}, and labels are not given"
         raise ValueError(
-            f"pattern={pattern!r} {has} {{label}}, {problem}. Labels come from one of the two."
+            f"pattern={pattern!r} {both[labels is None]}. Labels come from one of the two."
         )
     clash = sorted({"data", "target", "groups", "files", "layout"} & set(names))
     if clash:
@@ -94,18 +93,18 @@ def make_grouped(
             "names."
         )
     found = _find(paths, expression, glob, pattern)
-    parts, fields, files = [], {name: [] for name in names}, []
+    parts, fields = [], {name: [] for name in ("files", *names)}
     for path, values in found:
         new = _read_rows(read, path)
         parts += [(str(path), part) for part in new]
-        files += [str(path)] * sum(len(p) if isinstance(p, pd.DataFrame) else 1 for p in new)
-        for name in names:
-            fields[name] += [values[name]] * (len(files) - len(fields[name]))
-    if not files:
+        n_rows = sum(len(part) if isinstance(part, pd.DataFrame) else 1 for part in new)
+        for name, value in (values | {"files": str(path)}).items():
+            fields[name] += [value] * n_rows
+    if not fields["files"]:
         raise ValueError(f"the {len(found)} files hold no rows.")
-    data = _together(parts)
-    groups = np.array(fields.pop("patient"))
-    target = np.array(fields.pop("label")) if labels is None else _labels_of(groups, labels)
+    data, fields = _together(parts), {name: np.array(values) for name, values in fields.items()}
+    groups = fields.pop("patient")
+    target = fields.pop("label") if labels is None else _labels_of(groups, labels)
     several = pd.Series(target).groupby(groups).nunique()
     if (several > 1).any():
         first = several.index[several > 1].tolist()[:5]
@@ -114,14 +113,8 @@ def make_grouped(
             "different people with the same name, make the names differ: groups = [f'{label} "
             "{patient}' for label, patient in zip(data.target, data.groups)]."
         )
-    return Bunch(
-        data=data,
-        target=target,
-        groups=groups,
-        files=np.array(files),
-        layout=describe_layout(data.shape[1:]),
-        **{name: np.array(values) for name, values in fields.items()},
-    )
+    layout = describe_layout(data.shape[1:])
+    return Bunch(data=data, target=target, groups=groups, layout=layout, **fields)
 
 
 def _compile(pattern: str) -> tuple[list[str], re.Pattern, str]:

@@ -34,10 +34,9 @@ def make_lesion_rois(
 
     The images imitate the regions of interest of [1]_ (section 3.1): cysts, metastases,
     hemangiomas and healthy tissue in CT. The class decides the contrast of the lesion against the
-    tissue around it and the strength of its texture, with a deviation of its own (`spread`).
-    The outline has the same distribution in all classes; in healthy tissue it is invisible. A
-    patient has one to three images of one class, its own tissue texture and gain, and lesions of
-    similar contrast.
+    tissue around it and the strength of its texture, but not its outline; in healthy tissue it is
+    invisible. A patient has one to three images of one class, its own tissue texture and gain, and
+    lesions of similar contrast.
 
     Parameters
     ----------
@@ -46,8 +45,7 @@ def make_lesion_rois(
     size : int, default=32
         Height and width in pixels, at least 8. The paper has 128.
     weights : sequence of 4 floats, default=(66, 81, 65, 27)
-        Shares of cyst, metastasis, hemangioma and healthy, above 0, up to a factor; by default the
-        paper's. Each class has at least 2 images.
+        Shares of the classes, above 0, up to a factor (the paper's); each has 2 images or more.
     spread : float, default=0.2
         Standard deviation of contrast and texture within a class; a cyst has contrast -1.
     noise : float, default=0.1
@@ -67,9 +65,9 @@ def make_lesion_rois(
         - ``groups`` : ndarray of shape (n_samples,), int; patient;
         - ``masks`` : ndarray of shape (n_samples, 1, size, size), uint8; 1 inside the outline;
         - ``factors``, ``factor_names`` : ndarray of shape (n_samples, 6), float64, and list of str;
-          what made the image: contrast and texture (amplitude), which depend on the class; radius
-          (share of half the side), elongation (longer over shorter half-axis), angle (radians, of
-          the long axis against the image's rows) and lobes (unevenness), which do not;
+          contrast, texture (amplitude), radius (share of half the side), elongation (longer over
+          shorter half-axis), angle (radians, of the long axis against the image's rows) and lobes
+          (unevenness);
         - ``target_names``, ``DESCR`` : list of str, and str.
 
     Raises
@@ -140,12 +138,10 @@ def _class_sizes(n_samples: int, weights: NDArray) -> NDArray:
     """Return the number of images of each class: at least 2, else rounded shares."""
     exact = n_samples * weights.astype(float) / weights.sum()
     counts = np.maximum(exact.astype(int), 2)
-    while counts.sum() != n_samples:
-        gap = exact - counts
-        if counts.sum() < n_samples:
-            counts[gap.argmax()] += 1
-        else:
-            counts[np.where(counts > 2, gap, np.inf).argmin()] -= 1
+    while counts.sum() < n_samples:
+        counts[(exact - counts).argmax()] += 1
+    while counts.sum() > n_samples:
+        counts[np.where(counts > 2, exact - counts, np.inf).argmin()] -= 1
     return counts
 
 
@@ -158,11 +154,9 @@ def _draw_factors(target: NDArray, groups: NDArray, spread: float, rng: RandomSt
     look = np.array(list(_CLASSES.values()))[target] + deviation * [1, 0.5]
     look[:, 1] = np.abs(look[:, 1])
     look[target == len(_CLASSES) - 1] = 0  # healthy: nothing to see
-    radius = rng.uniform(0.35, 0.75, n_samples)
-    elongation = rng.uniform(1, 1.8, n_samples)
-    angle = rng.uniform(-np.pi / 2, np.pi / 2, n_samples)
-    lobes = rng.uniform(0, 0.3, n_samples)
-    return np.column_stack([look, radius, elongation, angle, lobes])
+    # radius, elongation, angle, lobes
+    ranges = (0.35, 0.75), (1, 1.8), (-np.pi / 2, np.pi / 2), (0, 0.3)
+    return np.column_stack([look, *(rng.uniform(*ends, n_samples) for ends in ranges)])
 
 
 def _draw_lesion(factors: NDArray, size: int, rng: RandomState) -> tuple[NDArray, NDArray]:

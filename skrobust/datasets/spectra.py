@@ -59,8 +59,7 @@ def make_mr_spectra(
     "tumour", but a share `impurity` of them is healthy tissue. Tumour tissue has less NAA and more
     choline, lipids and lactate only on average: levels differ between voxels about as much as
     between the two tissues, and between patients by two fifths of that. A patient also has its own
-    line width, frequency shift, gain, baseline and noise level. The user guide says what
-    classifiers reach.
+    line width, frequency shift, gain, baseline and noise level.
 
     Parameters
     ----------
@@ -73,8 +72,8 @@ def make_mr_spectra(
     n_points : int, default=288
         Number of points of a spectrum, at least 16.
     snr : float, default=12.0
-        Median height of NAA in healthy tissue over the standard deviation of the noise, for the
-        median patient. Patients vary around it by a factor of about 1.3.
+        Median height of NAA in healthy tissue over the standard deviation of the noise. Patients
+        vary around it by a factor of about 1.3.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of everything random.
     return_X_y_groups : bool, default=False
@@ -111,7 +110,19 @@ def make_mr_spectra(
     >>> spectra.data.shape, spectra.axis[0], spectra.metabolites["NAA"]
     ((20, 288), np.float64(4.3), 2.01)
     """
-    low, high = _check_parameters(n_patients, n_voxels, impurity, n_points, snr)
+    bounds = (n_voxels, n_voxels) if np.isscalar(n_voxels) else tuple(n_voxels)
+    if len(bounds) != 2:
+        raise ValueError(f"n_voxels is {n_voxels}, expected a number or (smallest, largest).")
+    low, high = bounds
+    check_whole(2, n_patients=n_patients)
+    check_whole(16, n_points=n_points)
+    check_whole(1, n_voxels=low, **{"n_voxels (largest)": high})
+    check_real(below=1, impurity=impurity)
+    check_real(snr=snr)
+    if low > high:
+        raise ValueError(f"n_voxels is {n_voxels}, expected smallest <= largest.")
+    if snr == 0:
+        raise ValueError("snr is 0, expected a number above 0.")
     rng = check_random_state(random_state)
     axis = np.linspace(_FIRST_PPM, _LAST_PPM, n_points)
     has_tumour = rng.permutation(np.arange(n_patients) % 2)
@@ -178,21 +189,3 @@ def _peak_shapes(molecules: list[str], axis: NDArray, line_width: float) -> NDAr
         profile = 0.5 / (1 + distance**2) + 0.5 * np.exp(-np.log(2) * distance**2)
         shapes[molecules.index(molecule)] += height * profile
     return shapes
-
-
-def _check_parameters(n_patients, n_voxels, impurity, n_points, snr) -> tuple[int, int]:
-    """Check all parameters and return the smallest and largest number of voxels."""
-    bounds = (n_voxels, n_voxels) if np.isscalar(n_voxels) else tuple(n_voxels)
-    if len(bounds) != 2:
-        raise ValueError(f"n_voxels is {n_voxels}, expected a number or (smallest, largest).")
-    low, high = bounds
-    check_whole(2, n_patients=n_patients)
-    check_whole(16, n_points=n_points)
-    check_whole(1, n_voxels=low, **{"n_voxels (largest)": high})
-    check_real(below=1, impurity=impurity)
-    check_real(snr=snr)
-    if low > high:
-        raise ValueError(f"n_voxels is {n_voxels}, expected smallest <= largest.")
-    if snr == 0:
-        raise ValueError("snr is 0, expected a number above 0.")
-    return int(low), int(high)
