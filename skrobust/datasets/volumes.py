@@ -128,18 +128,17 @@ def make_brain_volumes(
     """Generate skull-stripped T1-weighted brain phantoms, some with a tumour.
 
     A brain is a folded shell of grey matter around white matter, with deep grey nuclei, ventricles
-    and a cleft between the hemispheres. Subjects differ in size, shape, folding and age, 20 to 85
-    years: with age the ventricles widen and the cortex thins. A lesion is an ellipsoid with a
-    dark core, in most cases a bright rim, and a darker surrounding. Scanners differ in gain,
-    contrast, shading, sharpness and noise, which is Rician.
+    and a cleft between the hemispheres. Subjects differ in size, shape, folding and age, which
+    widens the ventricles and thins the cortex. A lesion is an ellipsoid with a dark core, in most
+    cases a bright rim, and a darker surrounding. Scanners differ in gain, contrast, shading,
+    sharpness and noise, which is Rician.
 
     Parameters
     ----------
     n_healthy, n_lesioned : int, default=60 and 20
         Number of subjects without and with a lesion.
     shape : sequence of 3 int, default=(32, 38, 33)
-        Voxels from left to right, back to front and bottom to top, each at least 8. The paper on
-        outlier removal has (64, 77, 66).
+        Voxels from left to right, back to front and bottom to top, each at least 8.
     n_scans : int, default=1
         Scans of each subject: the same brain and lesion, 2 years apart, on newly drawn scanners.
     n_scanners : int, default=3
@@ -161,10 +160,8 @@ def make_brain_volumes(
         - ``data`` : ndarray of shape (n_volumes, 1, n_x, n_y, n_z), float32; the volumes;
         - ``target`` : ndarray of shape (n_volumes,), int; 0 healthy, 1 with a lesion;
         - ``groups`` : ndarray of shape (n_volumes,), int; subject;
-        - ``lesion_mask`` : ndarray of shape (n_volumes, n_x, n_y, n_z), bool; the lesion with its
-          surrounding;
-        - ``age`` : ndarray of shape (n_volumes,); years;
-        - ``scanner`` : ndarray of shape (n_volumes,), int;
+        - ``lesion_mask`` : ndarray of shape (n_volumes, n_x, n_y, n_z), bool; with surrounding;
+        - ``age``, ``scanner`` : ndarray of shape (n_volumes,); years (20 to 85), and int;
         - ``target_names``, ``DESCR`` : list of str, and str.
 
     Raises
@@ -191,26 +188,26 @@ def make_brain_volumes(
     rng = check_random_state(random_state)
     scanners = [_draw_scanner(noise, rng) for _ in range(n_scanners)]
     n_subjects = n_healthy + n_lesioned
-    volumes = np.empty((n_subjects * n_scans, 1, *shape), dtype=np.float32)
-    masks = np.zeros((n_subjects * n_scans, *shape), dtype=bool)
-    age, scanner = np.empty(len(volumes)), np.empty(len(volumes), dtype=int)
+    groups = np.repeat(np.arange(n_subjects), n_scans)
+    volumes = np.empty((len(groups), 1, *shape), dtype=np.float32)
+    masks = np.zeros((len(groups), *shape), dtype=bool)
+    age, scanner = np.empty(len(groups)), np.empty(len(groups), dtype=int)
     for subject in range(n_subjects):
         anatomy = draw_anatomy(rng)
         lesion = draw_lesion(anatomy, contrast, rng) if subject >= n_healthy else None
         first_age = rng.uniform(20, 85)
-        for i in range(subject * n_scans, (subject + 1) * n_scans):
-            age[i] = first_age + 2 * (i - subject * n_scans)
+        for scan, i in enumerate(np.flatnonzero(groups == subject)):
+            age[i] = first_age + 2 * scan
             scanner[i] = rng.randint(n_scanners)
             brain = render_brain(anatomy, age[i], shape)
             if lesion is not None:
                 brain, masks[i] = render_lesion(brain, lesion, anatomy)
             volumes[i, 0] = _scan(brain, scanners[scanner[i]], rng)
-    target = np.repeat([0, 1], [n_healthy * n_scans, n_lesioned * n_scans])
     return as_asked(
         return_X_y_groups,
         data=volumes,
-        target=target,
-        groups=np.repeat(np.arange(n_subjects), n_scans),
+        target=(groups >= n_healthy).astype(int),
+        groups=groups,
         lesion_mask=masks,
         age=age,
         scanner=scanner,
@@ -272,9 +269,8 @@ def make_tumour_volumes(
     The volumes imitate the data of [1]_ (section 4.1): T2-weighted brain scans with 27 types of
     tumour, of which 13 make up at most 1% of the scans each, a mask of every tumour, and a larger
     pool of scans without diagnosis. A class is a point in a space of nine properties of size,
-    outline, brightness, texture and place. A tumour has those of its class with a deviation of its
-    own (`spread`), which it mostly keeps in the one to three scans of its patient. A patient has
-    its own gain, background and noise.
+    outline, brightness, texture and place. A tumour deviates from it (`spread`), mostly by the same
+    in the one to three scans of its patient, who has a gain, background and noise.
 
     Parameters
     ----------
@@ -284,14 +280,13 @@ def make_tumour_volumes(
         Number of classes, at least 2. Class 0 has most rows, the last class fewest.
     n_rare : int, default=13
         Number of rare classes, the last ones. Their shares fall from 1% to a sixth of that, but not
-        below 2 volumes; the others share the rest, falling to a tenth of the largest.
+        below 2 volumes.
     n_unlabeled : int, default=500
         Number of volumes of the pool, of the same classes in the same proportions.
     size : tuple of (int, int, int), default=(8, 24, 24)
         Slices, height and width, in voxels, at least 4 each. The paper has (12, 128, 128).
     spread : float >= 0, default=0.12
-        Standard deviation of a tumour's properties from those of its class, as a share of
-        their range over the classes.
+        Standard deviation of the properties within a class, as a share of their range over classes.
     random_state : int, RandomState instance or None, default=None
         Seed or generator of everything random, the classes included.
     return_X_y_groups : bool, default=False
@@ -302,8 +297,7 @@ def make_tumour_volumes(
     data : :class:`~sklearn.utils.Bunch`
         With the attributes
 
-        - ``data`` : ndarray of shape (n_samples, 1, \*size), float32; volumes, in units of the
-          brightness of the tissue around the tumours;
+        - ``data`` : ndarray of shape (n_samples, 1, \*size), float32; volumes, tissue about 1;
         - ``target`` : ndarray of shape (n_samples,), int; class;
         - ``groups`` : ndarray of shape (n_samples,), int; patient;
         - ``masks`` : ndarray of shape (n_samples, 1, \*size), uint8; 1 inside the tumour;
@@ -420,10 +414,7 @@ def _draw_tumour(
     depth += max(properties["lobes"], 0) * smooth_noise(size, 2.0, rng)
     mask = depth < 1
     grain = np.clip(properties["grain"], 0.3, 3.0)
-    change = (
-        properties["brightness"]
-        + properties["rim"] * (depth > 0.75)
-        + properties["core"] * (depth < 0.4)
-        + properties["texture"] * smooth_noise(size, grain, rng)
-    )
+    change = properties["brightness"] + properties["rim"] * (depth > 0.75)
+    change += properties["core"] * (depth < 0.4)
+    change += properties["texture"] * smooth_noise(size, grain, rng)
     return gaussian_filter(mask * change, 0.5), mask

@@ -233,7 +233,7 @@ def _as_float64(tensor: Tensor) -> NDArray:
 
 
 def head_targets(
-    estimator, y: ArrayLike, n_samples: int, n_outputs: int, *, sample_weight=None, name="y"
+    estimator, y: ArrayLike, n_samples: int, n_outputs: int, sample_weight=None, *, name="y"
 ) -> tuple[NDArray, NDArray]:
     """Return targets for a head's outputs, and the weights of the rows, with a mean of 1."""
     n_classes = max(n_outputs, 2)
@@ -275,7 +275,7 @@ def head_targets(
     if not mean > 0:
         raise ValueError(f"the weights of the rows of {name} are zero everywhere.")
     target = mass[:, 1:] if n_outputs == 1 else mass
-    return np.asarray(target) / mean, np.asarray(weight) / mean
+    return target / mean, weight / mean
 
 
 def check_trained_loss(estimator: Any) -> NDArray | float:
@@ -289,9 +289,9 @@ def check_trained_loss(estimator: Any) -> NDArray | float:
         shift = _as_float64(criterion.shift)
     else:
         shift = 0.0
-        plain = isinstance(criterion, nn.CrossEntropyLoss) and not criterion.label_smoothing
-        plain = plain or isinstance(criterion, nn.BCEWithLogitsLoss)
-        if criterion is not None and not (plain and criterion.weight is None):
+        plain = isinstance(criterion, (nn.CrossEntropyLoss, nn.BCEWithLogitsLoss))
+        smoothed = getattr(criterion, "label_smoothing", 0)
+        if criterion is not None and (not plain or smoothed or criterion.weight is not None):
             other = f"the criterion {criterion!r}"
     if other is not None:
         raise ValueError(

@@ -44,7 +44,7 @@ class ValidationInfluence(NamedTuple):
 
 def validation_influence(
     estimator, X, y, X_val, y_val, solver="auto", damping=0.1, smoothing=None, sample_weight=None,
-    batch_size=None, solver_params=None, *, aggregate=True,
+    batch_size=None, solver_params=None, aggregate=True,
 ) -> ValidationInfluence:  # fmt: skip
     """Compute everything that the influence of a training row depends on."""
     if solver not in {"auto", *_SOLVERS}:
@@ -54,9 +54,7 @@ def validation_influence(
     shift = check_trained_loss(estimator)
     features, scores = head_outputs(estimator, X, batch_size)
     n_outputs = scores.shape[1]
-    target, weight = head_targets(
-        estimator, y, len(features), n_outputs, sample_weight=sample_weight
-    )
+    target, weight = head_targets(estimator, y, len(features), n_outputs, sample_weight)
     valid_features, valid_scores = head_outputs(estimator, X_val, batch_size, "X_val")
     scores, valid_scores = scores + shift, valid_scores + shift
     valid_target = head_targets(estimator, y_val, len(valid_features), n_outputs, name="y_val")
@@ -66,11 +64,11 @@ def validation_influence(
         temperature = max(1.0, smoothing * calibrating_temperature(valid_scores, *valid_target))
     proba = probabilities(scores / temperature)
     valid_residuals = head_residuals(probabilities(valid_scores / temperature), *valid_target)
+    valid_features = valid_features.astype(np.float64)
     if aggregate:
-        gradients = (valid_residuals.T @ valid_features.astype(np.float64))[None]
-        gradients /= len(valid_features)
+        gradients = (valid_residuals.T @ valid_features)[None] / len(valid_features)
     else:
-        gradients = valid_residuals[:, :, None] * valid_features.astype(np.float64)[:, None]
+        gradients = valid_residuals[:, :, None] * valid_features[:, None]
     hessian = HeadHessian(features, proba, weight)
     if solver == "auto":
         solver = "exact" if hessian.n_parameters <= _EXACT_PARAMETERS else "cg"
@@ -143,9 +141,8 @@ def influence_scores(
         the scores are dominated by directions that no row determines.
     smoothing : float, default=None
         Divide the head's outputs by `smoothing` times the temperature that calibrates them on the
-        validation rows (by at least 1) before anything is computed. Everything that lowers the
-        confidence of an overconfident network lowers the validation loss, above all wrong labels;
-        smoothed scores (use 2 to 5) find these far better. None uses the head as it is.
+        validation rows (by at least 1) first. Wrong labels lower the confidence of an overconfident
+        network, and with it the loss; smoothed scores (use 2 to 5) find them far better.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the training rows in the training loss, scaled to a mean of 1.
     aggregate : bool, default=True
@@ -179,12 +176,9 @@ def influence_scores(
     >>> clf = NetClassifier(max_epochs=3, random_state=0).fit(X[~held], y[~held])
     >>> scores = influence_scores(clf, X[~held], y[~held], X[held], y[held])
     """
-    options = solver, damping, smoothing, sample_weight, batch_size, solver_params
+    options = solver, damping, smoothing, sample_weight, batch_size, solver_params, aggregate
     with torch_defaults():
-        influence = validation_influence(
-            estimator, X, y, X_val, y_val, *options, aggregate=aggregate
-        )
-    scores = score_rows(influence)
+        scores = score_rows(validation_influence(estimator, X, y, X_val, y_val, *options))
     return scores[0] if aggregate else scores
 
 
@@ -211,8 +205,7 @@ def input_influence(
 
     (Eq. 8 of [1]_). A small change of the row against this gradient lowers
     :func:`influence_scores`, that is, makes the row more helpful. The Hessian and the validation
-    gradient are held fixed, as in the paper. The gradient passes through the feature layers,
-    but :math:`\theta` is still the last linear layer only.
+    gradient are held fixed, as in the paper. The gradient passes through the feature layers.
 
     Parameters
     ----------

@@ -68,14 +68,12 @@ def cg_solver(
 ) -> NDArray:
     r"""Return :math:`(H + \lambda I)^{-1} v` by conjugate gradients, without building H.
 
-    The preconditioner is the diagonal (Jacobi). All vectors are solved at the same time, each
-    with its own step sizes.
+    The preconditioner is the diagonal (Jacobi). All vectors are solved at the same time.
 
     Parameters
     ----------
     hessian, vectors, damping
-        As for :func:`exact_solver`. One product costs ``4 n_samples * n_parameters`` operations per
-        vector.
+        As for :func:`exact_solver`.
     tol : float, default=1e-8
         Stop once every residual is below this share of its vector's length.
     max_iter : int, default=None
@@ -107,24 +105,21 @@ def cg_solver(
             "zero in all rows. Use a larger damping, such as 0.1."
         )
     goal = tol * np.sqrt(_dot(vectors, vectors))
-    solution = np.zeros_like(vectors)
-    residual = vectors.copy()
-    scaled = residual / diagonal
-    direction = scaled.copy()
-    product = _dot(residual, scaled)
+    solution, direction = np.zeros_like(vectors), np.zeros_like(vectors)
+    residual, product = vectors.copy(), np.zeros((len(vectors), 1, 1))
     max_iter = 10 * hessian.n_parameters if max_iter is None else max_iter
     for iteration in range(max_iter + 1):
         if (np.sqrt(_dot(residual, residual)) <= goal).all():
             return solution
         if iteration == max_iter:
             break
+        scaled = residual / diagonal
+        previous, product = product, _dot(residual, scaled)
+        direction = scaled + _divide(product, previous) * direction
         image = hessian.product(direction) + shift * direction
         step = _divide(product, _dot(direction, image))
         solution += step * direction
         residual -= step * image
-        scaled = residual / diagonal
-        previous, product = product, _dot(residual, scaled)
-        direction = scaled + _divide(product, previous) * direction
     raise ValueError(
         f"conjugate gradients did not reach tol={tol} with damping={damping}: the Hessian of the "
         "head is singular or nearly so. Use a larger damping, such as 0.1, or solver='exact'."
@@ -158,8 +153,8 @@ def lissa_solver(
         u_0 = v, \qquad u_t = v + u_{t-1} - \frac{1}{s} (H_t + \lambda I) \, u_{t-1}, \qquad
         (H + \lambda I)^{-1} v \approx u_T / s
 
-    where :math:`H_t` is the Hessian over a random batch of rows. For heads, the other solvers are
-    faster and more accurate; this is the one of the paper.
+    where :math:`H_t` is the Hessian over a random batch of rows. This is the paper's solver; for
+    heads, the others are faster and more accurate.
 
     Parameters
     ----------
@@ -199,9 +194,9 @@ def lissa_solver(
     array([[[4.]]])
     """
     shift = hessian.damping(damping)
-    # None draws a new seed, not from numpy's global generator
-    own = isinstance(random_state, np.random.RandomState)
-    rng = random_state if own else np.random.RandomState(random_state)
+    rng = random_state
+    if not isinstance(rng, np.random.RandomState):  # None is not numpy's global generator
+        rng = np.random.RandomState(rng)
     if scale is None:
         average = float(hessian.diagonal.mean()) + shift
         scale = max(2 * (_largest_eigenvalue(hessian) + shift), n_steps * average / 10)
@@ -228,8 +223,6 @@ def _largest_eigenvalue(hessian: HeadHessian) -> float:
     """Return the largest eigenvalue of H, by twenty steps of the power method."""
     # a separate start, so that the batches do not depend on whether `scale` is given
     vector = np.random.RandomState(0).normal(size=(1, *hessian.shape))
-    length = 1.0
     for _ in range(20):
         vector = hessian.product(vector / np.linalg.norm(vector))
-        length = float(np.linalg.norm(vector))
-    return length
+    return float(np.linalg.norm(vector))
