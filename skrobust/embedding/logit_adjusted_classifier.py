@@ -51,10 +51,8 @@ class LogitAdjustedClassifier(FittedInsideMixin, BaseEstimator):
         :math:`\pi`, weighted by the ``sample_weight`` that the classifier got.
     classes_ : ndarray of shape (n_classes,)
         Class labels.
-    n_features_in_ : int
-        Size of the second axis of X.
-    feature_names_in_ : ndarray of str
-        Column names, when X has them.
+    n_features_in_, feature_names_in_ : int, and ndarray of str
+        Size of the second axis of X, and column names, when X has them.
 
     References
     ----------

@@ -37,11 +37,8 @@ class ClassWeightedKNeighborsClassifier(VersionedState, KNeighborsClassifier):
         Class labels.
     class_weight_ : ndarray of shape (n_classes,)
         The weights.
-    n_features_in_ : int
-        Number of features.
-    feature_names_in_ : ndarray of str
-        Column names, when X has them.
-
+    n_features_in_, feature_names_in_ : int, and ndarray of str
+        Size of the second axis of X, and column names, when X has them.
 
     Examples
     --------

@@ -284,17 +284,9 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         return self
 
     def transform(self, X: ArrayLike) -> NDArray:
-        """Return the embeddings.
+        """Return the embeddings of shape (n_samples, embedding_dim), float32.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
-            Rows.
-
-        Returns
-        -------
-        embeddings : ndarray of shape (n_samples, embedding_dim), float32
-            Of length one if `normalize`.
+        They have length one if `normalize`.
         """
         return self._scaled(self._outputs(X))
 
@@ -326,14 +318,11 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
             X = self._check_X(X, reset=True)
             classes, codes = np.empty(0, dtype=int), np.full(len(X), -1, dtype=np.int64)
         else:
-            y = check_class_labels(y)
-            X, y = self._check_X(X, y, reset=True)
+            X, y = self._check_X(X, check_class_labels(y), reset=True)
             # in Python, since numpy does not compare strings with numbers
-            labelled = np.array([label != self.unlabeled for label in y.tolist()])
-            if self.unlabeled is None:
-                labelled[:] = True
-            classes = np.unique(y[labelled])
-            codes = np.full(len(y), -1, dtype=np.int64)
+            given = [self.unlabeled is None or label != self.unlabeled for label in y.tolist()]
+            labelled = np.array(given)
+            classes, codes = np.unique(y[labelled]), np.full(len(y), -1, dtype=np.int64)
             codes[labelled] = encode_labels(y[labelled], classes, "y")
         if len(classes) == 0 and self.pretrain is None:
             raise ValueError(
@@ -349,13 +338,10 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         if self.validation_fraction is None or not len(labelled):
             return labelled, labelled[:0], others
         groups = None if groups is None else check_groups(groups, len(codes), y)
+        of_labelled = None if groups is None else groups[labelled]
+        how = {"keep_rare": True, "remedy": "set validation_fraction=None"}
         train, valid = validation_split(
-            codes[labelled],
-            self.validation_fraction,
-            None if groups is None else groups[labelled],
-            seed,
-            keep_rare=True,
-            remedy="set validation_fraction=None",
+            codes[labelled], self.validation_fraction, of_labelled, seed, **how
         )
         train, valid = labelled[train], labelled[valid]
         if groups is not None:  # unlabelled rows of a held-out patient would leak
@@ -388,26 +374,23 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         shares = None
         if self.cross_entropy_weight and self.samples_per_class is None:
             shares = np.bincount(codes[train], minlength=len(is_rare)) / len(train)
-        net = self._start_embedding(
-            X,
-            self.loss,
-            len(is_rare),
-            seed,
-            criterion__cross_entropy_weight=float(self.cross_entropy_weight),
-            criterion__shares=None if shares is None else shares.tolist(),
-            samples_per_class=self.samples_per_class,
-            annealing_epochs=None if self.lr_schedule is None else self.max_epochs,
-        )
+        recipe = {
+            "criterion__cross_entropy_weight": float(self.cross_entropy_weight),
+            "criterion__shares": None if shares is None else shares.tolist(),
+            "samples_per_class": self.samples_per_class,
+            "annealing_epochs": None if self.lr_schedule is None else self.max_epochs,
+        }
+        net = self._start_embedding(X, self.loss, len(is_rare), seed, **recipe)
         if start is not None:
             net.module_.load_state_dict(start)
         indices = train
-        if self.augment is not None and self.augment_rows == "all":
+        if self.augment_rows == "all":
             net.batch_transform = augment_batches(self.augment)
         elif self.augment is not None and self.augment_rows == "rare":
-            share = self.n_augment / (self.n_augment + 1)
-            change = find_augmentation(self.augment)
-            net.batch_transform = ChangeRare(change, torch.from_numpy(is_rare), share)
-            indices = np.repeat(train, np.where(is_rare[codes[train]], self.n_augment + 1, 1))
+            n_copies, change = self.n_augment + 1, find_augmentation(self.augment)
+            rare = torch.from_numpy(is_rare), self.n_augment / n_copies
+            net.batch_transform = ChangeRare(change, *rare)
+            indices = np.repeat(train, np.where(is_rare[codes[train]], n_copies, 1))
         rows = net.get_dataset(X)
         seen, chooser = rows.select(train), None
         if len(valid):
@@ -440,6 +423,9 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
             **recipe,
         )
 
+    def _embed(self, net: TensorNet, rows: Rows) -> NDArray:
+        return self._scaled(net.outputs(rows))
+
     def _scaled(self, embeddings: NDArray) -> NDArray:
         if not self.normalize:
             return embeddings
@@ -447,9 +433,6 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         largest = np.abs(embeddings).max(axis=1, keepdims=True)
         embeddings = embeddings / np.where(largest > 1e18, largest, np.float32(1))
         return normalize(embeddings, copy=False)
-
-    def _embed(self, net: TensorNet, rows: Rows) -> NDArray:
-        return self._scaled(net.outputs(rows))
 
     def _check_spread(self, net: TensorNet, rows: Rows, loss: str, stage: str) -> None:
         """Warn if embeddings lie at one point, relative to the margin of the triplet loss."""

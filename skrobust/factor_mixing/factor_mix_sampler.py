@@ -273,18 +273,7 @@ class FactorMixSampler(RowSampler):
         return train(recipe=FactorRecipe(**settings), X=X, codes=codes)
 
     def encode(self, X: ArrayLike) -> tuple[NDArray, NDArray]:
-        """Return both codes of rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
-            Rows.
-
-        Returns
-        -------
-        class_codes, residual_codes : ndarray of shape (n_samples, n_codes), float32
-            The codes.
-        """
+        """Return class codes and residual codes of rows, both (n_samples, n_codes), float32."""
         X = self._check_new(X, "X")
         return self.networks_.encode(X)
 
@@ -297,10 +286,8 @@ class FactorMixSampler(RowSampler):
 
         Parameters
         ----------
-        X_class : array-like of shape (n_samples, ...)
-            Rows that give the class code.
-        X_residual : array-like of shape (n_samples, ...)
-            Rows that give the residual code, one for each.
+        X_class, X_residual : array-like of shape (n_samples, ...)
+            Rows that give the class code, and those that give the residual code, one for each.
 
         Returns
         -------

@@ -72,10 +72,8 @@ class DistillMixAugmenter(TrustingRowSampler):
         The training row ``x_k`` of every new row; the row itself when `strategy` is None.
     alpha_ : ndarray of shape (n_new,)
         Share of ``x_k`` in every new row.
-    n_features_in_ : int
-        Size of the second axis of X.
-    feature_names_in_ : ndarray of str
-        Column names, when X has them.
+    n_features_in_, feature_names_in_ : int, and ndarray of str
+        Size of the second axis of X, and column names, when X has them.
     sampling_strategy_ : dict
         Empty: class sizes follow from the distiller, `factor` and `balance`.
     paper_params : dict

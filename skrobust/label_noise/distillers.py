@@ -147,12 +147,12 @@ kept_ : ndarray of shape (n_samples,), bool
 noisy_indices_ : ndarray of shape (n_noisy,), int
     Rows whose own label is less probable than it is on average in its class, and another at
     least as probable as on average in its class; the worst first.
+<input attributes>""",
+        "<input attributes>": """\
 classes_ : ndarray of shape (n_classes,)
     Class labels.
-n_features_in_ : int
-    Size of the second axis of X.
-feature_names_in_ : ndarray of str
-    Column names, when X has them.""",
+n_features_in_, feature_names_in_ : int, and ndarray of str
+    Size of the second axis of X, and column names, when X has them.""",
     }
 
     __metadata_request__fit = {"groups": True, "trusted": True}
@@ -191,8 +191,8 @@ feature_names_in_ : ndarray of str
         """
         X, codes, groups = self._check_rows(X, y, groups)
         trusted = check_trusted(trusted, y)
-        known = {"trusted": trusted} if "trusted" in signature(self._score).parameters else {}
-        probabilities = self._score(X, codes, groups, **known)
+        passed = {"trusted": trusted} if "trusted" in signature(self._score).parameters else {}
+        probabilities = self._score(X, codes, groups, **passed)
         own = probabilities[np.arange(len(codes)), codes]
         known = ~np.isnan(own)
         if not known.any():
@@ -227,21 +227,16 @@ feature_names_in_ : ndarray of str
 
     def _check_rows(self, X, y, groups):
         """Return X unchanged, class codes and groups; set ``classes_``."""
-        if y is None:
-            name = type(self).__name__
-            raise ValueError(f"{name} requires y to be passed, but the target y is None.")
-        labels = column_or_1d(check_class_labels(y), warn=True)
+        rows, labels, groups = check_rows(self, X, y, groups)
         if hasattr(X, "columns"):
             validate_data(self, X, skip_check_array=True)
         elif len(getattr(X, "shape", (0, 0))) != 1:  # one axis: texts, or an error of the estimator
             validate_data(
                 self, X, allow_nd=True, dtype=None, accept_sparse=True, ensure_all_finite=False
             )
-        check_consistent_length(X, labels)
-        X = indexable_rows(X)
         self.classes_, codes = np.unique(labels, return_inverse=True)
         require_two_classes(self.classes_, self)
-        return X, codes, None if groups is None else check_groups(groups, len(codes), y)
+        return rows, codes, groups
 
     def _keep_of_classes(self) -> NDArray:
         """Return the share of every class to keep."""
@@ -283,13 +278,19 @@ def warn_of_unjudged(classes: NDArray, codes: NDArray) -> None:
     )
 
 
-def indexable_rows(X: Any) -> Any:
-    """Return X in a container whose rows can be chosen; X itself if possible."""
-    if hasattr(X, "shape"):
-        return X.tocsr() if issparse(X) else X
-    return check_array(
-        X, dtype=None, ensure_2d=False, allow_nd=True, ensure_all_finite=False, input_name="X"
-    )
+def check_rows(estimator: Any, X: Any, y: Any, groups: Any) -> tuple[Any, NDArray, NDArray | None]:
+    """Return X, unchanged if its rows can be chosen, with the labels, and the groups or None."""
+    if y is None:
+        name = type(estimator).__name__
+        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+    labels = column_or_1d(check_class_labels(y), warn=True)
+    if not hasattr(X, "shape"):
+        X = check_array(
+            X, dtype=None, ensure_2d=False, allow_nd=True, ensure_all_finite=False, input_name="X"
+        )
+    check_consistent_length(X, labels)
+    groups = None if groups is None else check_groups(groups, len(labels), y)
+    return X.tocsr() if issparse(X) else X, labels, groups
 
 
 def _doubtful(probabilities, codes, usual, known):

@@ -36,10 +36,8 @@ class GaussianNoiseAugmenter(RowSampler):
     ----------
     sample_indices_ : ndarray of shape (n_new,), int
         The training row of every returned row.
-    n_features_in_ : int
-        Size of the second axis of X.
-    feature_names_in_ : ndarray of str
-        Column names, when X has them.
+    n_features_in_, feature_names_in_ : int, and ndarray of str
+        Size of the second axis of X, and column names, when X has them.
     sampling_strategy_ : dict
         Empty: class shares do not change.
 

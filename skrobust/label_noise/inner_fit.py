@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,25 @@ def fit_inside(estimator, X, y, *, sample_weight=None, groups=None) -> Any:
     if is_skorch_net(estimator):
         raise_interrupt(estimator)
     return estimator
+
+
+class TrainingRows(NamedTuple):
+    """Training rows, and what is known of them."""
+
+    X: Any
+    y: NDArray
+    weight: NDArray | None
+    groups: NDArray | None
+    trusted: NDArray | None = None
+
+    def take(self, rows: NDArray) -> TrainingRows:
+        """Return some of the rows."""
+        rest = [None if values is None else values[rows] for values in self[1:]]
+        return TrainingRows(take_rows(self.X, rows), *rest)
+
+    def fit(self, estimator: Any) -> Any:
+        """Fit a classifier on the labels."""
+        return fit_inside(estimator, self.X, self.y, sample_weight=self.weight, groups=self.groups)
 
 
 def fit_soft(estimator, X, shares, classes, *, sample_weight=None, groups=None) -> Any:

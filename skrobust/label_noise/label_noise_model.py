@@ -9,6 +9,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..base.state import fit_context
+from ..neural.net_estimator import with_shared_docs
+from ..utils.groups import group_means
 from ..utils.sklearn_private import HasMethods, Interval, check_sample_weight
 from ..utils.targets import soft_labels
 from ..utils.validation import check_trusted, warn
@@ -21,6 +23,7 @@ from .noise_rates import interval
 _LEAST_Z = 0.5
 
 
+@with_shared_docs
 class LabelNoiseModel(LabelDistiller):
     r"""Probabilities of the true classes of rows and patients, for any kind of label noise.
 
@@ -37,11 +40,11 @@ class LabelNoiseModel(LabelDistiller):
     wrong rows are fitted to the given labels by penalised maximum likelihood, the rate c of wrong
     patients is averaged over a grid. The results are posteriors of the true classes.
 
-    Several kinds of scores are computed, and averaged with weights proportional to the evidence,
-    the probability that they assign to the labels of unseen patients: classifiers of rows, whose
-    scores are summed over the patient; classifiers of the patients' means; classifiers of rows
-    trained on posteriors that do not depend on the labels of the scored patient; and, if labels
-    vary inside patients, a structure in which every row is independent.
+    Several kinds of scores are averaged, with weights proportional to the evidence, the probability
+    that they assign to the labels of unseen patients: of classifiers of rows, summed over the
+    patient; of classifiers of the patients' means; of classifiers of rows trained on posteriors
+    that do not depend on the labels of the scored patient; and, if labels vary inside patients, of
+    a structure in which every row is independent.
 
     If some rows are trusted, the posteriors are averaged with the result of self-training: one to
     one if the labels of every patient agree, with less of it the more patients have labels that do
@@ -85,9 +88,7 @@ class LabelNoiseModel(LabelDistiller):
         Number of fits at a time.
     memory : str or object with the joblib.Memory interface, default=None
         Caches the result.
-    random_state : int, RandomState instance or None, default=None
-        Shuffles the folds of an int `cv`, and seeds the random states of `estimator` that are
-        None. With a memory use an int: otherwise the first draw is reused.
+    <random_state>
 
     Attributes
     ----------
@@ -119,25 +120,17 @@ class LabelNoiseModel(LabelDistiller):
         are independent). Trusted ones count three times.
     label_probabilities_ : ndarray of shape (n_samples, n_classes)
         As ``row_probabilities_``.
-    classes_ : ndarray of shape (n_classes,)
-        Class labels.
-    n_features_in_ : int
-        Size of the second axis of X.
-    feature_names_in_ : ndarray of str
-        Column names, when X has them.
+    <input attributes>
 
     Warns
     -----
     DistillationWarning
         If no labels, or not those of some classes, can be judged.
 
-    See Also
-    --------
-    skrobust.LabelQualityReweighter : Trains any classifier on the probabilities.
-
     Notes
     -----
-    Without groups every row is a separate patient. Rows of several true classes in one patient are
+    :class:`~skrobust.LabelQualityReweighter` trains any classifier on the probabilities. Without
+    groups every row is a separate patient. Rows of several true classes in one patient are
     explained by the structure without patients. With more than two classes, all other classes are
     assumed to be equally likely as wrong labels. The cost is linear in the number of rows: some 50
     fits of logistic regression per repeat of the folds.
@@ -190,16 +183,7 @@ class LabelNoiseModel(LabelDistiller):
         memory=None,
         random_state=None,
     ):
-        self.estimator = estimator
-        self.cv = cv
-        self.n_repeats = n_repeats
-        self.impurity = impurity
-        self.clean_classes = clean_classes
-        self.prior = prior
-        self.n_iter = n_iter
-        self.n_jobs = n_jobs
-        self.memory = memory
-        self.random_state = random_state
+        self._keep_params(locals())
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(
@@ -211,7 +195,7 @@ class LabelNoiseModel(LabelDistiller):
         groups: ArrayLike | None = None,
         trusted: ArrayLike | None = None,
     ) -> LabelNoiseModel:
-        """Estimate how probable every label is.
+        """Estimate how probable every label is, and return the model.
 
         Parameters
         ----------
@@ -227,11 +211,6 @@ class LabelNoiseModel(LabelDistiller):
             Rows whose label has been checked and is right. If the trusted rows of a patient agree,
             its true class is theirs. They say nothing about the share of wrong labels.
 
-        Returns
-        -------
-        self : LabelNoiseModel
-            The fitted model.
-
         Raises
         ------
         ValueError
@@ -246,7 +225,7 @@ class LabelNoiseModel(LabelDistiller):
         trusted = np.zeros(n, bool) if trusted is None else trusted
         weight = np.ones(n)
         if sample_weight is not None:
-            weight = check_sample_weight(sample_weight, np.empty((n, 1)), ensure_non_negative=True)
+            weight = check_sample_weight(sample_weight, codes, ensure_non_negative=True)
             weight = weight * n / weight.sum()
         names, unit = np.unique(np.arange(n) if groups is None else groups, return_inverse=True)
         cv, repeats = self.cv, []
@@ -304,14 +283,10 @@ class LabelNoiseModel(LabelDistiller):
     def _set_results(self, found, codes, unit, names, trusted):
         """Set the fitted attributes; warn where the labels could not be judged."""
         kinds, P = found["kinds"], found["probabilities"]
-        n, K = P.shape
-        rows = np.arange(n)
+        (n, K), judged = P.shape, found["judged"]
         self.out_of_fold_auc_, error = found["auc"], found["auc_error"]
-        judged = found["judged"]
         neutral = not judged.any() or not self.out_of_fold_auc_ > 0.5 + _LEAST_Z * error
-        if neutral and trusted.all():
-            judged = np.zeros(n, bool)
-        elif neutral:
+        if neutral and not trusted.all():
             warn(
                 f"the classifiers that judge labels predict those of unseen "
                 f"{'patients' if len(names) < n else 'rows'} hardly better than chance (AUC "
@@ -320,6 +295,7 @@ class LabelNoiseModel(LabelDistiller):
                 "would help.",
                 DistillationWarning,
             )
+        if neutral:
             judged = np.zeros(n, bool)
         elif not judged.all():
             warn_of_unjudged(self.classes_, codes[~judged])
@@ -333,22 +309,17 @@ class LabelNoiseModel(LabelDistiller):
                 judged = judged & (codes != k)
         P = np.where(judged[:, None], P, np.eye(K)[codes])
         self.label_probabilities_ = P
-        self.quality_ = P[rows, codes]
+        self.quality_ = P[np.arange(n), codes]
         self.kept_ = P.argmax(1) == codes
         doubted = np.flatnonzero(~self.kept_)
         self.noisy_indices_ = doubted[np.argsort(self.quality_[doubted], kind="stable")]
-        size, counts = np.bincount(unit), np.zeros((len(names), K))
-        np.add.at(counts, (unit, codes), 1)
-        mean = np.zeros((len(names), K))
-        np.add.at(mean, unit, P)
-        unchecked = np.bincount(unit, ~trusted) > 0
         # arrays, converted to tables by the properties: models are stored without pandas' types
         self._patients = {
             "names": names,
-            "rows": size,
-            "label": counts.argmax(1),
-            "mean": mean / size[:, None],
-            "checked": ~unchecked,
+            "rows": np.bincount(unit),
+            "label": group_means(np.eye(K)[codes], unit)[1].argmax(1),
+            "mean": group_means(P, unit)[1],
+            "checked": np.bincount(unit, ~trusted) == 0,
         }
         triples = [(k.weight, k.rates, k.of_units) for k in kinds]
         which = ["patients", "rows"] if len(names) < n else ["rows"]

@@ -4,34 +4,32 @@ from __future__ import annotations
 
 import warnings
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import roc_auc_score
-from sklearn.utils import check_consistent_length, column_or_1d, get_tags
+from sklearn.utils import get_tags
 from sklearn.utils.parallel import Parallel, delayed
 
 from ..base.fitted_inside import FittedInsideMixin
 from ..base.state import fill_random_states, fit_context
 from ..utils.caching import cached
-from ..utils.groups import check_groups
 from ..utils.scores import class_scores
 from ..utils.sklearn_private import HasMethods, StrOptions, check_sample_weight
-from ..utils.targets import check_class_labels
 from ..utils.validation import check_trusted, warn
 from .distillers import (
     CHECKED_COUNTS,
     DistillationWarning,
     check_kept,
+    check_rows,
     fit_distiller,
-    indexable_rows,
     quality_weights,
     verdict,
 )
 from .folds import partitions
-from .inner_fit import check_takes_weights, fit_inside, fit_soft, take_rows
+from .inner_fit import TrainingRows, check_takes_weights, fit_soft
 from .label_noise_model import LabelNoiseModel
 
 _N_FOLDS, _N_DRAWS = 4, 2
@@ -108,8 +106,7 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
     distiller_ : estimator
         The fitted distiller.
     veto_ : Veto or None
-        Result of the trials: ``stepped_in``, ``difference``, ``standard_error`` and ``n_trials``.
-        None without trials.
+        Result of the trials; None without trials.
     quality_ : ndarray of shape (n_samples,)
         Label quality of the training rows, as the distiller gives it.
     sample_weight_ : ndarray of shape (n_samples,)
@@ -119,20 +116,13 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         Rows whose label the distiller doubts, worst first.
     classes_ : ndarray of shape (n_classes,)
         Class labels.
-    n_features_in_ : int
-        Size of the second axis of X.
-    feature_names_in_ : ndarray of str
-        Column names, when X has them.
+    n_features_in_, feature_names_in_ : int, and ndarray of str
+        Size of the second axis of X, and column names, when X has them.
 
     Warns
     -----
     DistillationWarning
         If the distiller is worse in the trials, or there are too few data for trials.
-
-    See Also
-    --------
-    skrobust.LabelNoiseModel : The distiller.
-    skrobust.DistillMixAugmenter : Selects by quality, and mixes.
 
     Examples
     --------
@@ -173,13 +163,7 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         memory=None,
         random_state=None,
     ):
-        self.estimator = estimator
-        self.distiller = distiller
-        self.use = use
-        self.veto = veto
-        self.n_jobs = n_jobs
-        self.memory = memory
-        self.random_state = random_state
+        self._keep_params(locals())
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(
@@ -191,7 +175,7 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         groups: ArrayLike | None = None,
         trusted: ArrayLike | None = None,
     ) -> LabelQualityReweighter:
-        """Score the labels and fit the classifier.
+        """Score the labels, fit the classifier, and return the reweighter.
 
         Parameters
         ----------
@@ -211,20 +195,17 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
             :math:`1 / (1 - e K / (K - 1))` times with a share e of wrong labels, estimated as the
             mean of 1 - `quality_`, and K classes; at most 5 times.
 
-        Returns
-        -------
-        self : LabelQualityReweighter
-            The fitted classifier.
-
         Raises
         ------
         ValueError
             If the classifier does not accept ``sample_weight``, the distiller does not have what
             `use` needs, or the input is malformed.
         """
-        X, labels, weight, groups = self._check_input(X, y, sample_weight, groups)
-        trusted = check_trusted(trusted, y)
-        data = _Rows(X, labels, weight, groups, trusted)
+        X, labels, groups = check_rows(self, X, y, groups)
+        weight, trusted = sample_weight, check_trusted(trusted, y)
+        if weight is not None:
+            weight = check_sample_weight(weight, labels, ensure_non_negative=True)
+        data = TrainingRows(X, labels, weight, groups, trusted)
         if self.use != "select" or weight is not None:
             check_takes_weights(self.estimator)
         distiller = LabelNoiseModel() if self.distiller is None else self.distiller
@@ -233,13 +214,13 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
             distiller.set_params(memory=self.memory)
         estimator = fill_random_states(clone(self.estimator), self.random_state)
         unfitted = clone(distiller)
-        distiller = data.distil(distiller)
+        distiller = _distil(distiller, data)
         said = verdict(distiller, len(labels), trusted)
         use = self._use(distiller)
         self.veto_ = self._trials(estimator, unfitted, use, distiller, data)
         if self.veto_ is not None and self.veto_.stepped_in:
             counted = _count_trusted(distiller, use, data)
-            self.estimator_ = _fit_given(estimator, counted)
+            self.estimator_ = counted.fit(estimator)
             share = 1.0
         else:
             self.estimator_, share, counted = _fit(estimator, distiller, use, data)
@@ -247,23 +228,6 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         self.sample_weight_ = share * ones
         self.distiller_, self.quality_, self.noisy_indices_ = distiller, said.quality, said.noisy
         return self
-
-    def _check_input(self, X, y, sample_weight, groups):
-        """Return X unchanged, labels, and weights and groups or None."""
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None."
-            )
-        labels = column_or_1d(check_class_labels(y), warn=True)
-        X = indexable_rows(X)
-        check_consistent_length(X, labels)
-        if sample_weight is not None:
-            sample_weight = check_sample_weight(
-                sample_weight, np.empty((len(labels), 1)), ensure_non_negative=True
-            )
-        if groups is not None:
-            groups = check_groups(groups, len(labels), y)
-        return X, labels, sample_weight, groups
 
     def _use(self, distiller) -> str:
         """Return how to use the results of the distiller."""
@@ -279,7 +243,7 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         """Return the result of trials of the distiller, and warn if it is worse."""
         if self.veto is False:
             return None
-        if use == "relabel" and _changes_nothing(fitted):
+        if use == "relabel" and (np.asarray(fitted.quality_) > 1 - 1e-9).all():
             return Veto(False, np.nan, np.nan, 0)
         if self.veto is not True:
             estimator = fill_random_states(clone(self.veto), self.random_state)
@@ -323,32 +287,13 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         return tags
 
 
-def _changes_nothing(distiller) -> bool:
-    """Tell whether soft labels are the given labels."""
-    return bool((np.asarray(distiller.quality_) > 1 - 1e-9).all())
+def _distil(distiller, data):
+    """Fit a distiller."""
+    known = {"groups": data.groups, "sample_weight": data.weight, "trusted": data.trusted}
+    return fit_distiller(distiller, data.X, data.y, **known)
 
 
-class _Rows(NamedTuple):
-    """Training rows, and what is known of them."""
-
-    X: Any
-    y: NDArray
-    weight: NDArray | None
-    groups: NDArray | None
-    trusted: NDArray | None
-
-    def take(self, rows: NDArray) -> _Rows:
-        """Return some of the rows."""
-        rest = [None if values is None else values[rows] for values in self[1:]]
-        return _Rows(take_rows(self.X, rows), *rest)
-
-    def distil(self, distiller: Any) -> Any:
-        """Fit a distiller."""
-        known = {"groups": self.groups, "sample_weight": self.weight, "trusted": self.trusted}
-        return fit_distiller(distiller, self.X, self.y, **known)
-
-
-def _count_trusted(distiller, use, data) -> _Rows:
+def _count_trusted(distiller, use, data) -> TrainingRows:
     """Return the rows with weights that count the trusted ones more, the more others are wrong.
 
     A share e of labels that are wrong, evenly over the other classes, leaves 1 - e K / (K - 1) of
@@ -363,11 +308,6 @@ def _count_trusted(distiller, use, data) -> _Rows:
     left = max(1 - wrong * n_classes / (n_classes - 1), 1 / _MOST_COUNTS)
     weight = np.where(data.trusted, 1 / left, 1.0)
     return data._replace(weight=weight if data.weight is None else weight * data.weight)
-
-
-def _fit_given(estimator, data):
-    """Fit on the given labels."""
-    return fit_inside(estimator, data.X, data.y, sample_weight=data.weight, groups=data.groups)
 
 
 def _fit(estimator, distiller, use, data):
@@ -387,17 +327,10 @@ def _fit(estimator, distiller, use, data):
         return fitted, said.quality, data
     if use == "weight":
         share = quality_weights(said.quality, y, trusted)
-        weight = share if weight is None else share * weight
-        return fit_inside(estimator, X, y, sample_weight=weight, groups=groups), share, data
+        own = share if weight is None else share * weight
+        return data._replace(weight=own).fit(estimator), share, data
     check_kept(distiller, said.kept, y)
-    rows = np.flatnonzero(said.kept)
-    fitted = fit_inside(
-        estimator,
-        take_rows(X, rows),
-        y[rows],
-        sample_weight=None if weight is None else weight[rows],
-        groups=None if groups is None else groups[rows],
-    )
+    fitted = data.take(np.flatnonzero(said.kept)).fit(estimator)
     return fitted, said.kept.astype(float), data
 
 
@@ -430,8 +363,8 @@ def _trial(estimator, distiller, use, data, train, test) -> float:
     with warnings.catch_warnings():
         # one warning about the labels is given for all of them
         warnings.simplefilter("ignore", DistillationWarning)
-        said, _, counted = _fit(clone(estimator), known.distil(clone(distiller)), use, known)
-    given = _fit_given(clone(estimator), counted)
+        said, _, counted = _fit(clone(estimator), _distil(clone(distiller), known), use, known)
+    given = counted.fit(clone(estimator))
     rows = data.take(test)
     return _auc(said, rows, classes) - _auc(given, rows, classes)
 

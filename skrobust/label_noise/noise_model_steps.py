@@ -39,10 +39,7 @@ def explain(
     estimator, X, y, unit, weight, folds, impurity, clean, trusted, prior, n_iter, n_jobs
 ) -> dict[str, Any]:
     """Return kinds, probabilities of rows, rows that could be judged, and the judges' AUC."""
-    model = Explanation(
-        estimator, X, y, unit, weight, folds, impurity, clean, trusted, prior, n_iter, n_jobs
-    )
-    return model.run()
+    return Explanation(**locals()).run()
 
 
 class Explanation:
@@ -53,37 +50,49 @@ class Explanation:
     ):
         self.classes, self.codes = np.unique(y, return_inverse=True)
         self.K, self.n, self.G = len(self.classes), len(y), unit.max() + 1
-        self.unit, self.weight, self.folds = unit, weight, folds
+        self.unit, self.weight, self.folds, self.trusted = unit, weight, folds, trusted
         self.impurity, self.clean, self.prior = impurity, clean, prior
         self.n_iter, self.n_jobs = n_iter, n_jobs
         self.given = np.eye(self.K)[self.codes]
-        self.trusted = trusted
-        labels = np.zeros((self.G, self.K))
-        np.add.at(labels, unit, self.given * weight[:, None])
-        self.size = labels.sum(1)
+        labels = self.sum_units(self.given * weight[:, None])
+        self.size, self.label_of_unit = labels.sum(1), labels.argmax(1)
+        self.mixed = (labels.max(1) < self.size * (1 - 1e-9)).any()
         # labels that may be wrong, and the class of units that trusted rows tell
-        doubted = self.given * (weight * ~trusted)[:, None]
-        self.counts, seen = np.zeros((self.G, self.K)), np.zeros((self.G, self.K), int)
-        np.add.at(self.counts, unit, doubted)
-        np.add.at(seen, unit, (self.given * trusted[:, None]).astype(int))
+        self.doubted = self.given * (weight * ~trusted)[:, None]
+        self.counts = self.sum_units(self.doubted)
+        seen = self.sum_units(self.given * trusted[:, None])
         self.known = np.where((seen > 0).sum(1) == 1, seen.argmax(1), -1)
-        self.row_known = np.where(trusted, self.codes, -1)
         self.single = self.n == self.G
-        features = numeric_features(X, needed=estimator is None)
-        self.means = None
+        features, self.means = numeric_features(X, needed=estimator is None), None
         if features is not None and not self.single:
-            self.means = np.zeros((self.G, features.shape[1]))
-            np.add.at(self.means, unit, features * weight[:, None])
+            self.means = self.sum_units(features * weight[:, None])
             self.means /= np.maximum(self.size, _TINY)[:, None]
         self.X = features if estimator is None else X
         self.estimator = _logistic(0.03) if estimator is None else estimator
-        self.mixed = (labels.max(1) < self.size * (1 - 1e-9)).any()
-        self.label_of_unit = labels.argmax(1)
-        self.start: dict[bytes, NDArray] = {}
+        self.every_unit, self.start = np.ones(self.G, bool), {}
+        self.judged_units = self.judged(self.label_of_unit, folds)
+        rows = self.judged(self.codes, [fold[unit] for fold in folds])
+        self.judged_rows = rows & self.judged_units[unit]
+
+    def sum_units(self, values) -> NDArray:
+        """Return the sums of the rows of every unit."""
+        total = np.zeros((self.G, values.shape[1]))
+        np.add.at(total, self.unit, values)
+        return total
+
+    def judged(self, labels, folds) -> NDArray:
+        """Return which labels also occur in another fold, with a second class, in some repeat."""
+        judged = np.zeros(len(labels), bool)
+        for fold in folds:
+            for h in np.unique(fold):
+                others = np.bincount(labels[fold != h], minlength=self.K) > 0
+                if others.sum() > 1:
+                    judged |= (fold == h) & others[labels]
+        return judged
 
     def run(self) -> dict[str, Any]:
         """Return all results of the noise model."""
-        kinds = self.kinds() if (self.judged_rows() & ~self.trusted).any() else []
+        kinds = self.kinds() if (self.judged_rows & ~self.trusted).any() else []
         if not kinds:
             nothing = {"judged": np.zeros(self.n, bool), "auc": np.nan, "auc_error": np.nan}
             return {"kinds": [], "probabilities": self.given, **nothing}
@@ -104,25 +113,20 @@ class Explanation:
         return {
             "kinds": [k._replace(posterior=None, predicted=None, unit=None) for k in kinds],
             "probabilities": P,
-            "judged": self.judged_rows(),
+            "judged": self.judged_rows,
             "auc": auc,
             "auc_error": error,
         }
 
     def kinds(self) -> list[Kind]:
         """Return every way to explain the labels."""
-        S_rows = self.score_rows()
-        self.row_scores = S_rows
-        start = self.majority(np.ones(self.G, bool))
-        correlation = intraclass_correlation(S_rows, start[self.unit], self.unit)
-        kinds = [self.kind("rows", self.pool(S_rows, correlation))]
+        self.row_scores = self.score_rows()
+        kinds = [self.kind("rows", self.pool(self.row_scores, self.every_unit))]
         if self.means is not None:
-            for C in (0.01, 0.1):
-                kinds.append(self.kind(f"means, C={C}", self.score_means(C)))
+            kinds += [self.kind(f"means, C={C}", self.score_means(C)) for C in (0.01, 0.1)]
         twice = self.score_rows_twice()
         if twice is not None:
-            correlation = intraclass_correlation(twice, start[self.unit], self.unit)
-            kinds.append(self.kind("rows, twice", self.pool(twice, correlation)))
+            kinds.append(self.kind("rows, twice", self.pool(twice, self.every_unit)))
         if self.mixed:
             own = self.score_rows(of_units=False)
             kinds.append(self.kind("no patients", own, of_units=False))
@@ -130,22 +134,15 @@ class Explanation:
 
     def kind(self, name, S, of_units=True) -> Kind:
         """Fit the noise rates to scores of units."""
-        counts, known = self.counts, self.known
+        unit, counts, known = self.unit, self.counts, self.known
+        judged = self.judged_units if of_units else self.judged_rows
         if not of_units:
-            counts = self.given * (self.weight * ~self.trusted)[:, None]
-            known = self.row_known
-        judged = self.judged_units() if of_units else self.judged_rows()
+            unit, counts = np.arange(self.n), self.doubted
+            known = np.where(self.trusted, self.codes, -1)
         rates = NoiseRates(self.K, rows=of_units, prior=self.prior, clean=self.clean)
         rates.fit(S[judged], counts[judged], known[judged])
-        unit = self.unit if of_units else np.arange(self.n)
-        return Kind(
-            name,
-            rates,
-            rates.posterior(S, counts, known),
-            rates.predicted(S),
-            unit,
-            of_units and not self.single,
-        )
+        posterior, predicted = rates.posterior(S, counts, known), rates.predicted(S)
+        return Kind(name, rates, posterior, predicted, unit, of_units and not self.single)
 
     def majority(self, units) -> NDArray:
         """Return P(z) of every unit from its labels alone; the rate is that of the given units."""
@@ -162,10 +159,14 @@ class Explanation:
         trusted = self.trusted[rows, None]
         return np.where(trusted, self.given[rows], posterior[self.unit[rows]])
 
-    def pool(self, L, correlation) -> NDArray:
-        """Return scores of units: sums over rows, which are correlated."""
-        S = np.zeros((self.G, self.K))
-        np.add.at(S, self.unit, L * self.weight[:, None])
+    def pool(self, L, units) -> NDArray:
+        """Return scores of all units: sums over rows, correlated as those of the given units."""
+        rows = units[self.unit]
+        unit, start = self.unit[rows], self.majority(units)
+        correlation = intraclass_correlation(
+            L[rows], start[unit], np.unique(unit, return_inverse=True)[1]
+        )
+        S = self.sum_units(L * self.weight[:, None])
         return S / (1 + np.maximum(self.size - 1, 0) * correlation)[:, None]
 
     def in_parallel(self, tasks) -> list[NDArray]:
@@ -183,44 +184,35 @@ class Explanation:
             for train, shares, test in tasks
         )
 
+    def mean_scores(self, tasks) -> NDArray:
+        """Return the mean scores of every row over the fits that tasks describe."""
+        tests = [test for _, _, test in tasks]
+        return _mean_over_fits(tests, self.in_parallel(tasks), (self.n, self.K))
+
     def score_rows(self, of_units=True) -> NDArray:
         """Kind (a), or (d) if every row is a unit: fits that have not seen the unit."""
-        L, times, tasks, tests = np.zeros((self.n, self.K)), np.zeros(self.n), [], []
+        tasks = []
         for fold in self.folds:
             f = fold[self.unit]
             for h in np.unique(fold):
-                train, test = np.flatnonzero(f != h), np.flatnonzero(f == h)
+                train = np.flatnonzero(f != h)
+                shares = self.given[train]
                 if of_units:
                     shares = self.shares(self.majority(fold != h), train)
-                else:
-                    shares = self.given[train]
-                tasks.append((train, shares, test))
-                tests.append(test)
-        for test, scores in zip(tests, self.in_parallel(tasks), strict=True):
-            if scores is not None:
-                L[test] += scores
-                times[test] += 1
-        return L / np.maximum(times, 1)[:, None]
+                tasks.append((train, shares, np.flatnonzero(f == h)))
+        return self.mean_scores(tasks)
 
     def score_means(self, C) -> NDArray:
         """Kind (b): fits on the means of units, weighted by their numbers of rows."""
-        S, times = np.zeros((self.G, self.K)), np.zeros(self.G)
+        tests, scores = [], []
         for fold in self.folds:
             for h in np.unique(fold):
                 train, test = np.flatnonzero(fold != h), np.flatnonzero(fold == h)
-                scores = _log_ratios(
-                    _logistic(C),
-                    self.means[train],
-                    self.majority(fold != h)[train],
-                    self.size[train],
-                    train,
-                    self.means[test],
-                    self.classes,
-                )
-                if scores is not None:
-                    S[test] += scores
-                    times[test] += 1
-        return S / np.maximum(times, 1)[:, None]
+                shares = self.majority(fold != h)[train]
+                rows = self.means[train], shares, self.size[train], train, self.means[test]
+                scores.append(_log_ratios(_logistic(C), *rows, self.classes))
+                tests.append(test)
+        return _mean_over_fits(tests, scores, (self.G, self.K))
 
     def score_rows_twice(self) -> NDArray | None:
         """Kind (c): fits on posteriors that do not depend on the unit in any way.
@@ -229,43 +221,31 @@ class Explanation:
         fit serves the pair both ways. Rates and correlation for these posteriors are those of
         the units outside h.
         """
-        L, times = np.zeros((self.n, self.K)), np.zeros(self.n)
+        final = []
         for fold in self.folds:
             f, numbers = fold[self.unit], np.unique(fold)
             if len(numbers) < 3:
                 return None
-            pairs = list(combinations(numbers, 2))
-            tasks = []
-            for a, b in pairs:
-                train = np.flatnonzero((f != a) & (f != b))
-                shares = self.shares(self.majority((fold != a) & (fold != b)), train)
-                tasks.append((train, shares, np.flatnonzero((f == a) | (f == b))))
-            scores = dict(zip(pairs, self.in_parallel(tasks), strict=True))
-            tests = [t[2] for t in tasks]
-            tests = dict(zip(pairs, tests, strict=True))
-            tasks = []
+            pairs, tasks = list(combinations(numbers, 2)), []
+            for pair in pairs:
+                units = ~np.isin(fold, pair)
+                train = np.flatnonzero(units[self.unit])
+                shares = self.shares(self.majority(units), train)
+                tasks.append((train, shares, np.flatnonzero(np.isin(f, pair))))
+            results = self.in_parallel(tasks)
             for h in numbers:
                 inner = np.zeros((self.n, self.K))
-                for j in numbers[numbers != h]:
-                    pair = (min(h, j), max(h, j))
-                    if scores[pair] is not None:
-                        of_j = f[tests[pair]] == j
-                        inner[tests[pair][of_j]] = scores[pair][of_j]
-                train, known = np.flatnonzero(f != h), fold != h
-                start = self.majority(known)[self.unit]
-                correlation = intraclass_correlation(
-                    inner[train], start[train], np.unique(self.unit[train], return_inverse=True)[1]
-                )
-                S = self.pool(inner, correlation)
+                for pair, (_, _, test), scores in zip(pairs, tasks, results, strict=True):
+                    if h in pair and scores is not None:
+                        others = f[test] != h
+                        inner[test[others]] = scores[others]
+                known, train = fold != h, np.flatnonzero(f != h)
+                S = self.pool(inner, known)
                 rates = NoiseRates(self.K, prior=self.prior, n_grid=5, clean=self.clean)
                 rates.fit(S[known], self.counts[known], self.known[known])
                 shares = self.shares(rates.posterior(S, self.counts, self.known), train)
-                tasks.append((train, shares, np.flatnonzero(f == h)))
-            for (_, _, test), result in zip(tasks, self.in_parallel(tasks), strict=True):
-                if result is not None:
-                    L[test] += result
-                    times[test] += 1
-        return L / np.maximum(times, 1)[:, None]
+                final.append((train, shares, np.flatnonzero(f == h)))
+        return self.mean_scores(final)
 
     def self_trained(self, posterior: NDArray) -> NDArray:
         """Return P(z) of rows by judges trained on labels that earlier judges found probable.
@@ -274,24 +254,20 @@ class Explanation:
         the trusted ones. Earlier judges have seen the unit, so this is no evidence for a kind of
         noise; but it finds wrong patients whom the cautious posteriors miss.
         """
-        start, known = self.majority(np.ones(self.G, bool)), self.known
+        start, known = self.majority(self.every_unit), self.known
         label, log_prior = start.argmax(1), np.log(start.mean(0) + _TINY)
         counts = np.where(self.trusted, CHECKED_COUNTS, 1.0)[:, None]
         shares = counts * self.shares(start, np.arange(self.n))
         total = np.zeros(start.shape)
         for fold in self.folds:
-            f, kept = fold[self.unit], np.ones(len(start), bool)
-            tests = [np.flatnonzero(f == h) for h in np.unique(fold)]
+            f, kept = fold[self.unit], self.every_unit
             for _ in range(self.n_iter):
-                trains = [np.flatnonzero((f != h) & kept[self.unit]) for h in np.unique(fold)]
-                tasks = [
-                    (train, shares[train], test) for train, test in zip(trains, tests, strict=True)
-                ]
-                P, L = np.zeros(start.shape), np.zeros((self.n, self.K))
-                for test, scores in zip(tests, self.in_parallel(tasks), strict=True):
-                    if scores is not None:
-                        L[test] = scores
-                np.add.at(P, self.unit, softmax(L + log_prior, axis=1) * self.weight[:, None])
+                tasks = []
+                for h in np.unique(fold):
+                    train = np.flatnonzero((f != h) & kept[self.unit])
+                    tasks.append((train, shares[train], np.flatnonzero(f == h)))
+                proba = softmax(self.mean_scores(tasks) + log_prior, axis=1)
+                P = self.sum_units(proba * self.weight[:, None])
                 P /= np.maximum(self.size, _TINY)[:, None]
                 own, kept = (start * P).sum(1), known >= 0
                 for k in range(self.K):
@@ -302,30 +278,9 @@ class Explanation:
         # the rate of wrong labels is that of the posteriors: these results would not show it
         rate = 1 - np.average((start[self.unit] * posterior).sum(1), weights=self.weight)
         rates = NoiseRates(self.K, patients=rate, rows=False, clean=self.clean)
-        S, judged = np.log(total.clip(1e-6)), self.judged_units()
+        S, judged = np.log(total.clip(1e-6)), self.judged_units
         rates.fit(S[judged], start[judged], known[judged])
         return rates.posterior(S, start, known)[self.unit]
-
-    def judged_units(self) -> NDArray:
-        """Return the units whose class some unit of another fold has, in some repeat."""
-        judged = np.zeros(self.G, bool)
-        for fold in self.folds:
-            for h in np.unique(fold):
-                others = np.bincount(self.label_of_unit[fold != h], minlength=self.K) > 0
-                if others.sum() > 1:
-                    judged |= (fold == h) & others[self.label_of_unit]
-        return judged
-
-    def judged_rows(self) -> NDArray:
-        """Return the rows whose class, and that of their unit, occurs in another fold."""
-        judged = np.zeros(self.n, bool)
-        for fold in self.folds:
-            f = fold[self.unit]
-            for h in np.unique(fold):
-                others = np.bincount(self.codes[f != h], minlength=self.K) > 0
-                if others.sum() > 1:
-                    judged |= (f == h) & others[self.codes]
-        return judged & self.judged_units()[self.unit]
 
     def auc(self, kinds) -> tuple[float, float]:
         """Return how well the judges predict given labels of unseen units, and its error by chance.
@@ -338,12 +293,10 @@ class Explanation:
         for kind in kinds:
             predicted += kind.weight * kind.predicted[kind.unit]
         if by_row:
-            known, labels, checked = self.judged_rows(), self.codes, self.trusted
+            known, labels, checked = self.judged_rows, self.codes, self.trusted
         else:
-            known, labels, checked = self.judged_units(), self.label_of_unit, self.known >= 0
-            mean = np.zeros((self.G, self.K))
-            np.add.at(mean, self.unit, predicted)
-            predicted = mean / np.bincount(self.unit)[:, None]
+            known, labels, checked = self.judged_units, self.label_of_unit, self.known >= 0
+            predicted = self.sum_units(predicted) / np.bincount(self.unit)[:, None]
         values, errors = [], []
         for k in range(self.K) if self.K > 2 else [1]:
             own = labels[known] == k
@@ -364,7 +317,7 @@ class Explanation:
         of log l is calibrated on the given labels, its offset so that the mean over the rows
         labelled k is the known share r.
         """
-        judged = self.judged_rows()
+        judged = self.judged_rows
         calibrated = NoiseRates(self.K, patients=False, rows=False)
         calibrated.fit(self.row_scores[judged], self.given[judged])
         L = calibrated.parts_[0].scale * self.row_scores
@@ -389,6 +342,16 @@ class Explanation:
             result[:, k] -= moved
             result += moved[:, None] * shown
         return result
+
+
+def _mean_over_fits(tests, scores, shape) -> NDArray:
+    """Return the mean scores over the fits that could score a row, 0 if there are none."""
+    total, times = np.zeros(shape), np.zeros((shape[0], 1))
+    for test, found in zip(tests, scores, strict=True):
+        if found is not None:
+            total[test] += found
+            times[test] += 1
+    return total / np.maximum(times, 1)
 
 
 def _logistic(C) -> LogisticRegression:

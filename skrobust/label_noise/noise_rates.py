@@ -50,20 +50,9 @@ class NoiseRates:
     kappa in units of the standard deviation of S. Then c is averaged over the grid, not maximised:
     the maximum is 0 far too often.
 
-    Parameters
-    ----------
-    n_classes : int
-        Number of classes K.
-    patients : bool or float, default=True
-        Whether labels of whole units may be wrong; a number is the rate.
-    rows : bool, default=True
-        Whether labels of rows inside units may be wrong; only where they vary.
-    prior : float, default=1.0
-        Strength of the prior for no noise, lambda.
-    n_grid : int, default=10
-        Size of the grid of c.
-    clean : ndarray of shape (n_classes,) of bool, default=None
-        Classes that are never the label of a unit of another class.
+    Labels of whole units may be wrong if `patients` is True or a number, their rate c, those of
+    rows inside units if `rows` and where they vary. `prior` is lambda, `n_grid` the size of the
+    grid, and `clean` marks classes that are never the label of a unit of another class.
     """
 
     def __init__(self, n_classes, *, patients=True, rows=True, prior=1.0, n_grid=10, clean=None):
@@ -135,16 +124,10 @@ class NoiseRates:
                 loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 40}
             )
             v = start = found.x  # start of the next c
-            beta = self.most * expit(v[K]) if varies else 1e-6
-            self.parts_.append(
-                Part(
-                    np.exp(v[0]) / deviation,
-                    np.r_[0, v[1:K]],
-                    float(c),
-                    float(beta),
-                    _deviation(loss, v) if varies else 0.0,
-                )
-            )
+            beta = float(self.most * expit(v[K])) if varies else 1e-6
+            rows_sd = _deviation(loss, v) if varies else 0.0
+            scale, offset = np.exp(v[0]) / deviation, np.r_[0, v[1:K]]
+            self.parts_.append(Part(scale, offset, float(c), beta, rows_sd))
             log_weight.append(-found.fun + self.prior * np.log1p(-0.999 * c / self.most))
         self.weight_ = softmax(log_weight)
         self.log_evidence_ = float(_logsumexp(np.array(log_weight)) - np.log(len(log_weight)))
@@ -200,11 +183,9 @@ def interval(
                 density_to += weight * w * np.clip((at - low) / (high - low), 0, 1)
                 mean += weight * w * part.patients
             elif which == "rows" and of_patients and part.rows_sd > 0:
-                share = np.clip(at / most, 1e-9, 1 - 1e-9)
-                logit = np.log(share / (1 - share))
-                centre = part.rows / most
-                centre = np.log(centre / (1 - centre))
-                density_to += weight * w * ndtr((logit - centre) / part.rows_sd)
+                share, centre = np.clip(at / most, 1e-9, 1 - 1e-9), part.rows / most
+                distance = np.log(share / (1 - share)) - np.log(centre / (1 - centre))
+                density_to += weight * w * ndtr(distance / part.rows_sd)
                 mean += weight * w * part.rows
             else:
                 density_to += weight * w

@@ -16,7 +16,7 @@ from ..utils.scores import class_scores
 from ..utils.sklearn_private import HasMethods, Interval, StrOptions
 from .distillers import KEEP_CONSTRAINTS, LabelDistiller, keep_best
 from .folds import partitions
-from .inner_fit import fit_inside, take_rows
+from .inner_fit import TrainingRows, take_rows
 
 
 @with_shared_docs
@@ -166,13 +166,7 @@ def _score_fold(estimator, X, y, groups, weight, train, test) -> NDArray:
                 "a training fold lacks a class, which a net of skorch itself cannot leave out. Use "
                 "NetClassifier, or fewer folds (cv)."
             )
-    fitted = fit_inside(
-        clone(estimator),
-        take_rows(X, train),
-        y[train],
-        sample_weight=None if weight is None else weight[train],
-        groups=None if groups is None else groups[train],
-    )
+    fitted = TrainingRows(X, y, weight, groups).take(train).fit(clone(estimator))
     probabilities = class_scores(fitted, take_rows(X, test), classes)
     probabilities[~np.isin(codes[test], trained)] = np.nan
     return probabilities

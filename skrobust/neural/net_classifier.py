@@ -200,8 +200,8 @@ class NetClassifier(ClassifierMixin, NetEstimator):
     classes_ : ndarray of shape (n_classes,)
         Class labels.
     members_ : list of NetClassifier
-        The networks, if `n_members` is above 1; ``members_[i].random_state`` is the seed of one.
-        `net_` and `history_` are then theirs.
+        The networks, if `n_members` is above 1, with their seeds as ``random_state``; `net_` and
+        `history_` are then theirs.
     history_ : skorch.history.History
         Losses and times per epoch.
     paper_params : dict
@@ -441,15 +441,12 @@ class NetClassifier(ClassifierMixin, NetEstimator):
                 "early_stopping does not work with partial_fit, which trains for one epoch. Use "
                 "fit, or set early_stopping=False."
             )
-        if self.class_weight == "balanced":
+        if self.class_weight == "balanced" or self.logit_adjustment:
+            name = "logit_adjustment" if self.logit_adjustment else "class_weight='balanced'"
             raise ValueError(
-                "class_weight='balanced' does not work with partial_fit. Compute the weights with "
-                "sklearn.utils.compute_class_weight and give them as a dict."
-            )
-        if self.logit_adjustment:
-            raise ValueError(
-                "logit_adjustment does not work with partial_fit: the class shares of all rows "
-                "are not known. Use fit, or class_weight as a dict."
+                f"{name} does not work with partial_fit: the class shares of all rows are not "
+                "known. Use fit, or class_weight as a dict, which "
+                "sklearn.utils.compute_class_weight computes."
             )
         first = not hasattr(self, "net_")
         if first and vars(self).pop("members_", None):  # of an earlier fit
@@ -567,35 +564,18 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         return super().history_
 
     def predict_proba(self, X: ArrayLike) -> NDArray:
-        """Return class probabilities.
+        """Return class probabilities of shape (n_samples, n_classes), float32.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
-            Rows.
-
-        Returns
-        -------
-        proba : ndarray of shape (n_samples, n_classes), float32
-            Softmax of the network's outputs, or its mean over the networks; columns as in
-            `classes_`.
+        They are the softmax of the network's outputs, or its mean over the networks.
         """
         with np.errstate(over="ignore"):  # differences beyond float32 are probabilities of zero
             return softmax(self._outputs(X), axis=1)
 
     def decision_function(self, X: ArrayLike) -> NDArray:
-        """Return the network's outputs before the softmax.
+        """Return the network's outputs before the softmax, of shape (n_samples, n_classes).
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
-            Rows.
-
-        Returns
-        -------
-        decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Scores per class; for two classes the second minus the first. With `n_members` above 1
-            the logarithms of the mean probabilities.
+        For two classes it is the second minus the first, of shape (n_samples,). With `n_members`
+        above 1 the outputs are the logarithms of the mean probabilities.
         """
         outputs = self._outputs(X)
         if outputs.shape[1] != 2:
@@ -613,9 +593,8 @@ class NetClassifier(ClassifierMixin, NetEstimator):
     ) -> NDArray:
         """Return how much every position supports a class (section 4.4 of the paper).
 
-        The map is the sum of the last feature maps, weighted by the linear layer's weights for
-        the class, interpolated linearly to the size of the input. Its mean before that, plus the
-        class's bias, is the class's score. Of several networks it is the mean of their maps.
+        It is the sum of the last feature maps, weighted by the linear layer's weights for the
+        class, interpolated linearly to the size of the input; of several networks the mean.
 
         Parameters
         ----------

@@ -56,10 +56,8 @@ net_ : skorch.NeuralNet
     The fitted net; ``net_.module_`` is the torch module.
 input_shape_ : tuple of int
     Shape of one row as the network reads it.
-n_features_in_ : int
-    Size of the second axis of X.
-feature_names_in_ : ndarray of str
-    Column names, when X has them.""",
+n_features_in_, feature_names_in_ : int, and ndarray of str
+    Size of the second axis of X, and column names, when X has them.""",
 }
 
 

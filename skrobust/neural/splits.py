@@ -25,30 +25,9 @@ def validation_split(
     """Split rows into training and validation rows.
 
     With groups, whole groups are held out so that the share of the rows, and of every class, is
-    about the requested one. Without, rows are drawn stratified by class.
-
-    Parameters
-    ----------
-    labels, groups : ndarray of shape (n_samples,)
-        Class and group of every row; groups may be None.
-    fraction : float
-        Share of the rows to validate on, between 0 and 0.5.
-    random_state : int
-        Seed of the draw.
-    keep_rare : bool, default=False
-        Whether a class with one row or one group stays in training, instead of raising an error.
-    remedy : str
-        What the user can do instead, for error messages.
-
-    Returns
-    -------
-    train, valid : ndarray of int
-        Row indices, sorted.
-
-    Raises
-    ------
-    ValueError
-        If there are too few groups or rows, or the share cannot be had within a factor of two.
+    about the requested one, up to a factor of two. Without, rows are drawn stratified by class.
+    With `keep_rare`, a class with one row or one group stays in training, instead of raising an
+    error; `remedy` is what the user can do instead, for the errors.
     """
     if groups is not None:
         held = _split_by_group(

@@ -20,7 +20,7 @@ from ..utils.sklearn_private import Interval, StrOptions
 from ..utils.validation import check_finite_rows
 from .autoencoders import ConvAutoencoder, auto_autoencoder
 from .outlier_remover import NeighborDistance
-from .row_removal import RowRemoval, RowRemover, removal_threshold
+from .row_removal import RowRemover, removal_threshold
 
 
 class Committee:
@@ -229,12 +229,7 @@ class AEOutlierRemover(NetEstimator, RowRemover):
         net = self._start_net(X, None, nn.L1Loss, next(seeds))
         rows = ReconstructionRows(X, self.input_shape_, net.device)
         rows.learn_scale()
-        removal = RowRemoval(
-            codes,
-            groups if self.level == "group" else None,
-            lambda errors: removal_threshold(errors, self.gamma),
-            self.max_removed_fraction,
-        )
+        removal = self._removal(codes, groups, lambda errors: removal_threshold(errors, self.gamma))
         untrained_error = _error_of_mean_row(X)
         names = ["threshold"] if len(classes) == 1 else [f"threshold_{c}" for c in classes]
 
@@ -273,22 +268,13 @@ class AEOutlierRemover(NetEstimator, RowRemover):
                 errors[~kept] = self.committee_.errors(X[~kept], reconstruction[~kept])
         self.net_, self.center_, self.scale_ = net, rows.center, rows.scale
         self.removed_epoch_ = removal.removed_epoch
-        what = "groups" if self.level == "group" else "rows"
-        removal.warn(what, "gamma", self.gamma, reconstruction)
+        removal.warn(f"{self.level}s", "gamma", self.gamma, reconstruction)
         return removal, errors
 
     def score_samples(self, X: ArrayLike) -> NDArray:
         """Return minus the errors that `score_by` names; the lower, the more unusual the row.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
-            Rows.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,)
-            In the units of X, or about -1 for a middling row if a committee scores.
+        They are in the units of X, or about -1 for a middling row if a committee scores.
         """
         errors = reconstruction_errors(*self._net_and_rows(X))
         if hasattr(self, "committee_"):
@@ -316,9 +302,8 @@ class AEOutlierRemover(NetEstimator, RowRemover):
 
     def _net_and_rows(self, X: ArrayLike) -> tuple[TensorNet, ReconstructionRows]:
         check_is_fitted(self)
-        X, net = self._check_X(X, reset=False), self.net_
-        rows = ReconstructionRows(X, self.input_shape_, net.device, self.center_, self.scale_)
-        return net, rows
+        X, scale = self._check_X(X, reset=False), (self.center_, self.scale_)
+        return self.net_, ReconstructionRows(X, self.input_shape_, self.net_.device, *scale)
 
 
 def _error_of_mean_row(X: NDArray) -> float:

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..base.state import fill_random_states
 from ..utils.sklearn_private import HasMethods, Interval
-from .row_removal import RowRemoval, RowRemover, ScoringDetector, robust_threshold
+from .row_removal import RowRemover, ScoringDetector, robust_threshold
 
 
 class NeighborDistance(ScoringDetector, BaseEstimator):
@@ -188,11 +188,8 @@ class OutlierRemover(RowRemover):
         detector = NeighborDistance() if self.detector is None else clone(self.detector)
         detector = fill_random_states(detector, self.random_state)
         folds = self._folds(len(X), groups, min(self.cv, n_units))
-        removal = RowRemoval(
-            codes,
-            groups if self.level == "group" else None,
-            lambda scores: robust_threshold(scores, self.threshold),
-            self.max_removed_fraction,
+        removal = self._removal(
+            codes, groups, lambda scores: robust_threshold(scores, self.threshold)
         )
         for number in range(1, self.max_rounds + 1):
             oddness, before = self._oddness(detector, X, folds, removal.kept), removal.kept.sum()
@@ -201,7 +198,7 @@ class OutlierRemover(RowRemover):
                 break
         self.detector_ = detector.fit(X[removal.kept])
         self.removed_round_ = removal.removed_epoch
-        removal.warn("groups" if self.level == "group" else "rows", "threshold", self.threshold)
+        removal.warn(f"{self.level}s", "threshold", self.threshold)
         return removal, oddness
 
     def score_samples(self, X: ArrayLike) -> NDArray:

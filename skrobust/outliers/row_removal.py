@@ -182,7 +182,7 @@ class RowRemover(ScoringDetector, RowSampler):
     def fit(
         self, X: ArrayLike, y: ArrayLike | None = None, *, groups: ArrayLike | None = None
     ) -> Self:
-        """Remove rows, with a detector that ends up fitted to the others.
+        """Remove rows, with a detector that ends up fitted to the others, and return the detector.
 
         Parameters
         ----------
@@ -192,11 +192,6 @@ class RowRemover(ScoringDetector, RowSampler):
             Class labels, or soft labels (the class with the largest share counts), for `per_class`.
         groups : array-like of shape (n_samples,), default=None
             Group (patient) of every row, needed for ``level="group"``.
-
-        Returns
-        -------
-        self : object
-            The fitted detector.
 
         Raises
         ------
@@ -226,6 +221,11 @@ class RowRemover(ScoringDetector, RowSampler):
         self.sampling_strategy_ = {}
         return self
 
+    def _removal(self, codes, groups, threshold) -> RowRemoval:
+        """Return the state before any removal, of single rows or of groups."""
+        groups = groups if self.level == "group" else None
+        return RowRemoval(codes, groups, threshold, self.max_removed_fraction)
+
     @abstractmethod
     def _remove(self, X, classes, codes, groups) -> tuple[RowRemoval, NDArray]:
         """Return which rows were removed, and the errors of all rows after that."""
@@ -233,19 +233,9 @@ class RowRemover(ScoringDetector, RowSampler):
     def fit_resample(
         self, X: ArrayLike, y: ArrayLike | None = None, *, groups: ArrayLike | None = None
     ):
-        """Fit, and return the rows that stay.
+        """Fit to X, y and groups, and return the rows that stay and their labels.
 
-        Parameters
-        ----------
-        X, y, groups
-            As for `fit`.
-
-        Returns
-        -------
-        X_resampled : array of shape (n_kept, ...)
-            The rows that stay, in order, in the container and dtype of X.
-        y_resampled : array of shape (n_kept, ...) or None
-            Their labels or soft labels, as given; None if y is None.
+        They are in the given order, containers and dtypes; the labels are None if y is None.
         """
         return self._fit_resample(X, y, groups)
 
