@@ -212,10 +212,8 @@ class RetrievalDisplay(Display):
         ----------
         estimator : transformer
             A fitted :class:`~skrobust.TripletEmbedder`, or a pipeline such as ``pipe[:-1]``.
-        X_query : array-like of shape (n_queries, n_features) or (n_queries, channels, *spatial)
-            Queries.
-        X_labelled : array-like of shape (n_labelled, ...)
-            Rows to search.
+        X_query, X_labelled : array-like of shape (n_queries, ...) and (n_labelled, ...)
+            Queries, and rows to search.
         y_labelled : array-like of shape (n_labelled,)
             Their labels.
         n_neighbors : int, default=5

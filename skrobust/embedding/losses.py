@@ -218,13 +218,12 @@ class BatchAllTripletLoss(_BatchLoss):
 
     Notes
     -----
-    The loss is that of [1]_ (section 3, equation 2) and [2]_. The paper prints a plain sum; here
-    the terms below zero are dropped and the sum is divided by the number of those above zero, as
-    "batch all, non-zero" of [2]_, so that triplets already learned do not dilute the rest.
+    The loss is that of the paper of :class:`~skrobust.TripletEmbedder` (section 3, equation 2),
+    which prints a plain sum; the mean over the terms above zero is "batch all, non-zero" of [1]_,
+    in which triplets already learned do not dilute the rest.
 
     Time is :math:`O(B^2 \log B)` and memory :math:`O(B^2)` for B rows: one sort per anchor tells in
-    how many active triplets each positive and each negative is. The loss is the sum of the
-    distances weighted by these counts, which are its exact derivatives.
+    how many active triplets each positive and each negative is, which are the exact derivatives.
 
     Without active triplets, as in a batch of one class, the loss and its gradient are zero. If all
     rows are equal the loss is the margin, its gradient zero. Embeddings that are not finite give
@@ -232,8 +231,7 @@ class BatchAllTripletLoss(_BatchLoss):
 
     References
     ----------
-    .. [1] T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification", 2021.
-    .. [2] A. Hermans, L. Beyer, B. Leibe, "In Defense of the Triplet Loss for Person
+    .. [1] A. Hermans, L. Beyer, B. Leibe, "In Defense of the Triplet Loss for Person
        Re-Identification", arXiv:1703.07737, 2017.
 
     Examples
@@ -275,12 +273,8 @@ class BatchHardTripletLoss(_BatchLoss):
     Notes
     -----
     The loss is that of the papers named in :class:`~skrobust.embedding.BatchAllTripletLoss`
-    (section 3, equation 1, which prints a sum without the hinge at zero). The mean keeps the step
-    length independent of the batch size, and counts rows whose hinge is zero. Time and memory are
-    :math:`O(B^2)` for B rows.
-
-    If no row has both a positive and a negative, the loss and its gradient are zero. If all rows
-    are equal the loss is the margin, its gradient zero. Embeddings that are not finite give NaN.
+    (section 3, equation 1, which prints a sum without the hinge at zero). Time and memory are
+    :math:`O(B^2)` for B rows. Special cases give what they give there.
 
     Examples
     --------
@@ -322,10 +316,9 @@ class IntervalLoss(_BatchLoss):
 
     Notes
     -----
-    The triplet paper (section 4.3) compares with this loss of [1]_, described as a combination "to
-    increase the penalty upon misclassification", without a formula. The formula here is a choice in
-    that sense: the hinge vanishes once the true class leads by the margin. It takes class scores,
-    not embeddings; those that are not finite give NaN.
+    The triplet paper (section 4.3) compares with this loss of [1]_, described without a formula as
+    "to increase the penalty upon misclassification"; the formula here is a choice. It takes class
+    scores, not embeddings; those that are not finite give NaN.
 
     References
     ----------

@@ -131,10 +131,8 @@ def retrieve_neighbors(
 
     Parameters
     ----------
-    X_query : array-like of shape (n_queries, n_features)
-        Queries.
-    X_labelled : array-like of shape (n_labelled, n_features)
-        Rows to search.
+    X_query, X_labelled : array-like of shape (n_queries or n_labelled, n_features)
+        Queries, and rows to search.
     y_labelled : array-like of shape (n_labelled,)
         Their labels.
     n_neighbors : int, default=5

@@ -54,9 +54,8 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
     module : "auto", type or torch.nn.Module, default="auto"
         The network, as in :class:`~skrobust.NetClassifier`; ``n_outputs`` is `embedding_dim`.
     loss : {"batch_all", "batch_hard", "cross_entropy", "interval"}, default="batch_all"
-        The loss to minimise; the paper's, "batch_hard", can collapse on hard data. "cross_entropy"
-        and "interval", its comparison methods, train the embedding below a linear layer, which is
-        then discarded.
+        The loss; the paper's, "batch_hard", can collapse on hard data. "cross_entropy" and
+        "interval", its comparison methods, train the embedding below an auxiliary linear layer.
     cross_entropy_weight : float >= 0, default=0.0
         Add this many times the cross entropy of such a layer to the triplet loss; with
         ``samples_per_class=None`` its logits are adjusted by the class shares.
@@ -94,9 +93,9 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
     unlabeled : object, default=-1
         The label that marks a row without label; None if every label is a class.
     validation_fraction : float in (0, 0.5], default=None
-        Share of the labelled rows to hold out, whole groups if groups are given; a class with one
-        row or one group stays in training. The weights of the epoch are kept in which these rows
-        have the best macro recall of the nearest class centroid. None keeps the last weights.
+        Share of the labelled rows, or whole groups, to hold out; a class with one row or group
+        stays in training. The weights of the epoch are kept in which these rows have the best macro
+        recall of the nearest class centroid. None keeps the last weights.
     max_epochs : int, default=100
         Passes over the labelled rows.
     lr : float, default=0.003

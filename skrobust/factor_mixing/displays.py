@@ -190,10 +190,8 @@ class FactorSwapDisplay(Display):
         ----------
         estimator : FactorMixSampler
             After ``fit_resample``.
-        X_class : array-like of shape (n_class, ...)
-            The few rows that give the class code, as for ``estimator.swap``.
-        X_residual : array-like of shape (n_residual, ...)
-            The few rows that give the residual code.
+        X_class, X_residual : array-like of shape (n_class, ...) and (n_residual, ...)
+            The few rows that give the class code and the residual code, as for ``estimator.swap``.
         class_names, residual_names : sequence of str, default=None
             Names of the rows; by default c and r with their numbers.
         """
@@ -279,13 +277,7 @@ class FactorTrainingDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator: Any) -> FactorTrainingDisplay:
-        """Return the display of the losses and diagnostics of a sampler.
-
-        Parameters
-        ----------
-        estimator : FactorMixSampler
-            After ``fit_resample``.
-        """
+        """Return the display of a FactorMixSampler after ``fit_resample``."""
         check_is_fitted(estimator, "diagnostics_")
         return cls(estimator.history_, estimator.diagnostics_)
 

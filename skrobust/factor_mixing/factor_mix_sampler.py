@@ -60,15 +60,14 @@ class FactorMixSampler(RowSampler):
         Steps of the adversary for each step of the encoder. With too few, the encoder fools this
         adversary, but a fresh probe still finds the class.
     class_mean_weight : float, default=0.2
-        Weight of the share of the residual codes' variance that lies between the classes: if the
-        means of the classes agree, no linear probe finds them. 0 as in the paper.
+        Weight of the share of the residual codes' variance that lies between the classes: if their
+        means agree, no linear probe finds them. This and the next two are 0 in the paper.
     swap_weight : float, default=0.05
         Weight of the cross entropy of rows decoded with another row's class code, which the class
-        encoder should assign to its class. 0 as in the paper.
+        encoder should assign to its class.
     affine_weight : float, default=0.5
-        Weight of a loss that makes rows decoded with another row's class code rotate and scale
-        with their own row. Without it a large dark and a small bright lesion may share a code. Not
-        for rows without spatial axes; 0 as in the paper.
+        Weight of a loss that makes rows decoded with another row's class code rotate and scale with
+        their own row; not for rows without spatial axes.
     dropout : float in [0, 1), default=0
         Share of the decoder's first outputs dropped in training (the paper's 0.5).
     class_epochs : int, default=30
@@ -99,26 +98,24 @@ class FactorMixSampler(RowSampler):
     diagnostics_ : dict
         ``reconstruction_error`` (mean squared, in units of the training rows' variance),
         ``class_accuracy`` (of the classifier on c, training rows), ``probe_accuracy`` (of a fresh
-        linear probe on r, in folds, of groups if given; NaN if a class has too few rows) and
-        ``chance`` (share of the largest class). Codes are disentangled if the probe is near chance.
+        linear probe on r, in folds; NaN if a class has too few rows) and ``chance`` (share of the
+        largest class). Codes are disentangled if the probe is near chance.
     mixture_ : ndarray of shape (n_new, n_classes)
         Class proportions of the new rows.
     sample_indices_ : ndarray of shape (n_samples + n_new,), int
         Row that each output row is a copy of, or has its residual code from.
     classes_ : ndarray of shape (n_classes,)
         Class labels.
-    input_shape_ : tuple of int
-        Shape of one row as the networks read it.
-    n_features_in_ : int
-        Size of the second axis of X.
+    input_shape_, n_features_in_ : tuple of int, and int
+        Shape of one row as the networks read it, and size of the second axis of X.
     paper_params : dict
         Class attribute: the settings of the paper, which does not give epochs, weight and rate.
 
     References
     ----------
-    Ben-Cohen et al., "Improving CNN training using disentanglement for liver lesion
-    classification in CT", 2018. ``detail="residual"``, `own_share`, "sampled", the three weights
-    that are 0 in `paper_params`, and batch norm at the end of the residual encoder go beyond it.
+    Ben-Cohen et al., "Improving CNN training using disentanglement for liver lesion classification
+    in CT", 2018. Batch norm at the end of the residual encoder, and what differs from
+    `paper_params`, go beyond it.
 
     Examples
     --------

@@ -14,7 +14,9 @@ from ..neural.architectures import CONV, channels_first_shape
 
 
 class FactorEncoder(nn.Module):
-    """Three convolutions of stride 2 and a linear layer, with ReLU (Table 1 of the paper [1]_).
+    """Three convolutions of stride 2 and a linear layer, with ReLU.
+
+    Table 1 of the paper of :class:`~skrobust.FactorMixSampler` has these layers.
 
     Parameters
     ----------
@@ -26,11 +28,6 @@ class FactorEncoder(nn.Module):
         Filters of the first convolution, as in the paper; the others have 4 and 16 times as many.
     standardize : bool, default=False
         End in batch norm without weights, for codes of mean 0 and variance 1, instead of ReLU.
-
-    References
-    ----------
-    .. [1] A. Ben-Cohen et al., "Improving CNN training using disentanglement for liver lesion
-       classification in CT", 2018.
 
     Examples
     --------

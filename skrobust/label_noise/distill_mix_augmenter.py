@@ -36,10 +36,9 @@ class DistillMixAugmenter(TrustingRowSampler):
     ----------
     distiller : estimator, default=None
         Scores the labels: any estimator that has ``quality_`` after ``fit(X, y)``, and optionally
-        ``kept_`` (otherwise rows of quality 0.5 or more are kept), such as
-        :class:`~skrobust.CertainSamples` (the paper). It gets groups if its ``fit`` accepts them.
-        None is :class:`~skrobust.LabelNoiseModel`. With ``memory`` it scores the rows once while
-        the parameters here are searched over.
+        ``kept_`` (otherwise rows of quality 0.5 or more are kept). None is
+        :class:`~skrobust.LabelNoiseModel`. With ``memory`` it scores the rows once while the
+        parameters here are searched over.
     strategy : {"both", "same", "other"} or None, default=None
         Where ``x_k`` comes from: all kept rows, the class of ``x_j``, or the other classes. None
         returns the kept rows unchanged, and ignores `alpha`, `factor` and `balance`.
@@ -64,10 +63,9 @@ class DistillMixAugmenter(TrustingRowSampler):
     Attributes
     ----------
     distiller_ : estimator
-        The fitted distiller; ``distiller_.kept_``, ``quality_`` and ``noisy_indices_`` say which
-        of the training rows it trusts.
+        The fitted distiller.
     sample_indices_ : ndarray of shape (n_new,), int
-        The training row ``x_j`` of every new row: ``groups[sample_indices_]`` is its patient.
+        The training row ``x_j`` of every new row.
     partner_indices_ : ndarray of shape (n_new,), int
         The training row ``x_k`` of every new row; the row itself when `strategy` is None.
     alpha_ : ndarray of shape (n_new,)

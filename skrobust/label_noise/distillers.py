@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from inspect import signature
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +25,12 @@ from ..utils.validation import check_trusted, warn
 # how often a checked label counts where predictions are compared with given labels
 CHECKED_COUNTS = 3.0
 
+FOLD_CONSTRAINTS = {
+    "estimator": [HasMethods(["fit", name]) for name in ("predict_proba", "decision_function")],
+    "cv": ["cv_object", Interval(Integral, 2, None, closed="left")],
+    "n_repeats": [Interval(Integral, 1, None, closed="left")],
+    "n_jobs": [Integral, None],
+}
 KEEP_CONSTRAINTS = [Interval(Real, 0, 1, closed="right"), dict]
 
 

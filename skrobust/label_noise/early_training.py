@@ -61,19 +61,18 @@ class _EarlyDistiller(LabelDistiller):
 
 @with_shared_docs
 class CertainSamples(_EarlyDistiller):
-    """Keep the rows that a classifier is certain of in its first epochs (Algorithm 1).
+    """Keep the rows that a classifier is certain of in its first epochs.
 
-    The classifier is trained for a few epochs. After each, all training rows are predicted; a
-    row is certain once its largest class probability reaches `threshold`. The rows that were
+    This is Algorithm 1 of the paper of :class:`~skrobust.DistillMixAugmenter`. A row is certain
+    once its largest class probability after an epoch reaches `threshold`. The rows that were
     certain after any epoch are kept (C in the paper): on small or noisy data a handful, on easy
     data nearly all.
 
     Parameters
     ----------
     estimator : classifier
-        With ``partial_fit``, one call of which is one epoch, and ``predict_proba``:
-        :class:`~skrobust.NetClassifier`, ``MLPClassifier``, ``SGDClassifier(loss="log_loss")``,
-        a skorch net. The paper uses the network of the final classifier.
+        With ``partial_fit``, one call of which is one epoch, and ``predict_proba``, such as
+        :class:`~skrobust.NetClassifier`. The paper uses the network of the final classifier.
     threshold : float in (0, 1], default=0.99
         Smallest certainty of a kept row (theta in the paper).
     max_epochs : int, default=5
@@ -105,11 +104,6 @@ class CertainSamples(_EarlyDistiller):
     -----
     DistillationWarning
         If rows had to be added to a class, or more than 95% of the rows are kept.
-
-    References
-    ----------
-    Lu et al., "Human-expert-level brain tumor detection using deep learning with data
-    distillation and augmentation", 2020, Algorithm 1.
 
     Examples
     --------

@@ -18,7 +18,8 @@ class GaussianNoiseAugmenter(RowSampler):
     """Add noisy copies of the training rows.
 
     The rows themselves come first, then copies with independent Gaussian noise, until there
-    are ``round(factor * n_samples)`` rows. In the paper this augmentation made the network worse.
+    are ``round(factor * n_samples)`` rows. In the paper of :class:`~skrobust.DistillMixAugmenter`
+    (section 5.4) this augmentation made the network worse.
 
     Parameters
     ----------
@@ -40,11 +41,6 @@ class GaussianNoiseAugmenter(RowSampler):
         Size of the second axis of X, and column names, when X has them.
     sampling_strategy_ : dict
         Empty: class shares do not change.
-
-    References
-    ----------
-    Lu et al., "Human-expert-level brain tumor detection using deep learning with data
-    distillation and augmentation", 2020, section 5.4.
 
     Examples
     --------

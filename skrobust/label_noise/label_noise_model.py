@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from ..base.state import fit_context
 from ..neural.net_estimator import with_shared_docs
 from ..utils.groups import group_means
-from ..utils.sklearn_private import HasMethods, Interval, check_sample_weight
+from ..utils.sklearn_private import Interval, check_sample_weight
 from ..utils.targets import soft_labels
 from ..utils.validation import check_trusted, warn
-from .distillers import DistillationWarning, LabelDistiller, warn_of_unjudged
+from .distillers import FOLD_CONSTRAINTS, DistillationWarning, LabelDistiller, warn_of_unjudged
 from .folds import partitions
 from .noise_model_steps import explain
 from .noise_rates import interval
@@ -46,29 +46,23 @@ class LabelNoiseModel(LabelDistiller):
     that do not depend on the labels of the scored patient; and, if labels vary inside patients, of
     a structure in which every row is independent.
 
-    If some rows are trusted, the posteriors are averaged with the result of self-training: one to
-    one if the labels of every patient agree, with less of it the more patients have labels that do
-    not. In `n_iter` rounds, classifiers that have not seen a patient are trained on trusted rows
-    and on the half of every class that the round before found most probable. The mean probabilities
-    of the patient's rows take the place of the scores above, with c the mean rate of wrong labels
-    that the posteriors show. Where many patients are wrong, honest scores are hardly better than
-    chance, and the posteriors stay near the labels. Self-training dares more; trusted rows keep it
-    from going astray, and labels that disagree in a patient make it superfluous.
-
-    If the classifiers predict the labels of unseen patients hardly better than chance, the labels
-    cannot be judged: all count as right, with a warning. The same holds for classes that are
-    missing in training folds.
+    If some rows are trusted, the posteriors are averaged with the result of self-training, one to
+    one if the labels of every patient agree. In `n_iter` rounds, classifiers that have not seen a
+    patient are trained on trusted rows and on the half of every class that the round before found
+    most probable. Their mean probabilities of the patient's rows take the place of the scores
+    above, with c the mean rate of wrong labels that the posteriors show. Where many patients are
+    wrong, the posteriors stay near the labels. Self-training dares more; trusted rows keep it from
+    going astray, and labels that disagree in a patient make it superfluous.
 
     Parameters
     ----------
     estimator : classifier, default=None
         Judges the rows: with ``predict_proba`` or ``decision_function``, and ``sample_weight`` in
-        its ``fit`` or in that of the last step of a pipeline. It gets X unchanged. None is
-        logistic regression (C = 0.03) on scaled columns, or on 50 principal components if there
-        are more than 100 columns or more columns than rows; columns of text are one-hot encoded and
-        missing numbers imputed. A stronger classifier did not help. The patients' means are always
-        judged by logistic regression on these columns, so that images are compared by components,
-        not by a mean image; they are left out if X cannot be converted to columns.
+        its ``fit`` or in that of the last step of a pipeline. None is logistic regression
+        (C = 0.03) on scaled columns, or on 50 principal components if there are more than 100
+        columns or more columns than rows; columns of text are one-hot encoded and missing numbers
+        imputed. The patients' means are always judged by logistic regression on these columns, and
+        are left out if X cannot be converted to columns.
     cv : int, cross-validation splitter or iterable of splits, default=5
         Folds without common patients that contain every row once. An int larger than the number of
         patients is lowered to it.
@@ -76,8 +70,7 @@ class LabelNoiseModel(LabelDistiller):
         How often the folds of an int `cv` are shuffled; scores are averaged.
     impurity : dict, default=None
         Known share, by class, of the rows with this label that do not show it, such as healthy
-        voxels of tumour patients. That share of its rows, those least like the class, is assigned
-        to the other classes. It cannot be estimated from the data.
+        voxels of tumour patients. That share, the rows least like the class, is assigned to others.
     clean_classes : array-like of classes, default=()
         Classes whose labels are never wrong.
     prior : float >= 0, default=1.0
@@ -125,7 +118,8 @@ class LabelNoiseModel(LabelDistiller):
     Warns
     -----
     DistillationWarning
-        If no labels, or not those of some classes, can be judged.
+        If the classifiers predict the labels of unseen patients hardly better than chance, or a
+        class is missing in training folds: these labels cannot be judged, and count as right.
 
     Notes
     -----
@@ -137,9 +131,8 @@ class LabelNoiseModel(LabelDistiller):
 
     References
     ----------
-    Beyond the paper. The confusion of hidden and given labels goes back to A. P. Dawid and A. M.
-    Skene, "Maximum likelihood estimation of observer error-rates using the EM algorithm", Applied
-    Statistics 28, 1979; here with two levels, and classifiers in place of several raters.
+    A. P. Dawid and A. M. Skene, "Maximum likelihood estimation of observer error-rates using the EM
+    algorithm", Applied Statistics 28, 1979; here with two levels, and classifiers as raters.
 
     Examples
     --------
@@ -155,18 +148,12 @@ class LabelNoiseModel(LabelDistiller):
 
     _parameter_constraints: dict = {
         **LabelDistiller._parameter_constraints,
-        "estimator": [
-            HasMethods(["fit", "predict_proba"]),
-            HasMethods(["fit", "decision_function"]),
-            None,
-        ],
-        "cv": ["cv_object", Interval(Integral, 2, None, closed="left")],
-        "n_repeats": [Interval(Integral, 1, None, closed="left")],
+        **FOLD_CONSTRAINTS,
+        "estimator": [*FOLD_CONSTRAINTS["estimator"], None],
         "impurity": [dict, None],
         "clean_classes": ["array-like"],
         "prior": [Interval(Real, 0, None, closed="left")],
         "n_iter": [Interval(Integral, 0, None, closed="left")],
-        "n_jobs": [Integral, None],
     }
 
     def __init__(

@@ -43,12 +43,10 @@ class Veto(NamedTuple):
     ----------
     stepped_in : bool
         Whether the classifier was fitted on the given labels instead.
-    difference : float
+    difference, standard_error : float
         Mean difference in AUC on the given labels of unseen patients, with the distiller minus
         without; NaN if nothing was tried, since the distiller changes nothing or the data are too
         few.
-    standard_error : float
-        Its standard error.
     n_trials : int
         Number of trials.
     """
@@ -63,15 +61,12 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
     """Fit a classifier on all rows, in spite of labels that may be wrong.
 
     A distiller scores how far the label of each row can be trusted. Then the classifier is fitted
-    on soft labels, on weighted rows, or on the rows that the distiller keeps. The default is
-    :class:`~skrobust.LabelNoiseModel` with soft labels: every row counts once per class, weighted
-    by the probability of the class.
+    on soft labels, on weighted rows, or on the rows that the distiller keeps.
 
     Trials before that show whether the distiller hurts: in folds without common patients, the
     classifier is fitted with and without the distiller on the other patients, and both are scored
     by AUC on the *given* labels. If the result with the distiller is worse by more than one
-    standard error, the classifier is fitted on the given labels, with a warning. So the distiller
-    does no harm to data whose labels cannot be judged.
+    standard error, the classifier is fitted on the given labels, with a warning.
 
     Parameters
     ----------
@@ -110,8 +105,7 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
     quality_ : ndarray of shape (n_samples,)
         Label quality of the training rows, as the distiller gives it.
     sample_weight_ : ndarray of shape (n_samples,)
-        Weight with which the given label of every training row was used, including the weights
-        given to ``fit``.
+        Weight of the given label of every training row, including the weights given to ``fit``.
     noisy_indices_ : ndarray of shape (n_noisy,), int
         Rows whose label the distiller doubts, worst first.
     classes_ : ndarray of shape (n_classes,)

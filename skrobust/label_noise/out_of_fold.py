@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,8 @@ from ..neural.net import is_skorch_net
 from ..neural.net_estimator import with_shared_docs
 from ..utils.groups import group_means, require_groups
 from ..utils.scores import class_scores
-from ..utils.sklearn_private import HasMethods, Interval, StrOptions
-from .distillers import KEEP_CONSTRAINTS, LabelDistiller, keep_best
+from ..utils.sklearn_private import Interval, StrOptions
+from .distillers import FOLD_CONSTRAINTS, KEEP_CONSTRAINTS, LabelDistiller, keep_best
 from .folds import partitions
 from .inner_fit import TrainingRows, take_rows
 
@@ -23,10 +23,10 @@ from .inner_fit import TrainingRows, take_rows
 class OutOfFoldLabelQuality(LabelDistiller):
     """Keep the rows whose label agrees with classifiers that have not seen their patient.
 
-    Every row gets class probabilities from a classifier fitted on other folds, which share no
-    group with it, averaged over `n_repeats` shufflings of the folds. ``level="group"`` averages
-    them over each group, which finds patients with a wrong label; ``level="row"`` finds wrong rows
-    of correctly labelled patients. :class:`~skrobust.LabelNoiseModel` does not need this choice.
+    Every row gets class probabilities from classifiers fitted on other folds, which share no group
+    with it. ``level="group"`` averages them over each group, which finds patients with a wrong
+    label; ``level="row"`` finds wrong rows of correctly labelled patients.
+    :class:`~skrobust.LabelNoiseModel` does not need this choice.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ class OutOfFoldLabelQuality(LabelDistiller):
     Attributes
     ----------
     quality_ : ndarray of shape (n_samples,)
-        Out-of-fold probability of the row's own label (group level: in its group's mean). Rows that
-        cannot be judged have the mean quality of their class.
+        Probability of the row's own label. Rows that cannot be judged have the mean quality of
+        their class.
     label_probabilities_ : ndarray of shape (n_samples, n_classes)
         Out-of-fold class probabilities (group level: the group's mean). A class that is missing in
         training folds has probability 0, or, where it is the row's own, 1: it cannot be judged.
@@ -87,16 +87,10 @@ class OutOfFoldLabelQuality(LabelDistiller):
 
     _parameter_constraints: dict = {
         **LabelDistiller._parameter_constraints,
-        "estimator": [
-            HasMethods(["fit", "predict_proba"]),
-            HasMethods(["fit", "decision_function"]),
-        ],
-        "cv": ["cv_object", Interval(Integral, 2, None, closed="left")],
+        **FOLD_CONSTRAINTS,
         "level": [StrOptions({"row", "group"})],
-        "n_repeats": [Interval(Integral, 1, None, closed="left")],
         "trusted_weight": [Interval(Real, 0, None, closed="neither")],
         "keep": KEEP_CONSTRAINTS,
-        "n_jobs": [Integral, None],
     }
 
     def __init__(

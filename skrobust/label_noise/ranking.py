@@ -17,9 +17,8 @@ def rank_for_review(model: LabelNoiseModel, n_patients: int | None = None) -> pd
     .. math:: n_g \left( 1 - P_g(y_g) + \sum_k P_g(k) (1 - P_g(k)) \right),
 
     the number of rows whose label is expected to be corrected, plus the expected change of their
-    soft labels. The first part alone would put patients first that the model corrects without
-    help. Fit the model again, with ``trusted``, after every few dozen checks: they also teach how
-    to judge the others.
+    soft labels. Fit the model again, with ``trusted``, after every few dozen checks: they also
+    teach how to judge the others.
 
     Parameters
     ----------

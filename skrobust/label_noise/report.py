@@ -144,17 +144,16 @@ def within_fences(values: NDArray) -> NDArray:
 
 @dataclass(eq=False, repr=False)
 class DistillationDisplay(Display):
-    """Where the kept rows lie among all rows, as in the paper's Fig. 4 [1]_.
+    """Where the kept rows lie among all rows.
 
-    Panel A shows all rows in two dimensions (light) and the kept ones (dark). One panel B for each
-    class shows how far its rows lie from the centre of the other classes, all rows against kept
-    rows; a distiller that finds typical rows increases the distances.
+    As in Fig. 4 of the paper of :class:`~skrobust.DistillMixAugmenter`, panel A shows all rows in
+    two dimensions (light) and the kept ones (dark). One panel B for each class shows how far its
+    rows lie from the centre of the other classes, all rows against kept rows. Before, every column
+    is clipped to three interquartile ranges beyond its quartiles, since single spikes would
+    dominate both.
 
     With ``level="group"`` there is one panel instead: the patients with the worst labels, the mean
     quality of their rows as a dot, the range of 90% of them as a line, and the suggested label.
-
-    Before projection and distances, every column is clipped to three interquartile ranges beyond
-    its quartiles, since single spikes (cosmic rays in spectra) would dominate both.
 
     Parameters
     ----------
@@ -186,11 +185,6 @@ class DistillationDisplay(Display):
         For each class the histogram of all rows and that of the kept rows.
     median_lines_ : list of matplotlib.lines.Line2D
         The medians that are not NaN, in the order of `medians`.
-
-    References
-    ----------
-    .. [1] D. Lu et al., "Human-expert-level brain tumor detection using deep learning with data
-       distillation and augmentation", preprint.
 
     Examples
     --------
@@ -255,8 +249,7 @@ class DistillationDisplay(Display):
         if level == "row":
             X = check_array(X, allow_nd=True, input_name="X")
             X = within_fences(X.reshape(len(X), -1))
-        y = column_or_1d(check_class_labels(y))
-        y = check_length(y, len(X), "y")
+        y = check_length(check_class_labels(y), len(X), "y")
         distiller = fitted_distiller(estimator, len(y))
         kept = getattr(distiller, "kept_", None)
         kept = verdict(distiller, len(y)).kept if kept is None else np.asarray(kept, dtype=bool)

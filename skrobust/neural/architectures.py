@@ -234,9 +234,9 @@ class ResidualBlock1d(nn.Module):
 class ResNet1d(nn.Module):
     """Residual convolutional network for signals.
 
-    The defaults are Table 1 of the paper [1]_, behind whose blocks come global average pooling and
-    one dense layer; 288 points become 18. The table prints stride 1 for block 1 but halves the
-    length there; the lengths are followed.
+    The defaults are Table 1 of the paper of :class:`~skrobust.NetClassifier`, behind whose blocks
+    come global average pooling and one dense layer. The table prints stride 1 for block 1 but
+    halves the length there; the lengths are followed.
 
     Parameters
     ----------
@@ -252,11 +252,6 @@ class ResNet1d(nn.Module):
         Length of the filters, in points.
     dropout : float, default=0.55
         Dropout rate in every block.
-
-    References
-    ----------
-    .. [1] D. Lu et al., "Human-expert-level brain tumor detection using deep learning with data
-       distillation and augmentation", 2020.
 
     Examples
     --------

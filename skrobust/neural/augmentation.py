@@ -31,10 +31,10 @@ def _check_strengths(augmentation, **ranges: tuple[Callable, str]) -> None:
 class RandomAugmentation:
     """Change every image or volume of a batch at random: affine maps, grey values, blur, noise.
 
-    All geometric changes form one affine map, interpolated linearly once; beyond the edge the
-    value at the edge is repeated. Called with a batch of rows with 1 to 3 spatial axes, it returns
-    a batch of the same shape. It draws from torch's generator; while an estimator is trained, from
-    that of the estimator. Order: affine map, blur, gamma, gain, noise. 0 changes nothing.
+    Called with a batch of rows with 1 to 3 spatial axes, it returns a batch of the same shape. It
+    draws from torch's generator; while an estimator is trained, from that of the estimator. Order:
+    affine map (linear interpolation; beyond the edge its value is repeated), blur, gamma, gain,
+    noise. 0 changes nothing.
 
     Parameters
     ----------
@@ -63,17 +63,13 @@ class RandomAugmentation:
     Attributes
     ----------
     paper_params : dict
-        Class attribute: the changes of the paper [1]_, which gives no strengths.
+        Class attribute: the changes of the paper of :class:`~skrobust.TripletEmbedder` (section 3),
+        which gives no strengths.
 
     Raises
     ------
     ValueError
         If a number is out of its range, or a batch has other axes than these.
-
-    References
-    ----------
-    .. [1] T. Y. Liu, J. Feng, "Triplet Contrastive Learning for Brain Tumor Classification",
-       2021, section 3.
 
     Examples
     --------

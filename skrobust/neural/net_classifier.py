@@ -134,9 +134,6 @@ def _as_mass(target: NDArray, classes: NDArray) -> NDArray:
 class NetClassifier(ClassifierMixin, NetEstimator):
     """Neural network classifier for signals, images, volumes and tables.
 
-    The plain network of the papers, the final step of a pipeline, and the default `estimator` of
-    the methods.
-
     Parameters
     ----------
     module : "auto", type or torch.nn.Module, default="auto"
@@ -156,10 +153,9 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         Draw the rows of every batch so that all classes are equally likely, hence rows of a rare
         class more often. The number of batches in an epoch does not change.
     logit_adjustment : float >= 0, default=None
-        In training, add this number times the logarithm of the class shares to the outputs, so
-        that the outputs alone do not favour frequent classes; theory suggests 1
-        (:class:`~skrobust.neural.LogitAdjustedLoss`). Use only one of this, `class_weight` and
-        `balanced_batches`.
+        In training, add this number times the logarithm of the class shares to the outputs, which
+        alone then do not favour frequent classes; theory suggests 1. Use only one of this,
+        `class_weight` and `balanced_batches`.
     augment : {"affine", "image", "noise", "spectrum"}, callable or None, default=None
         Change every training batch at random. "affine" rotates images and volumes (up to 15
         degrees), scales and shifts (up to 10%), "image" also changes grey values, blurs and adds
@@ -168,9 +164,8 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         tables. For other changes pass a :class:`~skrobust.RandomAugmentation`, a
         :class:`~skrobust.SpectrumAugmentation`, or any callable from a batch to a batch.
     mixup : {"input", "manifold"} or None, default=None
-        Train on mixtures of two rows of a batch and of their targets: "input" mixes the rows
-        (after `augment`), "manifold" at each step either the rows or the input of a random
-        top-level part of the network. The recorded training loss is that of mixtures.
+        Train on mixtures of two rows of a batch and of their targets: "input" mixes the rows (after
+        `augment`), "manifold" the rows or the input of a random top-level part of the network.
     mixup_alpha : float >= 0.01, default=None
         The partner's share is drawn from Beta(mixup_alpha, mixup_alpha), once per batch: small
         values hardly mix, large ones in halves. None is that of the papers, 0.2 for "input" and 2
@@ -187,10 +182,9 @@ class NetClassifier(ClassifierMixin, NetEstimator):
     n_members : int, default=1
         Number of networks, which differ in their seed, and in the rows held out by
         `early_stopping`; predicted probabilities are the mean over them. Often gains more than any
-        other choice here. An :class:`~skrobust.neural.MLP` with Adam, AdamW or SGD in float32 is
-        trained in one loop, 5 in about twice the time of one, unless there are `callbacks`,
-        validation rows, `augment`, `mixup` or `verbose`. Each becomes what it would have become
-        alone, up to rounding.
+        other choice here. Those of an :class:`~skrobust.neural.MLP` with Adam, AdamW or SGD in
+        float32 are trained in one loop, 5 in about twice the time of one, unless there are
+        `callbacks`, validation rows, `augment`, `mixup` or `verbose`.
     n_jobs : int, default=None
         Number of networks trained at a time where they are not trained in one loop.
     <shared parameters>

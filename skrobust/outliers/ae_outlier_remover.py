@@ -45,21 +45,19 @@ class Committee:
                 f"that stay there is no error ({', '.join(useless)}): rows are copies of each "
                 'other, or lie in a plane. Use score_by="reconstruction".'
             )
-        self.own_errors = self._mean(each)
+        self.own_errors = (each / self.medians[:, None]).mean(axis=0)
 
     def errors(self, X: NDArray, errors: NDArray) -> NDArray:
         """Return the errors of other rows, given their reconstruction errors."""
         X = _flat(X)
         distances = -self.neighbors.score_samples(X)
-        return self._mean(np.stack([errors, distances, self._residuals(X)]))
+        each = np.stack([errors, distances, self._residuals(X)])
+        return (each / self.medians[:, None]).mean(axis=0)
 
     def _residuals(self, X: NDArray) -> NDArray:
         # by hand: of a single column there is no component
         centred, plane = X - self.components.mean_, self.components.components_
         return np.linalg.norm(centred - centred @ plane.T @ plane, axis=1)
-
-    def _mean(self, each: NDArray) -> NDArray:
-        return (each / self.medians[:, None]).mean(axis=0)
 
 
 def _flat(X: NDArray) -> NDArray:
@@ -73,10 +71,9 @@ class AEOutlierRemover(NetEstimator, RowRemover):
 
     For training sets that should contain one kind of rows, for example "healthy", but also
     contain a few others. Every `removal_interval` epochs the rows whose reconstruction error
-    exceeds `gamma` times the mean error of the remaining rows (Eq. 2) are permanently removed. The
-    weights are initialised again after the epochs `restarts`, so that removed rows have little
-    influence on the final network. Nothing is removed while the network reconstructs the rows worse
-    than their mean would.
+    exceeds `gamma` times the mean error of the remaining rows (Eq. 2) are removed for good, unless
+    the network reconstructs the rows worse than their mean would. The weights are initialised again
+    after the epochs `restarts`, so that removed rows have little influence on the final network.
 
     It is an outlier detector of scikit-learn, and a sampler: `fit_resample` returns the rows that
     stay. Review the others: with few outliers most of them are unusual inliers.
@@ -107,10 +104,9 @@ class AEOutlierRemover(NetEstimator, RowRemover):
         "group" removes whole groups (patients), by the mean error of their rows (of one class);
         every group then has the same weight in the mean error.
     score_by : {"reconstruction", "committee"}, default="reconstruction"
-        What rows are scored by after the training: their reconstruction error (by which they are
-        removed in either case), or the mean of three errors, each divided by its median over the
-        rows that stay: that one, the mean distance to the 5 nearest rows that stay, and the
-        distance from the plane of at most 20 of their principal components.
+        What rows are scored by after the training: the reconstruction error, or the mean of three
+        errors, each divided by its median over the rows that stay: that one, the mean distance to
+        the 5 nearest of these rows, and that from the plane of 20 of their principal components.
     lr : float, default=0.001
         Learning rate.
     <shared parameters>
@@ -138,8 +134,8 @@ class AEOutlierRemover(NetEstimator, RowRemover):
     -----
     OutlierRemovalWarning
         If more than half of the rows were removed, rows above the threshold were kept because of
-        `max_removed_fraction`, or more than 5% were removed although one normal distribution fits
-        the logarithms of the errors as well as two: nothing sets the removed rows apart.
+        `max_removed_fraction`, or more than 5% were removed that nothing sets apart: one normal
+        distribution fits the logarithms of the errors as well as two.
 
     Notes
     -----

@@ -18,10 +18,10 @@ _MEMORY = {1: torch.contiguous_format, 2: torch.channels_last, 3: torch.channels
 class ConvAutoencoder(nn.Module):
     """Strided convolutions down to a dense latent code, transposed convolutions up again.
 
-    Every convolution halves the spatial axes, rounding up, as long as they are longer than 1; the
-    transposed ones pass through the same sizes in reverse, so that any shape is possible. ReLU
-    follows every layer except those that produce the code and the reconstruction. The outlier paper
-    (section 2.2) shows the numbers of filters in a figure only: (32, 64, 128, 128) are a choice.
+    Every convolution halves the spatial axes, rounding up; the transposed ones pass through the
+    same sizes in reverse, so that any shape is possible. ReLU follows every layer except those that
+    produce the code and the reconstruction. The outlier paper (section 2.2) shows the numbers of
+    filters in a figure only: (32, 64, 128, 128) are a choice.
 
     Parameters
     ----------
@@ -102,8 +102,7 @@ class ConvAutoencoder(nn.Module):
 class DenseAutoencoder(nn.Module):
     """Linear layers down to a latent code, and back through the same sizes.
 
-    ReLU after every hidden layer; the code and the reconstruction are linear. The input is
-    flattened, and the reconstruction has its shape.
+    ReLU after every hidden layer; the code and the reconstruction are linear.
 
     Parameters
     ----------
@@ -112,8 +111,7 @@ class DenseAutoencoder(nn.Module):
     latent_dim : int, default=8
         Size of the code.
     widths : sequence of int, default=(64,)
-        Units of the encoder's hidden layers; the decoder has them in reverse. Without any, the
-        model is linear.
+        Units of the encoder's hidden layers; the decoder has them in reverse.
 
     Examples
     --------

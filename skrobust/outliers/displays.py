@@ -20,6 +20,8 @@ from ..evaluation.drawing import Display, check_length, check_names, color_of, m
 class GammaCurveDisplay(Display):
     """AUROC and removed fractions against `gamma`, as in the outlier paper's Fig. 2.
 
+    Choosing `gamma` by such a curve needs other rows than those of the final evaluation.
+
     Parameters
     ----------
     gammas, aurocs : ndarray of shape (n_gammas,)
@@ -37,11 +39,6 @@ class GammaCurveDisplay(Display):
         AUROC, and removed fractions.
     lines_, band_ : list of matplotlib.lines.Line2D, and PolyCollection or None
         With and without removal, removed inliers and outliers; one sd around the AUROC.
-
-    Notes
-    -----
-    The axis of the AUROC spans at least 0.1: smaller differences are mostly due to the seeds.
-    Choosing `gamma` by such a curve needs other rows than those of the final evaluation.
 
     Examples
     --------

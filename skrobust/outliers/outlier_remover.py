@@ -83,9 +83,9 @@ class OutlierRemover(RowRemover):
     folds, and score the rows of their fold. The oddest leave, until none is odd enough; at the end
     the detector is fitted to the rows that stay. This goes beyond the papers.
 
-    It is an outlier detector of scikit-learn, and a sampler: `fit_resample` returns the rows that
-    stay. Review the others: with few outliers most of them are unusual inliers. Detectors that
-    describe all rows, such as autoencoders, gain by it; those that look at neighbours hardly.
+    As an outlier detector and a sampler it is used like :class:`~skrobust.AEOutlierRemover`.
+    Detectors that describe all rows, such as autoencoders, gain by it; those that look at
+    neighbours hardly.
 
     Parameters
     ----------
