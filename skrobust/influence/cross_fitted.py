@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from abc import abstractmethod
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -195,9 +196,8 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
         given = self._given()
         if not isinstance(given, NetClassifier):
             raise ValueError(
-                f"estimator must be a NetClassifier, got {type(given).__name__}: its network is "
-                "trained, scored and trained further. A network of your own goes in as "
-                "NetClassifier(module=YourNetwork)."
+                f"estimator must be a NetClassifier, got {type(given).__name__}. A network of your "
+                "own goes in as NetClassifier(module=YourNetwork)."
             )
         if given.n_members > 1:
             raise ValueError(
@@ -218,8 +218,7 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
         trusted = check_trusted(trusted, given_y)
         if trusted is not None and (X_val is not None or self.cv is None):
             raise ValueError(
-                "trusted rows judge the others in folds: set cv, and leave out X_val and y_val, "
-                "which judge instead of them."
+                "trusted rows judge the others in folds: set cv, and leave out X_val and y_val."
             )
         if trusted is not None and trusted.all():
             raise ValueError(
@@ -251,7 +250,7 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
             ]
             if self.cv is None:
                 held = folds[0][1]
-        influence = _mean_influence(len(y), judges)
+        influence = mean_over_judges(trained, judges, lambda judge, own: judge.influence[own])
         if len(judges) == 1:
             trained, final = judges[0].rows, judges[0].network
         else:
@@ -342,10 +341,9 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
         return self._given() if fitted is None else fitted
 
     def _solver_arguments(self, network: NetClassifier) -> dict[str, Any]:
-        names = "solver", "damping", "smoothing"
-        seed = {"solver_params": {"random_state": network.random_state}}
-        own = {name: getattr(self, name) for name in names}
-        return own | (seed if self.solver == "lissa" else {})
+        seed = {"random_state": network.random_state} if self.solver == "lissa" else None
+        own = {name: getattr(self, name) for name in ("solver", "damping", "smoothing")}
+        return own | {"solver_params": seed}
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -365,13 +363,20 @@ def rows_of(X: ArrayLike, rows: NDArray, dtype: Any = None) -> ArrayLike:
     return copy
 
 
-def _mean_influence(n_samples: int, judges: list[Judge]) -> NDArray:
-    """Return the mean influence of every row over the judges that were trained on it, or NaN."""
-    total, times = np.zeros(n_samples), np.zeros(n_samples)
+def mean_over_judges(
+    rows: NDArray, judges: list[Judge], score: Callable[[Judge, NDArray], NDArray]
+) -> NDArray:
+    """Return the mean score of rows over the judges that were trained on them, NaN if none was."""
+    total, times = 0.0, np.zeros(len(rows))
     for judge in judges:
-        total[judge.rows] += judge.influence
-        times[judge.rows] += 1
-    return np.divide(total, times, out=np.full(n_samples, np.nan), where=times > 0)
+        seen = np.isin(rows, judge.rows)
+        if seen.any():
+            scores = score(judge, np.searchsorted(judge.rows, rows[seen]))
+            of_all = np.zeros((len(rows), *scores.shape[1:]), dtype=scores.dtype)
+            of_all[seen] = scores
+            total, times = total + of_all, times + seen
+    times[times == 0] = np.nan
+    return (total / times.reshape(-1, *[1] * (total.ndim - 1))).astype(total.dtype)
 
 
 def _warm_up(network, X, y, X_val, y_val, epochs, solver_arguments):

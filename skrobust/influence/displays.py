@@ -25,9 +25,8 @@ def _fitted(estimator: Any, name: str, classes: str) -> NDArray:
 class InfluenceDisplay(Display):
     """The most helpful and the most harmful training rows, with their labels.
 
-    The first line of panels shows the rows of the smallest influence (negative: they lower the
-    validation loss, which helps), the second those of the largest. Signals are drawn as curves,
-    images as images, volumes by their middle slice.
+    The rows of the smallest influence (negative: they lower the validation loss, which helps) are
+    above those of the largest. Volumes are drawn by their middle slice.
 
     Parameters
     ----------
@@ -150,7 +149,7 @@ class PerturbationDisplay(Display):
     """Rows, their masks, their perturbation, and the result (the influence paper's Figs. 1, 2).
 
     The perturbation has its own scale, symmetric around zero: red values were raised, blue values
-    were lowered. Signals are drawn as curves, volumes by the slice that changed most.
+    were lowered. Volumes are drawn by the slice that changed most.
 
     Parameters
     ----------
@@ -264,32 +263,28 @@ class PerturbationDisplay(Display):
         return panels, {"figsize": size}
 
     def _draw(self) -> None:
-        for i, panels in enumerate(self.ax_):
-            self._draw_panels(i, dict(zip(self._columns, panels, strict=True)))
+        for i, (panels, name) in enumerate(zip(self.ax_, self.names, strict=True)):
+            row, change, place = self.rows[i], self.perturbation[i], None
+            if row.ndim == 4:
+                place = int(np.abs(change[0]).sum((1, 2)).argmax())
+                name = f"{name}\nslice {place}"
+            panels[0].set_ylabel(name)
+            if row.ndim <= 2:
+                mask = scale = {"color": color_of(0), "lw": 1}
+                signed = {"color": color_of(1), "lw": 1}
+            else:
+                shown = as_picture(row, place)
+                scale, mask = {"vmin": shown.min(), "vmax": shown.max()}, {"vmin": 0, "vmax": 1}
+                limit = np.abs(as_picture(change, place)).max()
+                signed = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
+            # the row and the changed row share one scale
+            parts = [(row, scale), (change, signed), (row + change, scale)]
+            if self.masks is not None:
+                parts.insert(1, (self.masks[i], mask))
+            for panel, (part, style) in zip(panels, parts, strict=True):
+                draw_row(panel, part, place, **style)
         for panel, column in zip(self.ax_[0], self._columns, strict=True):
             panel.set_title(column, fontsize="medium")
-
-    def _draw_panels(self, i: int, panels: dict[str, Any]) -> None:
-        """Draw one row; the row and the changed row share one scale."""
-        row, change, name = self.rows[i], self.perturbation[i], self.names[i]
-        place = None
-        if row.ndim == 4:
-            place = int(np.abs(change[0]).sum((1, 2)).argmax())
-            name = f"{name}\nslice {place}"
-        panels["Row"].set_ylabel(name)
-        if row.ndim <= 2:
-            mask = scale = {"color": color_of(0), "lw": 1}
-            signed = {"color": color_of(1), "lw": 1}
-        else:
-            shown = as_picture(row, place)
-            scale, mask = {"vmin": shown.min(), "vmax": shown.max()}, {"vmin": 0, "vmax": 1}
-            limit = np.abs(as_picture(change, place)).max()
-            signed = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
-        draw_row(panels["Row"], row, place, **scale)
-        if "Mask" in panels:
-            draw_row(panels["Mask"], self.masks[i], place, **mask)
-        draw_row(panels["Perturbation"], change, place, **signed)
-        draw_row(panels["Changed row"], row + change, place, **scale)
 
 
 @dataclass(eq=False, repr=False)
@@ -331,8 +326,7 @@ class SampleWeightDisplay(Display):
         Parameters
         ----------
         estimator : InfluenceReweighter or LabelQualityReweighter
-            Fitted; anything with ``sample_weight_``. Rows of weight 0, which were not used for
-            training, are left out.
+            Fitted; anything with ``sample_weight_``. Rows of weight 0 are left out.
         wrong : array-like of shape (n_samples,), bool, default=None
             Rows that are known to be wrong, such as those of :func:`~skrobust.flip_labels`.
         """

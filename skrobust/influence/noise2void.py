@@ -39,10 +39,10 @@ class DenoisingWarning(UserWarning):
 class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
     """Remove pixelwise independent noise by a network that has only seen noisy rows.
 
-    In every training step a few points of each row are replaced by the value of a random
-    neighbour, and the network learns to predict the old value at these points: what the
-    neighbourhood determines, the signal. Noise that is correlated between neighbours, or whose mean
-    is not zero (the Rician noise of magnitude images), partly remains, and fine detail is lost.
+    In every step a few points of each row are replaced by the value of a random neighbour, and the
+    network learns to predict the old value: what the neighbourhood determines, the signal. Noise
+    that is correlated between neighbours, or whose mean is not zero (the Rician noise of magnitude
+    images), partly remains, and fine detail is lost.
 
     With ``fit(X, trusted=...)`` the rows that an expert has found clean teach it instead: noise of
     the kind and level of the other rows, which are estimated, is added to them, and the network
@@ -82,14 +82,13 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
     Notes
     -----
     The level of a row follows from the median absolute second difference along its axes, compared
-    with that of trusted rows to which noise of a known level was added. Without trusted rows it is
-    the comparison method of the influence paper, with smaller sizes.
+    with that of trusted rows to which noise of a known level was added.
 
     References
     ----------
     Krull et al., "Noise2Void - learning denoising from single noisy images", 2019. Compared in
-    "Robust influence-based training methods for noisy brain MRI", section 6.2. Trusted rows go
-    beyond both.
+    "Robust influence-based training methods for noisy brain MRI", section 6.2, with larger sizes.
+    Trusted rows go beyond both.
 
     Examples
     --------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Real
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..neural.net_estimator import with_shared_docs
 from ..utils.sklearn_private import Interval
-from .cross_fitted import PAPER_PARAMS, InfluenceClassifier, rows_of
+from .cross_fitted import PAPER_PARAMS, InfluenceClassifier, mean_over_judges, rows_of
 from .scores import input_influence
 
 
@@ -23,9 +24,8 @@ class InfluencePerturber(InfluenceClassifier):
     .. math:: x' = \mathrm{clip}(x - s \, I_\mathrm{pert}(x)),
 
     (:func:`~skrobust.input_influence`), which makes them more helpful, and training continues with
-    the changed rows instead of the old ones. By default this is cross-fitted (`cv`), and all rows
-    train at the end; the paper holds out validation rows that never train. Trusted rows are never
-    changed. It is good for looking, but did not gain accuracy under noise.
+    the changed rows. Trusted rows are never changed. It is good for looking, but did not gain
+    accuracy under noise.
 
     Parameters
     ----------
@@ -37,8 +37,7 @@ class InfluencePerturber(InfluenceClassifier):
         is scaled to it. None is the paper's raw gradient (s = 1), whose changes can exceed the
         range many times over.
     clip_min, clip_max : float, default=None
-        Range that changed rows are clipped to; the smallest and largest value of the training
-        rows when None.
+        Range that changed rows are clipped to; None is that of the training rows.
     <shared parameters>
     <shared last parameters>
 
@@ -108,7 +107,7 @@ class InfluencePerturber(InfluenceClassifier):
         n_changed = max(1, round(self.fraction * np.isfinite(harm).sum()))
         rows = np.argsort(-harm, kind="stable")[:n_changed]
         before = X[rows].astype(np.float32)
-        gradient = self._gradient(data, judges, trained[rows])
+        gradient = mean_over_judges(trained[rows], judges, partial(self._gradient, data))
         after = perturb(before, gradient, self.step, clip)
         changed = rows_of(X, np.arange(len(X)), np.float32)
         changed[rows] = after
@@ -116,22 +115,11 @@ class InfluencePerturber(InfluenceClassifier):
         self.perturbed_indices_ = trained[rows]
         self.perturbation_ = after - before
 
-    def _gradient(self, data, judges, rows) -> NDArray:
-        """Return the mean gradient of the influence of rows over the judges trained on them."""
-        total, times = 0.0, np.zeros(len(rows))
-        for judge in judges:
-            seen = np.isin(rows, judge.rows)
-            if not seen.any():
-                continue
-            own = data.take(judge.rows)
-            own_rows = np.searchsorted(judge.rows, rows[seen])
-            given = judge.network, own.checked_X, own.y, judge.X_val, judge.y_val
-            options = self._solver_arguments(judge.network)
-            gradient = input_influence(*given, rows=own_rows, **options)
-            of_all = np.zeros((len(rows), *gradient.shape[1:]), dtype=gradient.dtype)
-            of_all[seen] = gradient
-            total, times = total + of_all, times + seen
-        return (total / times.reshape(-1, *[1] * (total.ndim - 1))).astype(total.dtype)
+    def _gradient(self, data, judge, rows) -> NDArray:
+        """Return the gradient of the influence of some of the rows that a judge was trained on."""
+        own = data.take(judge.rows)
+        given = judge.network, own.checked_X, own.y, judge.X_val, judge.y_val
+        return input_influence(*given, rows=rows, **self._solver_arguments(judge.network))
 
     def _check_before(self, X, groups, epochs):
         super()._check_before(X, groups, epochs)

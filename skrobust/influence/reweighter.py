@@ -24,13 +24,10 @@ class InfluenceReweighter(InfluenceClassifier):
     A network trains for some epochs. Then the influence of every training row on the loss over
     rows that it has not seen is computed (:func:`~skrobust.influence_scores`; negative is helpful)
     and scaled to weights, and training continues with these weights for the rest of the epochs.
-    By default this is cross-fitted (`cv`): rows are judged by the loss over other patients, by a
-    network that has not seen these, and all rows train at the end.
 
     It is good for looking. As a training method :class:`~skrobust.LabelQualityReweighter` gains
-    more where labels are wrong. The paper (``paper_params``) holds out validation rows that never
-    train, and gives harmful rows the larger weight, so that the network attends to noisy images;
-    that costs accuracy if labels may be wrong.
+    more where labels are wrong. The paper (``paper_params``) gives harmful rows the larger weight,
+    so that the network attends to noisy images; that costs accuracy if labels may be wrong.
 
     Parameters
     ----------
@@ -119,11 +116,9 @@ class InfluenceReweighter(InfluenceClassifier):
             _, means, codes = group_means(scores[:, None], train.groups)
             scores = means[codes, 0]
         doubted = np.full(len(trained), True) if train.trusted is None else ~train.trusted
-        weight = np.ones(len(trained))
-        if doubted.any():
-            own = influence_weights(scores[doubted], self.alpha, self.emphasis, self.scaling)
-            weight[doubted] = own
-            weight[~doubted] = own.mean()
+        own = influence_weights(scores[doubted], self.alpha, self.emphasis, self.scaling)
+        weight = np.full(len(trained), own.mean())
+        weight[doubted] = own
         if self.final_estimator is None:
             self.estimator_ = train.go_on(final, epochs, train.checked_X, judges, weight)
         else:

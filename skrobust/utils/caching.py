@@ -96,7 +96,7 @@ class _Reader:
             self.read(type(value).__name__, len(value), *value)
         elif isinstance(value, (set, frozenset)):
             self.add("set", sorted(fingerprint(entry) for entry in value))
-        elif hasattr(value, "get_params") and not isinstance(value, type):
+        elif hasattr(value, "get_params"):
             self.read("estimator", type(value), value.get_params(deep=False))
         else:
             self.read_object(value)
@@ -157,20 +157,13 @@ _NOT_CODE = {
     *("__static_attributes__", "__abstractmethods__", "__annotations__"),
     *("__annotations_cache__", "__annotate_func__"),
 }
-_DESCRIPTORS = (
-    types.GetSetDescriptorType,
-    types.MemberDescriptorType,
-    types.WrapperDescriptorType,
-)
+_DESCRIPTORS = types.GetSetDescriptorType, types.MemberDescriptorType, types.WrapperDescriptorType
 
 
 def _names_in(code: types.CodeType) -> set[str]:
     """Return the names that code may look up, its inner functions included."""
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names |= _names_in(constant)
-    return names
+    inner = (constant for constant in code.co_consts if isinstance(constant, types.CodeType))
+    return set(code.co_names).union(*map(_names_in, inner))
 
 
 @functools.cache

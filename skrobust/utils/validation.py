@@ -178,19 +178,21 @@ def check_number(name: str, value: float, *, zero: bool) -> float:
 
 
 # modules between a user's line and the warning: this library, and what calls it
-_NOT_THE_USER = {
-    *("skrobust", "sklearn", "imblearn", "joblib", "skorch", "torch"),
-    *("tqdm", "contextlib"),
+_LIBRARIES = {
+    "skrobust",
+    "sklearn",
+    "imblearn",
+    "joblib",
+    "skorch",
+    "torch",
+    "tqdm",
+    "contextlib",
 }
 
 
 def warn(message: str | Warning, category: type[Warning] | None = None) -> None:
     """Warn with the location of the user's line, whatever called this library in between."""
     frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and _package_of(frame) in _NOT_THE_USER:
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in _LIBRARIES:
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
-
-
-def _package_of(frame) -> str:
-    return frame.f_globals.get("__name__", "").split(".")[0]
