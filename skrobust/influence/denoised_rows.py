@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from sklearn.base import clone
 
@@ -17,10 +15,9 @@ from .noise2void import Noise2VoidDenoiser
 class DenoisedRowsAugmenter(TrustingRowSampler):
     """Add a denoised copy of every noisy training row.
 
-    For training sets of noisy signals, images or volumes, some of which an expert has found clean
-    (`trusted`). These get no copy, and teach the denoiser; without any, the noisy rows alone do.
-    Rows to predict stay as they are. It gains where the noise hides what tells the classes apart,
-    and training rows are few. This goes beyond the papers.
+    Rows that an expert has found clean (`trusted`) get no copy, and teach the denoiser; without
+    any, the noisy rows alone do. Rows to predict stay as they are. It gains where the noise hides
+    what tells the classes apart, and training rows are few. This goes beyond the papers.
 
     Parameters
     ----------
@@ -69,8 +66,7 @@ class DenoisedRowsAugmenter(TrustingRowSampler):
             require_two_classes(np.unique(y), self)
         denoiser = Noise2VoidDenoiser() if self.denoiser is None else clone(self.denoiser)
         denoiser = fill_random_states(denoiser, self.random_state)
-        known: dict[str, Any] = {} if trusted is None else {"trusted": trusted}
-        self.denoiser_ = denoiser.fit(X, **known)
+        self.denoiser_ = denoiser.fit(X, **({} if trusted is None else {"trusted": trusted}))
         doubted = np.ones(len(X), bool) if trusted is None else ~trusted
         # rows without noise need no copy
         doubted &= getattr(self.denoiser_, "noise_levels_", np.ones(len(X))) > 0

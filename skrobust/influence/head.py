@@ -156,13 +156,11 @@ def head_features(
 ) -> tuple[NDArray, NDArray]:
     """Return the inputs of the final linear layer and the probabilities that it gives.
 
-    The network is run in evaluation mode, in batches. The probabilities are computed in float64.
-
     Parameters
     ----------
     estimator : object
         A fitted :class:`~skrobust.NetClassifier`, an initialised skorch net, or a torch module that
-        ends in a :class:`torch.nn.Linear`.
+        ends in a :class:`torch.nn.Linear`; it is run in evaluation mode.
     X : array-like of shape (n_samples, ...)
         Rows.
     batch_size : int, default=None
@@ -196,10 +194,7 @@ def head_features(
 def head_outputs(
     estimator: Any, X: ArrayLike, batch_size: int | None = None, name: str = "X"
 ) -> tuple[NDArray, NDArray]:
-    """Return the inputs and the outputs of the final linear layer.
-
-    The inputs keep the network's precision; many are written to a file that is gone with the array.
-    """
+    """Return the inputs of the final layer, in its precision, many in a file, and its outputs."""
     rows = NetworkRows(estimator, X, batch_size, name)
     with rows.head() as (head, run), torch.no_grad():
         weight = _as_float64(head.weight)
@@ -303,10 +298,7 @@ def check_trained_loss(estimator: Any) -> NDArray | float:
 
 
 def head_residuals(proba: NDArray, target: NDArray, weight: NDArray) -> NDArray:
-    """Return the gradients of the rows' losses with respect to the head's outputs.
-
-    Those with respect to the weights of the head are their outer products with the features.
-    """
+    """Return the gradients of the rows' losses with respect to the head's outputs."""
     return weight[:, None] * proba - target
 
 
@@ -338,7 +330,7 @@ class HeadHessian:
         H = \frac{1}{n} \sum_i w_i \, (\mathrm{diag}(p_i) - p_i p_i^T) \otimes h_i h_i^T
 
     for features :math:`h_i` (with 1 appended where the head has a bias), class probabilities
-    :math:`p_i` and row weights :math:`w_i`. It does not depend on the labels.
+    :math:`p_i` and row weights :math:`w_i`.
 
     Parameters
     ----------
@@ -375,7 +367,7 @@ class HeadHessian:
     @cached_property
     def _share(self) -> NDArray:
         n_rows = len(self.features)
-        return np.full(n_rows, 1 / n_rows) if self.weight is None else self.weight / n_rows
+        return (np.ones(n_rows) if self.weight is None else self.weight) / n_rows
 
     @cached_property
     def diagonal(self) -> NDArray:

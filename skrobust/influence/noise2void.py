@@ -191,7 +191,7 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
                 f"rows of shape {X.shape[1:]} are too short to see noise in them: trusted rows "
                 "need at least 3 points along every axis."
             )
-        rng, levels, found = np.random.RandomState(seed), np.zeros(len(X)), {}
+        rng, levels, found = np.random.RandomState(seed), np.zeros(len(X)), []
         # a sample stands for all clean rows
         clean = images[rng.permutation(np.flatnonzero(trusted))[:_MOST_CLEAN]].astype(float)
         roughness, of_clean = _roughness(images), _roughness(clean)
@@ -215,9 +215,8 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
             pairs = zip(clean, rng.choice(level, len(clean)), strict=True)
             drawn = np.concatenate([add(row, s, random_state=rng).ravel() for row, s in pairs])
             distance = ks_2samp(rng.choice(drawn, 20000), rng.choice(shown, 20000)).statistic
-            found[kind] = distance, level
-        kind = min(found, key=lambda name: found[name][0])
-        levels[noisy] = found[kind][1]
+            found.append((distance, kind, level))
+        _, kind, levels[noisy] = min(found, key=lambda entry: entry[0])
         return kind, levels
 
     def transform(self, X: ArrayLike) -> NDArray:
@@ -278,8 +277,7 @@ class _AddNoise:
     """Add noise of the estimated kind and levels to clean rows, which are the target."""
 
     def __init__(self, kind: str, levels: NDArray, rows: ReconstructionRows):
-        self.kind = kind
-        self.center, self.scale = rows.center, rows.scale
+        self.kind, self.zero = kind, -rows.center / rows.scale
         self.levels = torch.from_numpy(levels / rows.scale).float()
 
     def __call__(self, net, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -287,8 +285,7 @@ class _AddNoise:
         level = self.levels.to(x.device)[chosen].reshape(-1, *[1] * (x.ndim - 1))
         noisy = x + level * torch.randn_like(x)
         if self.kind == "rician":
-            zero = -self.center / self.scale
-            noisy = zero + torch.hypot(noisy - zero, level * torch.randn_like(x))
+            noisy = self.zero + torch.hypot(noisy - self.zero, level * torch.randn_like(x))
         return noisy, torch.stack([y, torch.ones_like(y)])
 
 
@@ -309,8 +306,7 @@ class _HidePoints:
     """Replace some points by a random neighbour; pass the old values and the mask to the loss."""
 
     def __init__(self, mask_fraction: float, radius: int):
-        self.mask_fraction = mask_fraction
-        self.radius = radius
+        self.mask_fraction, self.radius = mask_fraction, radius
 
     def __call__(self, net, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         # a flat row is a signal of one channel

@@ -112,15 +112,14 @@ def influence_scores(
         I(z, V) = - g_V^T \, (H + \lambda I)^{-1} \, \nabla_\theta L(z)
 
     (Eq. 7 of [1]_), the derivative of the mean validation loss with respect to the weight of row z
-    in the mean training loss. Negative is helpful: more of the row lowers the validation loss.
-    Leaving the row out changes it by about ``-score / n_samples``.
+    in the mean training loss. Negative is helpful. Leaving the row out changes the validation loss
+    by about ``-score / n_samples``.
 
     The parameters :math:`\theta` are those of the network's last linear layer, with the features
-    that go into it frozen. For this layer the score is exact up to the first order and the
-    damping. It is **not** the effect of retraining the whole network without the row. The loss is
-    the one that was trained, with the ``class_weight``, ``balanced_batches`` (as balanced weights)
-    and ``logit_adjustment`` of a :class:`~skrobust.NetClassifier`, but without its ``augment``. A
-    single output is read as the logit of the second class.
+    that go into it frozen: the score is **not** the effect of retraining the whole network. The
+    loss is the one that was trained, with the ``class_weight``, ``balanced_batches`` (as balanced
+    weights) and ``logit_adjustment`` of a :class:`~skrobust.NetClassifier`, but without its
+    ``augment``. A single output is read as the logit of the second class.
 
     Parameters
     ----------
@@ -134,11 +133,10 @@ def influence_scores(
     X_val, y_val : array-like
         Validation rows and their labels, as X and y. Few patients make the scores useless.
     solver : {"auto", "exact", "cg", "lissa"}, default="auto"
-        :func:`exact_solver`, :func:`cg_solver` or :func:`lissa_solver` (the paper's, slower and
-        approximate). "auto" is exact up to 1000 weights, "cg" above.
+        :func:`exact_solver`, :func:`cg_solver` or :func:`lissa_solver` (the paper's). "auto" is
+        "exact" up to 1000 weights, "cg" above.
     damping : float, default=0.1
-        The :math:`\lambda` above, as a multiple of the mean of the diagonal of H. Much below 0.1
-        the scores are dominated by directions that no row determines.
+        The :math:`\lambda` above, as a multiple of the mean of the diagonal of H.
     smoothing : float, default=None
         Divide the head's outputs by `smoothing` times the temperature that calibrates them on the
         validation rows (by at least 1) first. Wrong labels lower the confidence of an overconfident

@@ -165,8 +165,8 @@ def lissa_solver(
     n_repeats : int, default=1
         Independent recursions, whose results are averaged.
     scale : float, default=None
-        The s above: small ones diverge, large ones need more steps. None takes the value at which
-        the average direction converges to exp(-10), at least twice the largest eigenvalue of H.
+        The s above: small ones diverge, large ones need more steps. None chooses by the
+        eigenvalues of H.
     random_state : int, RandomState instance or None, default=None
         Draws the batches. None draws other batches each time.
 
@@ -198,6 +198,7 @@ def lissa_solver(
     if not isinstance(rng, np.random.RandomState):  # None is not numpy's global generator
         rng = np.random.RandomState(rng)
     if scale is None:
+        # the average direction converges to exp(-10)
         average = float(hessian.diagonal.mean()) + shift
         scale = max(2 * (_largest_eigenvalue(hessian) + shift), n_steps * average / 10)
     n_rows = len(hessian.features)

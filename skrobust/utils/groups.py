@@ -41,9 +41,9 @@ def check_groups(groups: ArrayLike, n_samples: int, y: ArrayLike | None = None) 
 class RowOrigin:
     """The groups of rows that a sampler made, carried by their labels.
 
-    A pipeline passes the groups of the old rows to the steps after a sampler, and the number of
-    rows may be the same. Only y passes every step unchanged, so the samplers' y carries this: the
-    old groups, and those of the rows that every new row was made from and mixed with.
+    A pipeline passes the groups of the old rows to the steps after a sampler. Only y passes every
+    step unchanged, so it carries the old groups, and those of the rows that every new row was made
+    from and mixed with.
     """
 
     def __init__(self, groups=None, sample_indices=None, partner_indices=None):
@@ -124,10 +124,10 @@ def group_labels(y: NDArray, groups: NDArray) -> tuple[NDArray, NDArray, NDArray
     """Return the common label of all rows of each group."""
     unique_groups, first, codes = np.unique(groups, return_index=True, return_inverse=True)
     labels = y[first]
-    wrong = np.flatnonzero(y != labels[codes])
-    if len(wrong):
-        group = unique_groups.tolist()[codes[wrong[0]]]
-        found = np.unique(y[codes == codes[wrong[0]]]).tolist()
+    wrong = y != labels[codes]
+    if wrong.any():
+        code = codes[wrong.argmax()]
+        group, found = unique_groups.tolist()[code], np.unique(y[codes == code]).tolist()
         raise ValueError(
             f"Group {group!r} carries several labels: {found}. All rows of a group need the same "
             "label here; correct the labels, or split the group."

@@ -16,8 +16,7 @@ def class_scores(estimator: Any, X: ArrayLike, classes: ArrayLike) -> NDArray:
     classes = np.asarray(classes)
     known = np.asarray(getattr(estimator, "classes_", classes))
     place = {label: column for column, label in enumerate(classes.tolist())}
-    unknown = [label for label in known.tolist() if label not in place]
-    if unknown:
+    if unknown := [label for label in known.tolist() if label not in place]:
         raise ValueError(
             f"{type(estimator).__name__} was fitted on labels {unknown}, which are not among the "
             f"classes {classes.tolist()}."

@@ -85,11 +85,9 @@ def take(y: NDArray | pd.DataFrame, rows: NDArray) -> NDArray | pd.DataFrame:
     return y.iloc[rows].reset_index(drop=True) if isinstance(y, pd.DataFrame) else y[rows]
 
 
-def one_hot(codes: NDArray, n_classes: int, weight: NDArray | None = None) -> NDArray:
-    """Return soft labels of class codes: the weight (or 1) in the row's class, 0 elsewhere."""
-    mass = np.zeros((len(codes), n_classes))
-    mass[np.arange(len(codes)), codes] = 1.0 if weight is None else weight
-    return mass
+def one_hot(codes: NDArray, n_classes: int) -> NDArray:
+    """Return soft labels of class codes: 1 in the row's class, 0 elsewhere."""
+    return np.eye(n_classes)[codes]
 
 
 def encode_labels(labels: NDArray, classes: NDArray, name: str) -> NDArray:

@@ -132,9 +132,8 @@ def _in_words(shape: tuple[int, ...]) -> str:
 
 def _readings(row: tuple[int, ...]) -> list[str]:
     """Return the ways to read a row's axes, each with the line of code that chooses it."""
-    ways = [(row, f"input_shape={row}")]
-    if len(row) < 4:
-        ways.insert(0, ((1, *row), f"input_shape={(1, *row)}"))
+    shapes = [(1, *row), row] if len(row) < 4 else [row]
+    ways = [(shape, f"input_shape={shape}") for shape in shapes]
     if row[-1] < row[0]:
         ways.append(((row[-1], *row[:-1]), "X = np.moveaxis(X, -1, 1)"))
     return [f"  {line}  # {_in_words(shape)}" for shape, line in ways]
@@ -170,24 +169,14 @@ def check_float32_range(X: NDArray) -> None:
 
 def check_number(name: str, value: float, *, zero: bool) -> float:
     """Return a finite number above zero, or at least zero if ``zero``."""
-    number = float(value)
-    if not (0 <= number < float("inf")) or (number == 0 and not zero):
+    if not 0 <= float(value) < float("inf") or (value == 0 and not zero):
         bound = "at least 0" if zero else "above 0"
         raise ValueError(f"{name} must be finite and {bound}, got {value!r}")
-    return number
+    return float(value)
 
 
 # modules between a user's line and the warning: this library, and what calls it
-_LIBRARIES = {
-    "skrobust",
-    "sklearn",
-    "imblearn",
-    "joblib",
-    "skorch",
-    "torch",
-    "tqdm",
-    "contextlib",
-}
+_LIBRARIES = {"skrobust", "sklearn", "imblearn", "joblib", "skorch", "torch", "tqdm", "contextlib"}
 
 
 def warn(message: str | Warning, category: type[Warning] | None = None) -> None:

@@ -69,7 +69,7 @@ def test_weights_of_hard_and_soft_targets_agree_with_sklearn():
     codes, classes = np.array([0, 0, 0, 1]), np.array(["a", "b"])
     expected = compute_sample_weight("balanced", classes[codes])
     assert_allclose(weigh(codes, classes, None, "balanced").sum(1), expected)
-    soft = one_hot(codes, 2, np.array([1.0, 2, 3, 4]))
+    soft = one_hot(codes, 2) * np.array([[1.0], [2], [3], [4]])
     assert_allclose(weigh(soft, classes, None, {"a": 2.0}).sum(1), [2, 4, 6, 4])
     assert weigh(codes, classes, None, None) is codes
 
