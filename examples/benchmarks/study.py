@@ -8,6 +8,7 @@ mean over the patient's rows. The parts, each a module with more about its sets 
 - ``labels`` (``study_labels.py``): wrong labels of rows and of whole patients;
 - ``trusted`` (``study_trusted.py``): wrong labels, and patients that an expert has checked;
 - ``images`` (``study_images.py``): Gaussian and Rician noise in images;
+- ``trusted_images`` (``study_trusted_images.py``): the same, fewer clean images, wrong trust;
 - ``contamination`` (``study_contamination.py``): outliers in the training set of a detector;
 - ``rarity`` (``study_rarity.py``): classes with a handful of rows;
 - ``scarcity`` (``study_scarcity.py``): 100 or 400 training rows.
@@ -45,7 +46,15 @@ from study_cases import SCORES
 
 from skrobust import DistillationWarning, InfluenceWarning, OutlierRemovalWarning
 
-PARTS = ["labels", "trusted", "images", "contamination", "rarity", "scarcity"]
+PARTS = [
+    "labels",
+    "trusted",
+    "images",
+    "trusted_images",
+    "contamination",
+    "rarity",
+    "scarcity",
+]
 LEARNERS = ["logistic", "svc", "forest", "net", "boosting"]
 KEY = ["part", "set", "corruption", "learner", "seed", "fold", "arm"]
 COLUMNS = [*KEY, *SCORES, "n_train", "n_test", "seconds"]

@@ -6,10 +6,8 @@ clean images, as the validation patients of the paper. The paper's settings of i
 stopping hold them out as validation rows; by default influence is told that these images are
 trusted and trains on them, as all other methods do, except the paper's own baseline. "Denoised rows
 added" trains on raw rows and on copies denoised by what the clean images teach; "noisy rows twice"
-takes as many steps without denoising. Two more cases tell the methods other things: a tenth of the
-patients has clean images, or a fifth is told to have them, and one in five of these has not ("wrong
-trust"). The network is that of ``noisy_images.py``; its weight decay is tuned for the plain
-network, and all methods have the same. Test images are clean.
+takes as many steps without denoising. The network is that of ``noisy_images.py``; its weight decay
+is tuned for the plain network, and all methods have the same. Test images are clean.
 """
 
 from __future__ import annotations
@@ -17,7 +15,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from functools import partial
-from itertools import product
 
 import numpy as np
 from noisy_images import load as load_slices
@@ -46,14 +43,10 @@ N_FOLDS, MOST_TEST = 3, (200, 5)
 MOST = {"lesions": (80, 3), "cheng": (40, 4)}
 SCALE, EPOCHS = 0.2, 16
 NOISE = {"clean": None, "Gaussian noise": add_gaussian_noise, "Rician noise": add_rician_noise}
-# share of the training patients who are told to have clean images, and share of these who have not
-TOLD = {"": (0.2, 0.0), ", 10% clean": (0.1, 0.0), ", wrong trust": (0.2, 0.2)}
 NAIVE = "plain, noisy images only"
 DENOISED, TWICE = "denoised rows added", "noisy rows twice"
 # arms that do not train on the clean images
 HELD_OUT = ("ISR, paper", "ISP, paper", "early stopping", NAIVE)
-# arms that depend on what is told
-TRUSTING = (PLAIN, "ISR", "ISP", DENOISED)
 
 
 def load(name: str, args: argparse.Namespace, seed: int) -> tuple[NDArray, NDArray, NDArray]:
@@ -98,7 +91,7 @@ def arms(net: BaseEstimator, seed: int) -> dict[str, BaseEstimator]:
 
 
 def run(arm: str, model: BaseEstimator, fold: Fold, held: NDArray, seed: int) -> dict[str, float]:
-    """Fit and score one arm; `held` marks the images that are told to be clean."""
+    """Fit and score one arm; `held` marks the clean images."""
     passed = {}
     if arm.startswith(HELD_OUT):
         if arm != NAIVE:
@@ -112,13 +105,6 @@ def run(arm: str, model: BaseEstimator, fold: Fold, held: NDArray, seed: int) ->
     return score(fit_tuned(clone(model), None, fold, 2, roc_auc_scorer, seed, **passed), fold)
 
 
-def some_patients(y: NDArray, groups: NDArray, share: float, seed: int) -> NDArray:
-    """Return which rows belong to a share of the patients of every class, drawn at random."""
-    chosen = np.zeros(len(y), dtype=bool)
-    chosen[validation_split(y, share, groups, seed)[1]] = True
-    return chosen
-
-
 def cases(args: argparse.Namespace, seed: int, memory: str) -> Iterator[Case]:
     """Yield the cases of a seed."""
     for name in ["lesions", *(["cheng"] if args.data else [])]:
@@ -128,18 +114,13 @@ def cases(args: argparse.Namespace, seed: int, memory: str) -> Iterator[Case]:
         for number, (train, test) in enumerate(splits[: args.folds]):
             train = draw_rows(train, y, groups, MOST[name], seed)
             test = draw_rows(test, y, groups, MOST_TEST, seed)
-            for (corruption, noise), (told, (share, wrong)) in product(NOISE.items(), TOLD.items()):
-                if told and noise is None:
-                    continue
-                held = some_patients(y[train], groups[train], share, seed)
-                noisy = ~held
-                if wrong:
-                    noisy[held] = some_patients(y[train][held], groups[train][held], wrong, seed)
+            held = np.zeros(len(train), dtype=bool)
+            held[validation_split(y[train], 0.2, groups[train], seed)[1]] = True
+            for corruption, noise in NOISE.items():
                 X = images[train].copy()
                 if noise is not None:
-                    X[noisy] = noise(X[noisy], SCALE, random_state=1000 * seed + number)
+                    X[~held] = noise(X[~held], SCALE, random_state=1000 * seed + number)
                 fold = Fold(X, y[train], groups[train], images[test], y[test], groups[test])
                 for arm, model in arms(tuned(fold, seed), seed).items():
-                    if not told or arm in TRUSTING:
-                        task = partial(run, arm, model, fold, held, seed)
-                        yield Case(name, f"{corruption}{told}", "net", number, arm, task)
+                    task = partial(run, arm, model, fold, held, seed)
+                    yield Case(name, corruption, "net", number, arm, task)

@@ -88,6 +88,13 @@ PARTS = {
         "have the same. Test images are clean.",
         {"auc": "rows", "auc_patients": "patients"},
     ),
+    "trusted_images": Part(
+        "Noisy training images, fewer clean ones and wrong trust",
+        "Sets, noise and methods of *noisy training images*. *10% clean*: a tenth of the training "
+        "patients has clean images. *Wrong trust*: a fifth is told to have them, and one in five "
+        "of these has noisy ones.",
+        {"auc": "rows", "auc_patients": "patients"},
+    ),
     "contamination": Part(
         "Outliers in the training set of a detector",
         "Digits (3 and 8), a table of breast tumours, brain volumes with lesions (generated, and "

@@ -146,7 +146,9 @@ def base_table(lines: pd.DataFrame, part: str) -> str:
 def set_table(study: Study, part: str) -> str:
     """Return the mean gains of the library's methods on every set, over the learners."""
     arms = [arm for method in methods_in(study) if method.part == part for arm in method.arms]
-    found = study.gains(part, by=("set", "corruption")).set_index(["set", "corruption", "arm"])
+    found = study.gains(part, by=("set", "corruption"))
+    arms = arms or list(dict.fromkeys(found["arm"]))
+    found = found.set_index(["set", "corruption", "arm"])
     rows = []
     for place in dict.fromkeys(index[:2] for index in found.index):
         cells = []
@@ -337,7 +339,8 @@ def write_readme(study: Study, readme: str) -> str:
 def page(study: Study) -> str:
     """Return the page of results."""
     lines = pd.concat(study.lines.values())
-    places = "; ".join(f"{part}: {size(own)}" for part, own in study.lines.items())
+    sizes = {part.replace("_", " "): size(own) for part, own in study.lines.items()}
+    places = "; ".join(f"{part}: {own}" for part, own in sizes.items())
     text = [
         INTRODUCTION.format(n_lines=len(lines), hours=lines["seconds"].sum() / 3600, places=places),
         "## Verdicts\n",
