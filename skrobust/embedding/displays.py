@@ -225,8 +225,7 @@ class RetrievalDisplay(Display):
         names : dict of label to str, default=None
             Names of the labels; by default the labels.
         groups_query, groups_labelled : array-like, default=None
-            Groups (patients) of queries and rows, named in the titles. Rows of the query's own
-            patient are not shown.
+            Groups (patients), named in the titles; rows of the query's own are not shown.
         """
         X_query = check_array(X_query, allow_nd=True, input_name="X_query")
         X_labelled = check_array(X_labelled, allow_nd=True, input_name="X_labelled")

@@ -31,9 +31,9 @@ class LogitAdjustedClassifier(FittedInsideMixin, BaseEstimator):
 
         p'(c \mid x) = \frac{p(c \mid x) \, \pi_c^{-\tau}}{\sum_k p(k \mid x) \, \pi_k^{-\tau}}
 
-    with the shares :math:`\pi` of the classes among the training rows. With :math:`\tau = 1` the
-    result are the probabilities for equally frequent classes, and the predicted class is the best
-    for the mean recall, if the probabilities of the classifier are right.
+    with the shares :math:`\pi` of the classes among the training rows. With :math:`\tau = 1` these
+    are the probabilities for equally frequent classes, and the predicted class is the best for the
+    mean recall, if the probabilities of the classifier are right.
 
     Parameters
     ----------

@@ -69,8 +69,7 @@ def euclidean_distances(embeddings: Tensor) -> Tensor:
 
     .. math:: D_{ij} = \lVert e_i - e_j \rVert_2
 
-    Equal rows have a distance of exactly zero with a gradient of zero, where the square root alone
-    would give infinity.
+    Equal rows have a distance of exactly zero, with a gradient of zero.
 
     Parameters
     ----------

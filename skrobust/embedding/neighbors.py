@@ -126,8 +126,7 @@ def retrieve_neighbors(
     """Find the labelled rows nearest to each query, the nearest first.
 
     Similar cases with a known diagnosis help with a new one (section 5 of the paper of
-    :class:`~skrobust.TripletEmbedder`, whose embeddings rows and queries can be). If the patient of
-    a query is among the labelled rows, pass the groups.
+    :class:`~skrobust.TripletEmbedder`). If a query's patient is among the rows, pass the groups.
 
     Parameters
     ----------
@@ -140,8 +139,7 @@ def retrieve_neighbors(
     metric : str, default="euclidean"
         Distance, as in :class:`~sklearn.neighbors.NearestNeighbors`.
     groups_query, groups_labelled : array-like, default=None
-        Group (patient) of every query and row, both or neither. Rows of the query's own group are
-        left out.
+        Group (patient) of every query and row. Rows of the query's own group are left out.
 
     Returns
     -------

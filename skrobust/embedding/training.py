@@ -15,34 +15,28 @@ from ..neural.net_classifier import LogitAdjustedLoss
 from .losses import BatchAllTripletLoss, BatchHardTripletLoss, IntervalLoss, NTXentLoss
 
 
-class TwoViews:
-    """Every row twice, each time changed at random, with the number of the row as label."""
+def two_views(change: Callable) -> Callable:
+    """Return a transform that changes every row twice at random; its number becomes the label."""
 
-    def __init__(self, change: Callable[[Tensor], Tensor]):
-        self.change = change
-
-    def __call__(self, net, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the views and the number of the row of each."""
-        views = torch.cat([self.change(x), self.change(x)])
+    def transform(net, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        views = torch.cat([change(x), change(x)])
         return views, torch.arange(len(x), device=x.device).repeat(2)
 
+    return transform
 
-class ChangeRare:
-    """Change rows of rare classes at random, with some probability, and leave the others."""
 
-    def __init__(self, change: Callable[[Tensor], Tensor], is_rare: Tensor, probability: float):
-        self.change = change
-        self.is_rare = is_rare
-        self.probability = probability
+def change_rare(change: Callable, is_rare: Tensor, probability: float) -> Callable:
+    """Return a transform that changes rows of rare classes at random, with some probability."""
 
-    def __call__(self, net, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the batch and its targets."""
-        drawn = torch.rand(len(y), device=y.device) < self.probability
-        chosen = self.is_rare.to(y.device)[y] & drawn
+    def transform(net, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        drawn = torch.rand(len(y), device=y.device) < probability
+        chosen = is_rare.to(y.device)[y] & drawn
         if chosen.any():
             x = x.clone()
-            x[chosen] = self.change(x[chosen])
+            x[chosen] = change(x[chosen])
         return x, y
+
+    return transform
 
 
 TRIPLET_LOSSES = {"batch_all": BatchAllTripletLoss, "batch_hard": BatchHardTripletLoss}

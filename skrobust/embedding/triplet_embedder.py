@@ -30,10 +30,10 @@ from ..utils.targets import check_class_labels, encode_labels, require_two_class
 from ..utils.validation import check_none_missing, warn
 from .training import (
     TRIPLET_LOSSES,
-    ChangeRare,
     EmbeddingCriterion,
-    TwoViews,
     centroid_recall,
+    change_rare,
+    two_views,
 )
 
 _ROWS_LOOKED_AT = 1000
@@ -77,19 +77,15 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
     rare_threshold : float in [0, 1], default=0.01
         A class is rare if its share of the labelled training rows is at most this.
     n_augment : int, default=5
-        With ``augment_rows="rare"``, number of changed copies of each row of a rare class, drawn
-        again in every epoch.
+        Number of changed copies of each rare row, drawn again in every epoch.
     pretrain : {"batch_all", "batch_hard", "nt_xent"} or None, default=None
         Loss of the contrastive pretraining: the two views of a row should be close together,
         all others apart. It uses all rows of X, and ``X_unlabeled``.
     pretrain_epochs : int, default=20
         Passes over the rows in the pretraining; `callbacks` are for the training only.
-    pretrain_batch_size : int, default=None
-        Rows per batch, before they are doubled; `batch_size` when None.
-    pretrain_optimizer : type, default=None
-        As `optimizer`, with its default settings; `optimizer` when None.
-    pretrain_lr : float, default=None
-        Learning rate; `lr` when None.
+    pretrain_batch_size, pretrain_optimizer, pretrain_lr : int, type and float, default=None
+        For the pretraining in place of `batch_size` (counted before rows are doubled), `optimizer`
+        (then with its default settings) and `lr`.
     unlabeled : object, default=-1
         The label that marks a row without label; None if every label is a class.
     validation_fraction : float in (0, 0.5], default=None
@@ -359,7 +355,7 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         stage.lr = self.pretrain_lr or self.lr
         stage.batch_size = self.pretrain_batch_size or self.batch_size
         net = stage._start_embedding(X, self.pretrain, 0, seed)
-        net.batch_transform = TwoViews(find_augmentation(self.augment))
+        net.batch_transform = two_views(find_augmentation(self.augment))
         own = net.get_dataset(X).select(indices)
         rows = own if X_unlabeled is None else JoinedRows([own, net.get_dataset(X_unlabeled)])
         net.run_epochs(rows, self.pretrain_epochs)
@@ -387,8 +383,8 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
             net.batch_transform = augment_batches(self.augment)
         elif self.augment is not None and self.augment_rows == "rare":
             n_copies, change = self.n_augment + 1, find_augmentation(self.augment)
-            rare = torch.from_numpy(is_rare), self.n_augment / n_copies
-            net.batch_transform = ChangeRare(change, *rare)
+            share = self.n_augment / n_copies
+            net.batch_transform = change_rare(change, torch.from_numpy(is_rare), share)
             indices = np.repeat(train, np.where(is_rare[codes[train]], n_copies, 1))
         rows = net.get_dataset(X)
         seen, chooser = rows.select(train), None

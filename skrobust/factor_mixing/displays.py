@@ -263,12 +263,10 @@ class FactorTrainingDisplay(Display):
 
     Examples
     --------
-    >>> from skrobust import FactorMixSampler, make_lesion_rois
     >>> from skrobust.factor_mixing import FactorTrainingDisplay
-    >>> X, y = make_lesion_rois(40, size=12, random_state=0, return_X_y_groups=True)[:2]
-    >>> sampler = FactorMixSampler(class_epochs=2, max_epochs=2, random_state=0)
-    >>> X_new, target = sampler.fit_resample(X, y)
-    >>> len(FactorTrainingDisplay.from_estimator(sampler).plot().ax_)
+    >>> history = [{"class_loss": 0.6}, {"reconstruction_loss": 0.3, "adversary_loss": 0.7}]
+    >>> diagnostics = {"class_accuracy": 0.9, "probe_accuracy": 0.52, "chance": 0.5}
+    >>> len(FactorTrainingDisplay(history, diagnostics).plot().ax_)
     3
     """
 

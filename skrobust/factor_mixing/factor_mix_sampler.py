@@ -81,8 +81,7 @@ class FactorMixSampler(RowSampler):
     input_shape : tuple of int, default=None
         ``(channels, *spatial)`` of rows of a two-dimensional X; by default a signal of one channel.
     memory : str or object with the joblib.Memory interface, default=None
-        Caches the trained networks, so that a search over `factor`, `n_neighbors`,
-        `concentration`, `own_share`, `detail` and `targets` trains once per fold.
+        Caches the trained networks, so that a search over the first six parameters trains once.
     device : str, default="cpu"
         "cpu", "cuda", or "auto" for CUDA if there is a GPU.
     random_state : int, RandomState instance or None, default=None
@@ -266,13 +265,12 @@ class FactorMixSampler(RowSampler):
             settings["affine"], settings["affine_weight"] = False, 0
         # numpy's numbers would give other keys of the memory
         settings = {k: v.item() if isinstance(v, np.generic) else v for k, v in settings.items()}
-        train = cached(self.memory, train_factors)
-        return train(recipe=FactorRecipe(**settings), X=X, codes=codes)
+        recipe = FactorRecipe(**settings)
+        return cached(self.memory, train_factors)(recipe=recipe, X=X, codes=codes)
 
     def encode(self, X: ArrayLike) -> tuple[NDArray, NDArray]:
         """Return class codes and residual codes of rows, both (n_samples, n_codes), float32."""
-        X = self._check_new(X, "X")
-        return self.networks_.encode(X)
+        return self.networks_.encode(self._check_new(X, "X"))
 
     def reconstruct(self, X: ArrayLike) -> NDArray:
         """Return the rows that the decoder reconstructs from their own codes, ``swap(X, X)``."""

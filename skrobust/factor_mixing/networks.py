@@ -14,9 +14,7 @@ from ..neural.architectures import CONV, channels_first_shape
 
 
 class FactorEncoder(nn.Module):
-    """Three convolutions of stride 2 and a linear layer, with ReLU.
-
-    Table 1 of the paper of :class:`~skrobust.FactorMixSampler` has these layers.
+    """Three convolutions of stride 2 and a linear layer (Table 1 of `FactorMixSampler`'s paper).
 
     Parameters
     ----------
@@ -57,7 +55,7 @@ class FactorEncoder(nn.Module):
 
 
 class FactorDecoder(nn.Module):
-    """A linear layer, dropout and five convolutions (Table 1 of the paper, see `FactorEncoder`).
+    """A linear layer, dropout and five convolutions (Table 1 of the paper).
 
     Each of the first three convolutions is followed by an enlargement, through the sizes of
     :class:`FactorEncoder` in reverse (in the paper's table each of the five, which would exceed its
@@ -70,8 +68,7 @@ class FactorDecoder(nn.Module):
     n_codes : int, default=512
         Numbers in both codes together; default as in the paper.
     width : int, default=64
-        Filters of the last but one convolution; the first has 16 times as many. The paper's 64
-        makes the linear layer 262,144 wide for images of 128 by 128.
+        Filters of the last but one convolution, as in the paper; the first has 16 times as many.
     dropout : float in [0, 1), default=0.5
         Share of the linear layer's outputs that are dropped in training.
 
@@ -114,7 +111,7 @@ class FactorDecoder(nn.Module):
 
 
 class FactorClassifier(nn.Module):
-    """Two dense layers with batch norm, and a linear one (Table 1, see `FactorEncoder`).
+    """Two dense layers with batch norm, and a linear one (Table 1 of the paper).
 
     Parameters
     ----------

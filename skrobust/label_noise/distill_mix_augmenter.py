@@ -72,8 +72,6 @@ class DistillMixAugmenter(TrustingRowSampler):
         Share of ``x_k`` in every new row.
     n_features_in_, feature_names_in_ : int, and ndarray of str
         Size of the second axis of X, and column names, when X has them.
-    sampling_strategy_ : dict
-        Empty: class sizes follow from the distiller, `factor` and `balance`.
     paper_params : dict
         Class attribute: the settings of the paper.
 

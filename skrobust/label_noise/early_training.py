@@ -65,8 +65,7 @@ class CertainSamples(_EarlyDistiller):
 
     This is Algorithm 1 of the paper of :class:`~skrobust.DistillMixAugmenter`. A row is certain
     once its largest class probability after an epoch reaches `threshold`. The rows that were
-    certain after any epoch are kept (C in the paper): on small or noisy data a handful, on easy
-    data nearly all.
+    certain after any epoch are kept: on small or noisy data a handful, on easy data nearly all.
 
     Parameters
     ----------
@@ -90,10 +89,8 @@ class CertainSamples(_EarlyDistiller):
     ----------
     certain_epoch_ : ndarray of shape (n_samples,), int
         First epoch, counted from 1, after which a row was certain; -1 if it never was.
-    quality_ : ndarray of shape (n_samples,)
-        Mean probability of the row's own label over the epochs.
-    label_probabilities_ : ndarray of shape (n_samples, n_classes)
-        Class probabilities, the mean over the epochs.
+    quality_, label_probabilities_ : ndarray of shape (n_samples,) and (n_samples, n_classes)
+        Probability of the row's own label, and of all classes: means over the epochs.
     epoch_probabilities_ : ndarray of shape (max_epochs, n_samples, n_classes)
         Class probabilities after each epoch.
     <shared attributes>
@@ -201,10 +198,8 @@ class EarlyLabelQuality(_EarlyDistiller):
 
     Attributes
     ----------
-    quality_ : ndarray of shape (n_samples,)
-        Mean probability of the row's own label over the epochs.
-    label_probabilities_ : ndarray of shape (n_samples, n_classes)
-        Class probabilities, the mean over the epochs.
+    quality_, label_probabilities_ : ndarray of shape (n_samples,) and (n_samples, n_classes)
+        Probability of the row's own label, and of all classes: means over the epochs.
     <shared attributes>
 
     References

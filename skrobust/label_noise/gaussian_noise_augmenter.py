@@ -28,8 +28,7 @@ class GaussianNoiseAugmenter(RowSampler):
     factor : float >= 1, default=5
         Number of returned rows per given row.
     relative : bool, default=True
-        Whether `scale` is a share of the standard deviation of all numbers of X, rather than
-        in the units of X.
+        Whether `scale` counts standard deviations of all numbers of X, not the units of X.
     random_state : int, RandomState instance or None, default=None
         Fixes the noise.
 
@@ -39,8 +38,6 @@ class GaussianNoiseAugmenter(RowSampler):
         The training row of every returned row.
     n_features_in_, feature_names_in_ : int, and ndarray of str
         Size of the second axis of X, and column names, when X has them.
-    sampling_strategy_ : dict
-        Empty: class shares do not change.
 
     Examples
     --------

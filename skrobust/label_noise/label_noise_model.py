@@ -91,14 +91,13 @@ class LabelNoiseModel(LabelDistiller):
         Rows whose own label is the most probable one.
     noisy_indices_ : ndarray of shape (n_noisy,), int
         The other rows, worst first.
-    row_probabilities_ : DataFrame of shape (n_samples, n_classes)
+    row_probabilities_, label_probabilities_ : DataFrame, ndarray of shape (n_samples, n_classes)
         Probabilities of the true class of every row, given its label: soft labels.
     group_probabilities_ : DataFrame of shape (n_groups, n_classes)
         The same for patients, with patients as index: the mean over their rows.
     patients_ : DataFrame
-        A line for every patient, the one with the least probable label first: ``label`` (that of
-        most rows), ``rows``, ``probability`` of the label, and ``suggested``, the most probable
-        class.
+        A line for every patient, the least probable label first: ``label`` (that of most rows),
+        ``rows``, ``probability`` of the label, and ``suggested``, the most probable class.
     checked_groups_ : Series of bool
         Whether all rows of a patient are trusted, with patients as index.
     noisy_groups_ : ndarray
@@ -111,8 +110,6 @@ class LabelNoiseModel(LabelDistiller):
     out_of_fold_auc_ : float
         AUC with which the judges predict the given labels of unseen patients (of rows, if these
         are independent). Trusted ones count three times.
-    label_probabilities_ : ndarray of shape (n_samples, n_classes)
-        As ``row_probabilities_``.
     <input attributes>
 
     Warns
@@ -363,13 +360,13 @@ class LabelNoiseModel(LabelDistiller):
 
 def _fold_of_units(splits, unit) -> NDArray:
     """Return the test fold of every unit, or raise if a unit is in several."""
-    fold = np.full(unit.max() + 1, -1)
+    of_row, fold = np.empty(len(unit), int), np.empty(unit.max() + 1, int)
     for number, (_, test) in enumerate(splits):
-        fold[unit[test]] = number
-    for number, (_, test) in enumerate(splits):
-        if (fold[unit[test]] != number).any():
-            raise ValueError(
-                "cv puts rows of one group into several folds. Labels are judged by classifiers "
-                "that have not seen the patient: use StratifiedGroupKFold or GroupKFold."
-            )
+        of_row[test] = number
+    fold[unit] = of_row
+    if (fold[unit] != of_row).any():
+        raise ValueError(
+            "cv puts rows of one group into several folds. Labels are judged by classifiers "
+            "that have not seen the patient: use StratifiedGroupKFold or GroupKFold."
+        )
     return fold

@@ -45,8 +45,7 @@ class Veto(NamedTuple):
         Whether the classifier was fitted on the given labels instead.
     difference, standard_error : float
         Mean difference in AUC on the given labels of unseen patients, with the distiller minus
-        without; NaN if nothing was tried, since the distiller changes nothing or the data are too
-        few.
+        without; NaN if the distiller changes nothing, or the data are too few for trials.
     n_trials : int
         Number of trials.
     """
@@ -79,7 +78,7 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
     use : {"auto", "relabel", "weight", "select"}, default="auto"
         "relabel": soft labels, the ``row_probabilities_`` of the distiller.
         :class:`~skrobust.NetClassifier` gets them unchanged, other classifiers get every row once
-        per class. "weight": all rows with their own label, weighted by quality
+        per class, weighted. "weight": all rows with their own label, weighted by quality
         (:func:`~skrobust.label_noise.quality_weights`). "select": the rows of ``kept_``. "auto" is
         "relabel" if the distiller has ``row_probabilities_``, otherwise "weight".
     veto : bool or classifier, default=True
@@ -91,15 +90,12 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
         Caches the trials and, if it has a parameter of that name, the distiller, so that a search
         over the parameters of `estimator` distils once.
     random_state : int, RandomState instance or None, default=None
-        Draws the folds of the trials, and seeds the random states of `distiller` and `estimator`
-        that are None.
+        Draws the folds of the trials, and seeds random states inside that are None.
 
     Attributes
     ----------
-    estimator_ : classifier
-        The fitted classifier.
-    distiller_ : estimator
-        The fitted distiller.
+    estimator_, distiller_ : classifier, estimator
+        The fitted classifier and the fitted distiller.
     veto_ : Veto or None
         Result of the trials; None without trials.
     quality_ : ndarray of shape (n_samples,)
@@ -121,13 +117,11 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
     Examples
     --------
     >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
     >>> from skrobust import LabelQualityReweighter, flip_labels, make_mr_spectra
-    >>> data = make_mr_spectra(n_patients=60, impurity=0, random_state=0)
-    >>> y, wrong = flip_labels(data.target, 0.3, random_state=0)
-    >>> linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.01))
-    >>> clf = LabelQualityReweighter(linear, random_state=0).fit(data.data, y, groups=data.groups)
+    >>> X, y, patient = make_mr_spectra(60, impurity=0, random_state=0, return_X_y_groups=True)
+    >>> y, wrong = flip_labels(y, 0.3, random_state=0)
+    >>> clf = LabelQualityReweighter(LogisticRegression(C=0.01), random_state=0)
+    >>> clf = clf.fit(X, y, groups=patient)
     >>> clf.veto_.stepped_in
     False
     >>> bool(clf.quality_[wrong].mean() < 0.1 and clf.quality_[~wrong].mean() > 0.9)
@@ -290,9 +284,8 @@ def _distil(distiller, data):
 def _count_trusted(distiller, use, data) -> TrainingRows:
     """Return the rows with weights that count the trusted ones more, the more others are wrong.
 
-    A share e of labels that are wrong, evenly over the other classes, leaves 1 - e K / (K - 1) of
-    the differences between K classes. The means of the differences in two samples, one with wrong
-    labels, estimate them with least error if the samples are weighted in proportion to that.
+    A share e of wrong labels leaves 1 - e K / (K - 1) of the differences between K classes. Two
+    samples estimate these with least error if they are weighted in proportion to that.
     """
     if data.trusted is None or use == "select" or not hasattr(distiller, "row_probabilities_"):
         return data

@@ -289,9 +289,7 @@ class Explanation:
         the mean of one class against the rest.
         """
         by_row = sum(k.weight for k in kinds if not k.of_units) > 0.5
-        predicted = np.zeros((self.n, self.K))
-        for kind in kinds:
-            predicted += kind.weight * kind.predicted[kind.unit]
+        predicted = sum(kind.weight * kind.predicted[kind.unit] for kind in kinds)
         if by_row:
             known, labels, checked = self.judged_rows, self.codes, self.trusted
         else:

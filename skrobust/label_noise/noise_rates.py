@@ -89,7 +89,6 @@ class NoiseRates:
         K, deviation = self.K, S.std() + _TINY
         S = S / deviation
         size = counts.sum(1, keepdims=True)
-        known = np.full(len(S), -1) if known is None else known
         varies = self.rows and bool((counts.max(1) < size[:, 0] * (1 - 1e-9)).any())
         start = np.r_[1.0, np.zeros(K - 1), -1.0] if varies else np.r_[1.0, np.zeros(K - 1)]
         bounds = [(-3, 4)] + [(-5, 5)] * (K - 1) + [(-7, 6)] * varies
@@ -135,7 +134,6 @@ class NoiseRates:
 
     def posterior(self, S: NDArray, counts: NDArray, known: NDArray | None = None) -> NDArray:
         """Return P(z | scores, labels), averaged over c."""
-        known = np.full(len(S), -1) if known is None else known
         total = np.zeros(S.shape)
         for weight, part in zip(self.weight_, self.parts_, strict=True):
             if weight > 1e-4:
@@ -154,8 +152,10 @@ class NoiseRates:
         )
 
 
-def _excluded(known: NDArray, K: int) -> NDArray:
+def _excluded(known: NDArray | None, K: int) -> NDArray | float:
     """Return what is added to log probabilities of classes: far below 0 for impossible ones."""
+    if known is None:
+        return 0.0
     return np.where((known[:, None] < 0) | (known[:, None] == np.arange(K)), 0.0, -1e4)
 
 

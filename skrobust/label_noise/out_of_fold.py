@@ -55,8 +55,7 @@ class OutOfFoldLabelQuality(LabelDistiller):
     Attributes
     ----------
     quality_ : ndarray of shape (n_samples,)
-        Probability of the row's own label. Rows that cannot be judged have the mean quality of
-        their class.
+        Probability of the row's own label; the mean of its class if it cannot be judged.
     label_probabilities_ : ndarray of shape (n_samples, n_classes)
         Out-of-fold class probabilities (group level: the group's mean). A class that is missing in
         training folds has probability 0, or, where it is the row's own, 1: it cannot be judged.

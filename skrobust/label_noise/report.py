@@ -55,9 +55,8 @@ def distillation_report(
     Parameters
     ----------
     estimator : object
-        A fitted distiller, with ``quality_`` and optionally ``kept_`` and ``noisy_indices_``
-        (otherwise rows of quality below 0.5 are left out, and doubted), or what holds one as
-        ``distiller_``.
+        A fitted distiller, or what holds one as ``distiller_``, with ``quality_`` and optionally
+        ``kept_`` and ``noisy_indices_`` (by default rows of quality below 0.5 are doubted).
     y : array-like of shape (n_samples,)
         The labels that it was fitted on.
     y_true : array-like of shape (n_samples,), default=None
@@ -149,8 +148,7 @@ class DistillationDisplay(Display):
     As in Fig. 4 of the paper of :class:`~skrobust.DistillMixAugmenter`, panel A shows all rows in
     two dimensions (light) and the kept ones (dark). One panel B for each class shows how far its
     rows lie from the centre of the other classes, all rows against kept rows. Before, every column
-    is clipped to three interquartile ranges beyond its quartiles, since single spikes would
-    dominate both.
+    is clipped to three interquartile ranges beyond its quartiles, for the sake of single spikes.
 
     With ``level="group"`` there is one panel instead: the patients with the worst labels, the mean
     quality of their rows as a dot, the range of 90% of them as a line, and the suggested label.
@@ -226,8 +224,7 @@ class DistillationDisplay(Display):
         Parameters
         ----------
         estimator : object
-            A fitted distiller, with ``kept_`` or ``quality_`` (which groups need), or what holds
-            one as ``distiller_``.
+            As for `distillation_report`; for the level of rows ``kept_`` is enough.
         X : array-like of shape (n_samples, ...)
             The rows that it was fitted on, of which the level of groups needs only the number.
         y : array-like of shape (n_samples,)
@@ -290,8 +287,7 @@ class DistillationDisplay(Display):
         Parameters
         ----------
         ax : array-like of matplotlib.axes.Axes, default=None
-            1 + n_classes axes to draw into, the projection first; one with ``level="group"``.
-            None makes a figure.
+            As in the other displays: the projection first, then one for every class.
         bins : int, default=30
             Number of bins, shared by all classes.
         density : bool, default=False
@@ -412,8 +408,7 @@ def _patients(
     lines = {}
     for group in np.unique(groups):
         rows = groups == group
-        label = np.bincount(codes[rows]).argmax()
-        other = label
+        label = other = np.bincount(codes[rows]).argmax()
         if proba is not None:
             other = classes.index(distiller.classes_[np.asarray(proba)[rows].mean(axis=0).argmax()])
         ends = np.quantile(quality[rows], [0.05, 0.95])

@@ -36,17 +36,13 @@ class AdversarialNetClassifier(NetClassifier):
     module : "auto", type or torch.nn.Module, default="auto"
         The network, as for :class:`~skrobust.NetClassifier`.
     **kwargs : dict
-        All other parameters of :class:`~skrobust.NetClassifier`; ``augment`` and ``mixup`` come
-        before the attack.
+        All other parameters of :class:`~skrobust.NetClassifier`, whose attributes it has too;
+        ``augment`` and ``mixup`` come before the attack.
 
     Attributes
     ----------
     clip_ : tuple of float
         Smallest and largest value of the training rows.
-    classes_ : ndarray of shape (n_classes,)
-        Class labels.
-    history_ : skorch.history.History
-        Losses (at the attacked rows) and times per epoch.
     <shared attributes>
 
     References

@@ -369,9 +369,9 @@ def auto_module(
 ) -> tuple[type[nn.Module], dict[str, Any]]:
     """Return a small network class and its sizes for rows of a shape.
 
-    Plain rows of a table, or of fewer than 64 features, get an :class:`MLP`; longer rows, and
-    signals, a :class:`ResNet1d` with less than a hundredth of the paper's weights; images a
-    :class:`ConvNet` of width 16, volumes one of width 8.
+    Plain rows of a table (with named columns), or of fewer than 64 features, get an :class:`MLP`;
+    longer rows, and signals, a :class:`ResNet1d` with less than a hundredth of the paper's weights;
+    images a :class:`ConvNet` of width 16, volumes one of width 8.
 
     Parameters
     ----------

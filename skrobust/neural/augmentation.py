@@ -183,25 +183,21 @@ class SpectrumAugmentation:
     with the place t from 0 to 1, the standard deviation s of the values of the row, and a gain g, a
     shift d, a width :math:`\sigma`, an offset o, a slope a and a baseline b that are drawn for
     every row, the same for all its channels. Beyond its ends a spectrum is continued by the value
-    at the end. It is called, and draws, as :class:`~skrobust.RandomAugmentation` does.
+    at the end. It is called, and draws, as :class:`~skrobust.RandomAugmentation` does. What is
+    added is in standard deviations of the row.
 
     Parameters
     ----------
     gain : float in [0, 1), default=0.0
         Largest distance of the gain from 1.
-    offset : float, default=0.0
-        Largest offset, either way, in standard deviations of the row.
-    slope : float, default=0.0
-        Largest height, either way, of both ends of a straight line that is added, in standard
-        deviations of the row.
-    baseline : float, default=0.0
-        Largest height of a smooth curve that is added, in standard deviations of the row.
+    offset, slope, baseline : float, default=0.0
+        Largest offset, height of the ends of a line, and height of a smooth curve, either way.
     shift : float, default=0.0
         Largest shift, either way, as a share of the length of the axis; linear interpolation.
     broadening : float in [0, 0.5], default=0.0
         Largest standard deviation of the Gaussian that broadens the lines, as such a share.
     noise : float, default=0.0
-        Standard deviation of Gaussian noise, in standard deviations of the row.
+        Standard deviation of Gaussian noise.
 
     Raises
     ------

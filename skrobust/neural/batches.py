@@ -122,11 +122,7 @@ def _take(values: Tensor | NDArray, rows: slice | Tensor) -> Tensor:
 
 
 class Batches:
-    """Iterate over the batches of :class:`Rows`, in order, or shuffled by a generator.
-
-    When shuffling, a last batch of a single row is merged with the one before it: batch norm cannot
-    train on one row.
-    """
+    """Iterate over the batches of :class:`Rows`, in order, or shuffled by a generator."""
 
     def __init__(self, rows: Rows, batch_size: int, generator: torch.Generator | None = None):
         self.rows = rows
@@ -141,6 +137,7 @@ class Batches:
             return
         order = torch.randperm(n_rows, generator=self.generator)
         chunks = list(order.to(self.rows.home).split(size))
+        # batch norm cannot train on one row
         if len(chunks) > 1 and len(chunks[-1]) == 1 and size > 1:
             chunks[-2:] = [torch.cat(chunks[-2:])]
         for chunk in chunks:
@@ -151,9 +148,9 @@ class BalancedBatches:
     """Iterate over batches in which all classes are equally likely.
 
     A batch holds `samples_per_class` rows of each of ``batch_size // samples_per_class`` classes,
-    drawn for every batch; if there are fewer classes, of all, some of them more than once.
-    The rows of a class are used in shuffled order, and again when all have been used. One pass has
-    as many batches as one over all rows. With soft labels the largest entry tells the class.
+    drawn for every batch; if there are fewer classes, some of them more than once. The rows of a
+    class are used in shuffled order, and again when all have been used. One pass has as many
+    batches as one over all rows. With soft labels the largest entry tells the class.
     """
 
     def __init__(

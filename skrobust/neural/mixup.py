@@ -20,7 +20,7 @@ class BatchMixup:
 
     One share is drawn from Beta(alpha, alpha) for a batch, and a partner for every row: another
     row of the batch, by a random permutation. Soft labels are mixed as they are, weights included.
-    `where` "input" mixes the rows, "manifold" at each step the input of a random part$
+    `where` "input" mixes the rows, "manifold" at each step the input of a random part
     (:func:`mixing_places`); `augment` is another transform, applied first.
     """
 

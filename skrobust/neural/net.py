@@ -6,8 +6,8 @@ import copy
 import io
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,6 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer, PrintLog
 from skorch.dataset import Dataset
 from torch import Tensor
-from torch.nn.modules.batchnorm import _BatchNorm
 from tqdm.auto import tqdm
 
 from ..utils.validation import check_finite_rows
@@ -143,12 +142,20 @@ class TensorNet(NeuralNet):
         """
         self.max_epochs = epochs
         self._check_monitors(valid)
-        with torch_defaults(), self._checked_batch_norm(rows):
+        with torch_defaults():
             try:
                 self.notify("on_train_begin", X=rows, y=None)
                 self._run_epochs(rows, epochs, valid, after_epoch)
             except Stopped:
                 pass
+            except ValueError as error:
+                if "more than 1 value per channel" not in str(error):
+                    raise
+                raise ValueError(
+                    f"batch norm cannot train on a batch of one row ({len(rows)} rows, "
+                    f"batch_size={self.batch_size}). Raise batch_size above 1, give more rows, or "
+                    "use a network without batch norm, such as MLP."
+                ) from error
             self.notify("on_train_end", X=rows, y=None)
         self.check_weights()
         return self
@@ -210,28 +217,6 @@ class TensorNet(NeuralNet):
                     "validation rows. Where fit takes them give X_val and y_val, or set monitor to "
                     "'train_loss' (of Checkpoint: 'train_loss_best')."
                 )
-
-    @contextmanager
-    def _checked_batch_norm(self, rows: Rows) -> Iterator[None]:
-        """Raise if batch norm would get one number per channel, in batches of one row."""
-        hooks = []
-        if self.batch_size == 1 or len(rows) == 1:
-
-            def check(part, args):
-                if part.training and args[0].numel() == args[0].shape[1]:
-                    raise ValueError(
-                        f"batch norm cannot train on a batch of one row ({len(rows)} rows, "
-                        f"batch_size={self.batch_size}). Raise batch_size above 1, give more rows, "
-                        "or use a network without batch norm, such as MLP."
-                    )
-
-            parts = self.module_.modules()
-            hooks = [p.register_forward_pre_hook(check) for p in parts if isinstance(p, _BatchNorm)]
-        try:
-            yield
-        finally:
-            for hook in hooks:
-                hook.remove()
 
     def notify(self, method_name, **cb_kwargs):
         """Call the callbacks; those of the user may stop the training."""

@@ -57,7 +57,8 @@ class LogitAdjustedLoss(nn.Module):
 
     with the scores :math:`z_i` and the share :math:`\pi_c` of every class among the training rows.
     The scores alone, without the shift, then do not favour frequent classes: with
-    :math:`\tau = 1` they are those for equally frequent classes.
+    :math:`\tau = 1` they are those for equally frequent classes. This is equation 10 of the paper
+    of :class:`~skrobust.LogitAdjustedClassifier`.
 
     Parameters
     ----------
@@ -65,10 +66,6 @@ class LogitAdjustedLoss(nn.Module):
         :math:`\pi`, one per class, not negative. A share of zero counts as one millionth.
     tau : float, default=1.0
         Strength of the shift, not negative; 0 is the cross entropy.
-
-    References
-    ----------
-    A. K. Menon et al., "Long-tail learning via logit adjustment", ICLR 2021, equation 10.
 
     Examples
     --------
@@ -137,12 +134,10 @@ class NetClassifier(ClassifierMixin, NetEstimator):
     Parameters
     ----------
     module : "auto", type or torch.nn.Module, default="auto"
-        The network. "auto" is an :class:`~skrobust.neural.MLP` for tables with named columns and
-        rows of fewer than 64 features, a small :class:`~skrobust.neural.ResNet1d` for longer rows
-        and signals, a :class:`~skrobust.neural.ConvNet` for images and volumes. A class is called
-        with ``module__*`` and, where it takes them, ``input_shape`` and ``n_outputs`` (the number
-        of classes); it must return one score per class, without softmax. An instance is copied,
-        and training continues from its present weights.
+        The network. "auto" is the small one that :func:`~skrobust.neural.auto_module` chooses for
+        rows of this shape. A class is called with ``module__*`` and, where it takes them,
+        ``input_shape`` and ``n_outputs`` (the number of classes); it must return one score per
+        class, without softmax. An instance is copied, and trained from its present weights.
     max_epochs : int, default=50
         Passes over the training rows in `fit`.
     lr : float, default=0.001
@@ -160,16 +155,15 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         Change every training batch at random. "affine" rotates images and volumes (up to 15
         degrees), scales and shifts (up to 10%), "image" also changes grey values, blurs and adds
         noise, "spectrum" changes gain, baseline, position and width of lines and adds noise,
-        "noise" adds Gaussian noise (10% of the row's standard deviation) and is the only one for
-        tables. For other changes pass a :class:`~skrobust.RandomAugmentation`, a
-        :class:`~skrobust.SpectrumAugmentation`, or any callable from a batch to a batch.
+        "noise" adds Gaussian noise (10% of the row's standard deviation), also to tables. Others:
+        :class:`~skrobust.RandomAugmentation`, :class:`~skrobust.SpectrumAugmentation`, or any
+        callable from a batch to a batch.
     mixup : {"input", "manifold"} or None, default=None
         Train on mixtures of two rows of a batch and of their targets: "input" mixes the rows (after
         `augment`), "manifold" the rows or the input of a random top-level part of the network.
     mixup_alpha : float >= 0.01, default=None
         The partner's share is drawn from Beta(mixup_alpha, mixup_alpha), once per batch: small
-        values hardly mix, large ones in halves. None is that of the papers, 0.2 for "input" and 2
-        for "manifold".
+        values hardly mix, large ones in halves. None is 0.2 for "input", 2 for "manifold".
     early_stopping : bool, default=False
         Hold out some rows, stop when their loss has not become lower for `n_iter_no_change`
         epochs, and return to the weights of the epoch where it was lowest. If False, rows are
@@ -415,14 +409,10 @@ class NetClassifier(ClassifierMixin, NetEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
-            Training rows.
-        y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            Labels, or soft labels.
+        X, y, sample_weight : array-like
+            As for `fit`; the weights are relative to each other within this call.
         classes : array-like of shape (n_classes,), default=None
             All class labels; needed at the first call, except with soft labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, relative to each other within this call.
 
         Raises
         ------
@@ -608,8 +598,8 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         Raises
         ------
         ValueError
-            If the network has no global average pooling before one linear layer, or a row has no
-            known `target`.
+            If the network does not end in global average pooling and one linear layer, or a
+            `target` is unknown.
 
         References
         ----------

@@ -85,9 +85,8 @@ class AEOutlierRemover(NetEstimator, RowRemover):
         :func:`~skrobust.outliers.auto_autoencoder`. A class is called with ``module__*`` and, if it
         accepts it, ``input_shape``; an instance is copied, and restarts return to its weights.
     gamma : float or "auto", default="auto"
-        Factor on the mean error; the paper's is 1.3 to 1.5, which removes more than half of some
-        tables and nothing of homogeneous volumes. "auto" is the smaller of 1.5 times the mean and
-        the median plus 2.5 robust standard deviations (1.4826 times the median absolute deviation).
+        Factor on the mean error; the paper's is 1.3 to 1.5. "auto" is the smaller of 1.5 times the
+        mean and the median plus 2.5 robust standard deviations (see `OutlierRemover`).
     removal_interval : int, default=5
         Epochs between removals, counted from the last restart.
     restarts : tuple of int, default=(25, 50)

@@ -84,8 +84,7 @@ class OutlierRemover(RowRemover):
     the detector is fitted to the rows that stay. This goes beyond the papers.
 
     As an outlier detector and a sampler it is used like :class:`~skrobust.AEOutlierRemover`.
-    Detectors that describe all rows, such as autoencoders, gain by it; those that look at
-    neighbours hardly.
+    Detectors that describe all rows, such as autoencoders, gain by it; neighbours hardly.
 
     Parameters
     ----------

@@ -250,5 +250,4 @@ class RowRemover(ScoringDetector, RowSampler):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = False
-        tags.sampler_tags.sample_indices = True
         return tags

@@ -18,7 +18,7 @@ from skorch.callbacks import EarlyStopping, LRScheduler
 from torch import nn
 
 from skrobust import MLP, RandomAugmentation, TripletEmbedder
-from skrobust.embedding.training import ChangeRare, TwoViews, centroid_recall
+from skrobust.embedding.training import centroid_recall, change_rare, two_views
 from skrobust.neural import ConvNet
 
 SMALL = {"module": MLP, "max_epochs": 4, "augment": "noise", "lr": 0.01, "random_state": 0}
@@ -180,14 +180,14 @@ def test_collapse_is_a_warning():
 
 
 def test_two_views_are_pairs():
-    views, numbers = TwoViews(lambda x: x + torch.randn_like(x))(None, torch.zeros(3, 2), None)
+    views, numbers = two_views(lambda x: x + torch.randn_like(x))(None, torch.zeros(3, 2), None)
     assert views.shape == (6, 2)
     assert numbers.tolist() == [0, 1, 2, 0, 1, 2]
     assert len(views[:, 0].unique()) == 6
 
 
 def test_only_rare_rows_change():
-    change = ChangeRare(lambda x: x + 1, torch.tensor([False, True]), 0.75)
+    change = change_rare(lambda x: x + 1, torch.tensor([False, True]), 0.75)
     x, y = torch.zeros(4000, 1), torch.arange(4000) % 2
     torch.manual_seed(0)
     out, codes = change(None, x, y)
