@@ -270,7 +270,8 @@ class FactorMixSampler(RowSampler):
 
     def encode(self, X: ArrayLike) -> tuple[NDArray, NDArray]:
         """Return class codes and residual codes of rows, both (n_samples, n_codes), float32."""
-        return self.networks_.encode(self._check_new(X, "X"))
+        X = self._check_new(X, "X")
+        return self.networks_.encode(X)
 
     def reconstruct(self, X: ArrayLike) -> NDArray:
         """Return the rows that the decoder reconstructs from their own codes, ``swap(X, X)``."""
