@@ -466,15 +466,11 @@ def check_results(results: pd.DataFrame, baseline: str | None) -> None:
 
 def _compare(table: pd.DataFrame, difference: pd.Series) -> dict[str, float]:
     """Test the paired differences of the defined scores."""
-    n_splits = len(difference)
-    mean, sd = difference.mean(), difference.std()
-    if n_splits < 2:
-        p_value = np.nan
-    elif sd == 0:
-        p_value = float(mean == 0)
+    n_splits, mean, sd = len(difference), difference.mean(), difference.std()
+    if n_splits < 2 or sd == 0:
+        p_value = np.nan if n_splits < 2 else float(mean == 0)
     else:
-        used = table.loc[difference.index]
-        ratio = used["n_test"].sum() / used["n_train"].sum()
-        t = mean / (sd * np.sqrt(1 / n_splits + ratio))
+        n_test, n_train = table.loc[difference.index, ["n_test", "n_train"]].sum()
+        t = mean / (sd * np.sqrt(1 / n_splits + n_test / n_train))
         p_value = float(2 * stats.t.sf(abs(t), n_splits - 1))
     return {"mean_difference": mean, "sd_difference": sd, "p_value": p_value}

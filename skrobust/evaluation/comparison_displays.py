@@ -218,7 +218,7 @@ def mean_roc_curve(
     positive: NDArray, score: NDArray, folds: NDArray, groups: NDArray | None
 ) -> dict[str, NDArray]:
     """Average the ROC curves of the folds."""
-    truths, scores, rates = [], [], []
+    parts = []
     for fold in np.unique(folds):
         rows = folds == fold
         own = None if groups is None else groups[rows]
@@ -228,14 +228,13 @@ def mean_roc_curve(
                 f"Fold {fold} has rows of one class only, so that it has no ROC curve. Use folds "
                 "with both classes, as StratifiedGroupKFold makes, or folds=None."
             )
-        truths.append(truth)
-        scores.append(values[:, 0])
-        rates.append(roc_curve(truth, values[:, 0])[:2])
-    n_units = np.array([np.bincount(truth, minlength=2) for truth in truths])
+        parts.append((truth, values[:, 0]))
+    rates = [roc_curve(*part)[:2] for part in parts]
+    n_units = np.array([np.bincount(truth, minlength=2) for truth, _ in parts])
     found = {"auc": np.array([auc(*pair) for pair in rates]), "n_units": n_units.sum(0)}
     if len(rates) == 1 or n_units.min() < _FEW:
-        ranks = np.concatenate([rankdata(values) / len(values) for values in scores])
-        fpr, tpr, _ = roc_curve(np.concatenate(truths), ranks)
+        ranks = np.concatenate([rankdata(values) / len(values) for _, values in parts])
+        fpr, tpr, _ = roc_curve(np.concatenate([truth for truth, _ in parts]), ranks)
         return {"fpr": fpr, "tpr": tpr, "tpr_std": np.full_like(tpr, np.nan), **found}
     # where a curve rises vertically, np.interp returns its upper end; so (0, 0) comes first
     at_grid = np.array([np.r_[0, np.interp(_GRID, *fold_rates)] for fold_rates in rates])
@@ -259,10 +258,8 @@ class RocComparisonDisplay(Display):
         fold, and ``"n_units"``, the numbers of negative and positive rows or patients.
     points : dict of str to ndarray of shape (n_points, 2), default=None
         Single points to mark: false and true positive rates.
-    pos_label : object, default=None
-        Label or name of the positive class, for the title.
-    unit : {"row", "group"}, default="row"
-        What is counted.
+    pos_label, unit : object and {"row", "group"}, default=None and "row"
+        Label or name of the positive class, and what is counted.
 
     Attributes
     ----------
@@ -421,10 +418,8 @@ class ClassRecallDisplay(Display):
     ----------
     recalls : dict of str to ndarray of shape (n_classes,)
         Recall of every class by method; NaN for a class without a test row.
-    n_train, is_rare : ndarray of shape (n_classes,), int and bool
-        Training rows of every class, and which are rare.
-    class_names : list of str
-        Names of the classes.
+    n_train, is_rare, class_names : array-like of shape (n_classes,), int, bool and str
+        Training rows of every class, which are rare, and names.
 
     Attributes
     ----------

@@ -39,8 +39,8 @@ class Display:
         Returns
         -------
         self : object
-            The display, with ``ax_`` (the axes, or an array of them, one for each panel),
-            ``figure_`` and the other attributes that hold what was drawn.
+            The display, with ``ax_`` (the axes, or an array of them), ``figure_`` and the other
+            attributes that hold what was drawn.
 
         Raises
         ------
@@ -105,8 +105,8 @@ def lighten(color: str, share: float) -> tuple[float, ...]:
 
 def check_names(names: Iterable[Any] | None, default: Iterable[Any], what: str) -> list[str]:
     """Return names as a list of strings; None returns the default."""
-    default = [str(name) for name in default]
-    names = default if names is None else [str(name) for name in names]
+    default = list(map(str, default))
+    names = default if names is None else list(map(str, names))
     if len(names) != len(default):
         raise ValueError(
             f"{len(names)} names were given, {names}, but there are {len(default)} {what}."
@@ -129,13 +129,11 @@ def metric_label(metric: str) -> str:
 
 def as_picture(row: NDArray, place: int | None = None) -> NDArray:
     """Return the drawn part of a row; of a volume the slice at a position, or the middle one."""
-    if row.ndim <= 2:
-        return np.atleast_2d(row)
-    if row.ndim == 3:
-        return row[0]
+    if row.ndim > 4:
+        raise ValueError(f"a row of shape {row.shape} cannot be drawn: it has too many axes.")
     if row.ndim == 4:
         return row[0, row.shape[1] // 2 if place is None else place]
-    raise ValueError(f"a row of shape {row.shape} cannot be drawn: it has too many axes.")
+    return row[0] if row.ndim == 3 else np.atleast_2d(row)
 
 
 def draw_row(ax: Any, row: NDArray, place: int | None = None, **style: Any) -> Any:

@@ -115,8 +115,13 @@ class GroupConfusionDisplay(Display):
         self.display_.plot(ax=ax, cmap="Blues", colorbar=False, im_kw={"vmin": 0, "vmax": 1})
         for (i, j), text in np.ndenumerate(self.display_.text_):
             lines = [str(counts[i, j]) + (f" ({shares[i, j]:.0%})" if totals[i, 0] else "")]
-            if i != j and counts[i, j] and self.unit == "group":
-                lines += self._names_in(i, j)
+            if i != j and self.unit == "group":
+                label, predicted = self.labels[[i, j]]
+                table = self.patients
+                own = table.index[(table["label"] == label) & (table["predicted"] == predicted)]
+                lines += map(str, own[:_MOST_NAMES])
+                if len(own) > _MOST_NAMES:
+                    lines.append(f"and {len(own) - _MOST_NAMES} more")
             text.set(text="\n".join(lines), fontsize="small")
         unit = UNITS[self.unit]
         right, total = np.trace(counts), counts.sum()
@@ -125,14 +130,6 @@ class GroupConfusionDisplay(Display):
         ax.set(xlabel=f"Predicted class of {unit}", ylabel=f"True class of {unit}")
         if max(map(len, self.class_names)) * len(counts) > 30:
             ax.tick_params(axis="x", labelrotation=30)
-
-    def _names_in(self, true: int, predicted: int) -> list[str]:
-        """Return the patients of a cell, the least probable first."""
-        table, labels = self.patients, self.labels
-        there = (table["label"] == labels[true]) & (table["predicted"] == labels[predicted])
-        names = [str(name) for name in table.index[there]]
-        more = len(names) - _MOST_NAMES
-        return names[:_MOST_NAMES] + ([f"and {more} more"] if more > 0 else [])
 
 
 @dataclass(eq=False, repr=False)
@@ -151,10 +148,8 @@ class GroupCalibrationDisplay(Display):
         Probability of every patient, or row, by method.
     positive : ndarray of shape (n_units,), bool
         Which of them are positive.
-    pos_label : object
-        Label or name of the positive class.
-    unit : {"row", "group"}, default="group"
-        What is counted.
+    pos_label, unit
+        As of :class:`RocComparisonDisplay`; the default of `unit` is "group".
 
     Attributes
     ----------

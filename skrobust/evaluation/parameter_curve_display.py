@@ -45,9 +45,9 @@ class ParameterCurveDisplay(Display):
 
     Notes
     -----
-    A point is the best of the candidates with its two values, by mean test score. The best of many
-    is too optimistic: nested cross-validation shows how much is gained. Candidates that do not set
-    both parameters are left out, and a point all of whose candidates failed is a gap in the line.
+    A point is the best of the candidates with its two values, by mean test score, which is too
+    optimistic. Candidates that do not set both parameters are left out, and a point all of whose
+    candidates failed is a gap in the line.
 
     Examples
     --------
@@ -195,9 +195,9 @@ class ParameterCurveDisplay(Display):
 
 
 def _mean_and_std(name: str, value: float | tuple[float, float]) -> tuple[float, float]:
-    numbers = np.atleast_1d(np.asarray(value, dtype=float))
-    if numbers.shape not in [(1,), (2,)] or np.isnan(numbers[0]):
+    numbers = np.atleast_1d(np.asarray(value, dtype=float)).tolist()
+    if np.ndim(numbers) != 1 or len(numbers) not in (1, 2) or np.isnan(numbers[0]):
         raise ValueError(
             f"The baseline {name!r} is {value!r}, expected its mean, or (mean, standard deviation)."
         )
-    return float(numbers[0]), float(numbers[1]) if len(numbers) == 2 else float("nan")
+    return tuple([*numbers, np.nan][:2])

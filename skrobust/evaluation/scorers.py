@@ -10,8 +10,7 @@
 - ``specificity_scorer``: share of the other rows that are not predicted positive
 
 :func:`make_class_scorer` makes others: with a positive class of your choice, and of groups
-(patients) instead of rows. Without one the positive class is the last of the sorted classes; a
-warning names it unless the classes are 0 and 1, -1 and 1, or False and True.
+(patients) instead of rows.
 
 The group scorers request ``groups`` by scikit-learn's metadata routing. AUC and group scorers use
 ``predict_proba``, else the softmax of ``decision_function``. With more than two classes sensitivity
@@ -79,8 +78,7 @@ class ClassScorer(BaseScorer):
     def __init__(self, score_func, needs_proba: bool, level: str = "row", pos_label: Any = None):
         methods = ("predict_proba", "decision_function") if needs_proba else ("predict",)
         super().__init__(score_func, 1, {}, methods)
-        self.metric, self.level = score_func.__name__.strip("_"), level
-        self.pos_label = pos_label
+        self.metric, self.level, self.pos_label = score_func.__name__[1:], level, pos_label
         with config_context(enable_metadata_routing=True):
             self.set_score_request(**({"groups": True} if level == "group" else {}))
 
@@ -94,9 +92,8 @@ class ClassScorer(BaseScorer):
         if self.level == "group" and groups is None:
             raise ValueError(
                 f"{self!r} needs groups, one per row. Call "
-                "sklearn.set_config(enable_metadata_routing=True) and pass groups: "
-                "search.fit(X, y, groups=groups), cross_validate(..., params={'groups': "
-                "groups}) or scorer(estimator, X, y, groups=groups)."
+                "sklearn.set_config(enable_metadata_routing=True) and pass groups, as in "
+                "search.fit(X, y, groups=groups) or scorer(estimator, X, y, groups=groups)."
             )
         self._pick_method(estimator)
         model = Responses(estimator, partial(method_caller, estimator, pos_label=None))
@@ -141,11 +138,6 @@ class ClassScorer(BaseScorer):
         return f"{prefix}{self.metric}_scorer"
 
 
-def _undefined(name: str, reason: str) -> float:
-    warn(f"{reason} in y_true: {name} is not defined, NaN is returned.", UndefinedMetricWarning)
-    return float("nan")
-
-
 def _accuracy(y_true: NDArray, y_pred: NDArray, *, labels: NDArray, pos_label: Any) -> float:
     return float(np.mean(y_true == y_pred))
 
@@ -160,6 +152,11 @@ def _roc_auc(y_true: NDArray, y_score: NDArray, *, labels: NDArray, pos_label: A
 
 def _neg_brier(y_true: NDArray, y_score: NDArray, *, labels: NDArray, pos_label: Any) -> float:
     return -float(np.mean(((y_true[:, None] == labels) - y_score) ** 2) * len(labels) / 2)
+
+
+def _undefined(name: str, reason: str) -> float:
+    warn(f"{reason} in y_true: {name} is not defined, NaN is returned.", UndefinedMetricWarning)
+    return float("nan")
 
 
 def scored_classes(y_true: NDArray, labels: NDArray, pos_label: Any) -> NDArray:

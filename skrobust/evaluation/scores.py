@@ -187,11 +187,10 @@ def group_roc_auc_score(
     y_true, groups, labels
         As for :func:`group_accuracy_score`.
     y_score : array-like of shape (n_samples, n_classes) or (n_samples,)
-        Class probabilities, or other scores that are larger for the likelier class; for two
-        classes also the score of the positive class only.
+        Also, for two classes, the score of the positive class only.
     pos_label : object, default=None
         The class of a one-dimensional `y_score`. None is the last of the sorted labels, with a
-        warning that names it unless it is 1 or True. Ignored otherwise.
+        warning that names it unless it is 1 or True.
 
     Returns
     -------
