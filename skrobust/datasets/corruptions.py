@@ -252,8 +252,14 @@ def flip_labels(
     else:
         _, labels, codes = group_labels(y, check_groups(groups, len(y)))
         chosen = _stratified_choice(labels, np.flatnonzero(np.isin(labels, kinds)), fraction, rng)
-    y_noisy = _relabel(labels, chosen, classes, transition, rng)[codes]
-    return y_noisy, y_noisy != y
+    noisy = labels.copy()
+    if transition is None:
+        new = np.searchsorted(classes, labels[chosen])
+        new += rng.randint(1, len(classes), size=len(chosen))
+        noisy[chosen] = classes[new % len(classes)]
+    else:
+        noisy[chosen] = [transition[old] for old in labels[chosen].tolist()]
+    return noisy[codes], noisy[codes] != y
 
 
 def _check_transition(transition: Mapping[Any, Any], classes: NDArray) -> None:
@@ -279,15 +285,3 @@ def _stratified_choice(labels, candidates, fraction, rng) -> NDArray:
     counts[order[: round(fraction * len(candidates)) - counts.sum()]] += 1
     chosen = [rng.permutation(candidates[codes == s])[:n] for s, n in enumerate(counts)]
     return np.sort(np.concatenate(chosen)) if chosen else candidates
-
-
-def _relabel(labels, chosen, classes, transition, rng) -> NDArray:
-    """Return a copy of the labels in which the chosen ones have another class."""
-    labels = labels.copy()
-    if transition is None:
-        codes = np.searchsorted(classes, labels[chosen])
-        codes += rng.randint(1, len(classes), size=len(chosen))
-        labels[chosen] = classes[codes % len(classes)]
-    else:
-        labels[chosen] = [transition[old] for old in labels[chosen].tolist()]
-    return labels

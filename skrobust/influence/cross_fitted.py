@@ -269,12 +269,11 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
         """Return the rows to judge, and those that judge them, of other groups."""
         seed = draw_seed(self.random_state)
         if self.cv is None:
-            remedy = "give X_val and y_val"
-            share = self.validation_fraction
-            return [validation_split(codes, share, groups, seed, remedy=remedy)]
+            given = codes, self.validation_fraction, groups, seed
+            return [validation_split(*given, remedy="give X_val and y_val")]
         judging = np.arange(len(codes)) if trusted is None else np.flatnonzero(trusted)
-        of_judging = codes[judging]
-        units = judging if groups is None else groups[judging]
+        all_units = np.arange(len(codes)) if groups is None else groups
+        of_judging, units = codes[judging], all_units[judging]
         fewest = min(len(np.unique(units[of_judging == c])) for c in np.unique(of_judging))
         n_folds = min(self.cv, max(fewest, 2))
         if len(np.unique(units)) < 2:
@@ -295,7 +294,6 @@ class InfluenceClassifier(FittedInsideMixin, BaseEstimator):
                 raise ValueError(
                     f"the rows that judge cannot be split into {n_folds} folds: {error}"
                 ) from error
-        all_units = np.arange(len(codes)) if groups is None else groups
         folds = [judging[held] for _, held in splits if len(held)]
         # rows of the same group that do not judge are no others
         return [(np.flatnonzero(~np.isin(all_units, all_units[fold])), fold) for fold in folds]

@@ -26,19 +26,6 @@ from ..utils.validation import check_layout
 _MOST_IN_MEMORY = 2**24
 
 
-def find_module(estimator: Any) -> nn.Module:
-    """Return the torch module of a fitted estimator, of a fitted skorch net, or itself."""
-    module = estimator
-    if not isinstance(module, nn.Module):
-        module = getattr(getattr(estimator, "net_", estimator), "module_", None)
-    if not isinstance(module, nn.Module):
-        raise ValueError(
-            f"{type(estimator).__name__} holds no fitted network. Influence needs a fitted "
-            "NetClassifier, an initialised skorch net, or a torch module."
-        )
-    return module
-
-
 def find_head(module: nn.Module, rows: Tensor) -> nn.Linear:
     """Return the linear layer whose output is the network's output."""
     layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
@@ -112,7 +99,14 @@ class NetworkRows:
             )
         self.input_shape = tuple(getattr(estimator, "input_shape_", self.X.shape[1:]))
         check_layout(self.X, self.input_shape, name, type(estimator).__name__)
-        self.module = find_module(estimator)
+        self.module = estimator
+        if not isinstance(estimator, nn.Module):
+            self.module = getattr(getattr(estimator, "net_", estimator), "module_", None)
+        if not isinstance(self.module, nn.Module):
+            raise ValueError(
+                f"{type(estimator).__name__} holds no fitted network. Influence needs a fitted "
+                "NetClassifier, an initialised skorch net, or a torch module."
+            )
         weight = next(self.module.parameters(), torch.empty(0))
         self.device, self.dtype = weight.device, weight.dtype
         self.size = batch_size or max(16, 2**17 // math.prod(self.input_shape))
@@ -240,20 +234,19 @@ def head_targets(
             f"{classes}."
         )
     if is_soft_labels(y):
-        named = hasattr(y, "columns")
         mass, columns = check_soft_labels(y, n_samples)
-        if mass.shape[1] != n_classes or (named and not np.array_equal(columns, classes)):
+        named = columns if hasattr(y, "columns") else classes
+        if mass.shape[1] != n_classes or not np.array_equal(named, classes):
             raise ValueError(
                 f"the columns of {name} are the classes {columns}, but the estimator's are "
                 f"{classes}."
             )
+    elif np.shape(y) != (n_samples,):
+        raise ValueError(
+            f"{name} must have shape ({n_samples},), one label per row, got {np.shape(y)}."
+        )
     else:
-        labels = np.asarray(y)
-        if labels.shape != (n_samples,):
-            raise ValueError(
-                f"{name} must have shape ({n_samples},), one label per row, got {labels.shape}."
-            )
-        mass = one_hot(encode_labels(labels, classes, name), n_classes)
+        mass = one_hot(encode_labels(np.asarray(y), classes, name), n_classes)
     if name == "y":  # validation rows are not weighted
         if getattr(estimator, "balanced_batches", False):
             mass = weigh(mass, classes, None, "balanced")
@@ -280,13 +273,10 @@ def check_trained_loss(estimator: Any) -> NDArray | float:
         if getattr(estimator, name, None):
             other = f"{name}={getattr(estimator, name)!r}"
     criterion = getattr(getattr(estimator, "net_", estimator), "criterion_", None)
-    if isinstance(criterion, LogitAdjustedLoss):
-        shift = _as_float64(criterion.shift)
-    else:
-        shift = 0.0
+    adjusted = isinstance(criterion, LogitAdjustedLoss)
+    if criterion is not None and not adjusted:
         plain = isinstance(criterion, (nn.CrossEntropyLoss, nn.BCEWithLogitsLoss))
-        smoothed = getattr(criterion, "label_smoothing", 0)
-        if criterion is not None and (not plain or smoothed or criterion.weight is not None):
+        if not plain or getattr(criterion, "label_smoothing", 0) or criterion.weight is not None:
             other = f"the criterion {criterion!r}"
     if other is not None:
         raise ValueError(
@@ -294,7 +284,7 @@ def check_trained_loss(estimator: Any) -> NDArray | float:
             "entropy of the rows themselves. Train without, or give weights of classes or rows "
             "as sample_weight."
         )
-    return shift
+    return _as_float64(criterion.shift) if adjusted else 0.0
 
 
 def head_residuals(proba: NDArray, target: NDArray, weight: NDArray) -> NDArray:

@@ -112,10 +112,17 @@ class _Reader:
         state = value.__getstate__() if hasattr(value, "__getstate__") else vars(value)
         self.read(state)
 
+    def read_name(self, kind: str, code: Any) -> bool:
+        """Add the name of code, and tell whether it is installed: then its version suffices."""
+        self.add(kind, code.__module__, code.__qualname__)
+        installed = _is_installed(code.__module__)
+        if installed:
+            package = sys.modules.get(code.__module__.split(".")[0])
+            self.add(str(getattr(package, "__version__", "")))
+        return installed
+
     def read_class(self, cls: type) -> None:
-        self.add("class", cls.__module__, cls.__qualname__)
-        if _is_installed(cls.__module__):
-            self.add(_version_of(cls.__module__))
+        if self.read_name("class", cls):
             return
         self.read(*cls.__bases__)
         for name in sorted(vars(cls)):
@@ -130,9 +137,7 @@ class _Reader:
             self.read(entry)
 
     def read_function(self, function: types.FunctionType) -> None:
-        self.add("function", function.__module__, function.__qualname__)
-        if _is_installed(function.__module__):
-            self.add(_version_of(function.__module__))
+        if self.read_name("function", function):
             return
         self.read_code(function.__code__)
         self.read(function.__defaults__, function.__kwdefaults__)
@@ -177,9 +182,3 @@ def _is_installed(module_name: str | None) -> bool:
     module = sys.modules.get(module_name)
     file = None if module is None else getattr(module, "__file__", None)
     return file is not None and file.startswith(_INSTALLED)
-
-
-def _version_of(module_name: str) -> str:
-    """Return the version of the package that a module belongs to."""
-    top = sys.modules.get(module_name.split(".")[0])
-    return str(getattr(top, "__version__", ""))
