@@ -139,12 +139,9 @@ def fetch_brain_tumour(
 
     Raises
     ------
-    ImportError
-        If h5py is missing.
-    OSError
-        If files are missing and may not be downloaded, a download fails, or a checksum is wrong.
-    ValueError
-        If `size` is not a positive integer, or an archive does not have the expected layout.
+    ImportError, OSError, ValueError
+        If h5py or files are missing, a download fails, a checksum is wrong, `size` is not a
+        positive integer, or an archive does not have the expected layout.
 
     References
     ----------
@@ -271,10 +268,7 @@ def load_grouped_npz(
     if not path.is_file():
         raise FileNotFoundError(f"No file {str(path.absolute())!r}. Check the path.")
     if not zipfile.is_zipfile(path):
-        raise ValueError(
-            f"{str(path)!r} is not an npz file. Write one with numpy.savez_compressed(path, X=X, "
-            "y=y, groups=groups)."
-        )
+        raise ValueError(f"{str(path)!r} is not an npz file, as numpy.savez_compressed writes.")
     arrays = {}
     with np.load(path, allow_pickle=False) as file:
         for name in file.files:
@@ -282,14 +276,12 @@ def load_grouped_npz(
                 arrays[name] = file[name]
             except (ValueError, zipfile.BadZipFile, EOFError) as error:
                 raise ValueError(
-                    f"{str(path)!r}: the array {name!r} cannot be read ({error}). Pickled "
-                    "objects are refused, since loading them can run code: save strings as a "
-                    "string array, as in numpy.asarray(names, dtype=str); otherwise the file is "
-                    "damaged."
+                    f"{str(path)!r}: the array {name!r} cannot be read ({error}). Pickled objects "
+                    "are refused, since loading them can run code: save strings as in "
+                    "numpy.asarray(names, dtype=str); otherwise the file is damaged."
                 ) from error
     required = ("X", "y", "groups")
-    missing = [name for name in required if name not in arrays]
-    if missing:
+    if missing := [name for name in required if name not in arrays]:
         raise ValueError(
             f"{str(path)!r} has no array named {' or '.join(missing)}; it holds {sorted(arrays)}. "
             "Save the file with the names X, y and groups."
@@ -304,8 +296,7 @@ def load_grouped_npz(
     parts |= {"layout": describe_layout(X.shape[1:]), "filename": str(path)}
     if "class_names" in arrays:
         parts["target_names"] = [str(name) for name in arrays.pop("class_names")]
-    clash = sorted(set(parts) & set(arrays))
-    if clash:
+    if clash := sorted(set(parts) & set(arrays)):
         raise ValueError(
             f"{str(path)!r} holds arrays named {clash}, which are attributes of the result. Save "
             "them under other names."

@@ -86,8 +86,7 @@ def make_grouped(
         raise ValueError(
             f"pattern={pattern!r} {both[labels is None]}. Labels come from one of the two."
         )
-    clash = sorted({"data", "target", "groups", "files", "layout"} & set(names))
-    if clash:
+    if clash := sorted({"data", "target", "groups", "files", "layout"} & set(names)):
         raise ValueError(
             f"pattern={pattern!r} names {clash}, which are attributes of the result. Choose other "
             "names."
@@ -105,11 +104,10 @@ def make_grouped(
     data, fields = _together(parts), {name: np.array(values) for name, values in fields.items()}
     groups = fields.pop("patient")
     target = fields.pop("label") if labels is None else _labels_of(groups, labels)
-    several = pd.Series(target).groupby(groups).nunique()
-    if (several > 1).any():
-        first = several.index[several > 1].tolist()[:5]
+    n_labels = pd.Series(target).groupby(groups).nunique()
+    if several := n_labels.index[n_labels > 1].tolist():
         warn(
-            f"{(several > 1).sum()} patients have several labels, such as {first}. If they are "
+            f"{len(several)} patients have several labels, such as {several[:5]}. If they are "
             "different people with the same name, make the names differ: groups = [f'{label} "
             "{patient}' for label, patient in zip(data.target, data.groups)]."
         )
@@ -151,16 +149,13 @@ def _find(
     else:
         candidates = {Path(path): Path(path) for path in paths}
         expression = re.compile(f"(?:.*/)?{expression.pattern}")
-        missing = [str(path) for path in candidates if not path.exists()]
-        if missing:
+        if missing := [str(path) for path in candidates if not path.exists()]:
             raise FileNotFoundError(f"No file {missing[0]!r} ({len(missing)} are missing).")
     found = []
     for path, part in sorted(candidates.items()):
         # what operating systems leave in folders
-        if any(name.startswith(".") for name in part.parts[-pattern.count("/") - 1 :]):
-            continue
-        match = expression.fullmatch(part.as_posix())
-        if match:
+        hidden = any(name.startswith(".") for name in part.parts[-pattern.count("/") - 1 :])
+        if not hidden and (match := expression.fullmatch(part.as_posix())):
             found.append((path, match.groupdict()))
     if not found:
         raise FileNotFoundError(f"No file in {paths} fits the pattern {pattern!r}.")
@@ -209,12 +204,10 @@ def _together(parts: list[tuple[str, Any]]) -> Any:
 def _labels_of(groups: NDArray, labels: Mapping[str, Any] | pd.Series) -> NDArray:
     """Return the label of every row, by its patient."""
     by_patient = pd.Series(labels)
-    if not by_patient.index.is_unique:
-        twice = by_patient.index[by_patient.index.duplicated()].tolist()
+    if twice := by_patient.index[by_patient.index.duplicated()].tolist():
         raise ValueError(f"labels has several entries for {twice[:5]}. Give one per patient.")
     by_patient.index = by_patient.index.astype(str)
-    missing = sorted(set(groups.tolist()) - set(by_patient.dropna().index))
-    if missing:
+    if missing := sorted(set(groups.tolist()) - set(by_patient.dropna().index)):
         raise ValueError(
             f"labels lacks {len(missing)} of the patients, such as {missing[:5]}; it has "
             f"{by_patient.index[:5].tolist()}."

@@ -84,8 +84,7 @@ def make_mr_spectra(
     data : :class:`~sklearn.utils.Bunch`
         With the attributes
 
-        - ``data`` : ndarray of shape (n_samples, n_points), float32; spectra, in units of the
-          median NAA height times the patient's gain;
+        - ``data`` : ndarray of shape (n_samples, n_points), float32; spectra, NAA about 1;
         - ``target`` : ndarray of shape (n_samples,), int; the patient's label: 0 healthy, 1 tumour;
         - ``groups`` : ndarray of shape (n_samples,), int; patient of the voxel;
         - ``target_true`` : ndarray of shape (n_samples,), int; true tissue of the voxel;

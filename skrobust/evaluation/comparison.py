@@ -374,8 +374,7 @@ def summarize_comparison(
                 row["pos_label"] = table["pos_label"].iloc[0]
             if baseline is not None:
                 other = others.get(metric, results[:0])
-                absent = table.index.difference(other.index)
-                if len(absent):
+                if len(absent := table.index.difference(other.index)):
                     raise ValueError(
                         f"The baseline {baseline!r} has no {metric} on splits {absent.tolist()}, "
                         f"but {name!r} has. Compare them in one run."
@@ -390,10 +389,8 @@ def summarize_comparison(
             rows.append(row)
     summary = pd.DataFrame(rows)
     if baseline is not None:
-        compared = ["mean_difference", "sd_difference", "p_value"]
-        if "difference_lower" in summary:
-            compared += ["difference_lower", "difference_upper"]
-            summary["p_value"] = summary.pop("p_value")  # the last but one
+        summary["p_value"] = summary.pop("p_value")  # behind the intervals
+        compared = [*summary.filter(like="difference"), "p_value"]
         summary.loc[summary["estimator"] == baseline, compared] = np.nan
         summary["p_holm"] = summary.groupby("metric")["p_value"].transform(_holm)
     return summary
@@ -441,8 +438,7 @@ def check_columns(results: pd.DataFrame, columns: list[str]) -> None:
     """Raise if a table of results lacks columns."""
     if not isinstance(results, pd.DataFrame):
         raise TypeError(f"results is a {type(results).__name__}, expected a DataFrame.")
-    missing = [column for column in columns if column not in results]
-    if missing:
+    if missing := [column for column in columns if column not in results]:
         raise ValueError(
             f"results lacks the columns {missing}; it has {list(results.columns)}. Pass the table "
             "of compare_estimators."

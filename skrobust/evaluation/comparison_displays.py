@@ -108,8 +108,7 @@ class ComparisonDisplay(Display):
             rows = results[results["metric"] == metric]
             table = rows.pivot(index="split", columns="estimator", values="score")
             scores[metric] = table.reindex(columns=names)
-            empty = [name for name in names if scores[metric][name].isna().all()]
-            if empty:
+            if empty := [name for name in names if scores[metric][name].isna().all()]:
                 raise ValueError(f"{empty} have no score {metric!r} on any fold. Leave them out.")
         p_values = intervals = None
         if {"n_train", "n_test"} <= set(results.columns):

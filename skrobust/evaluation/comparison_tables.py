@@ -60,8 +60,7 @@ def comparison_table(summary: pd.DataFrame, format: str = "markdown", *, digits:
     if format not in writers:
         raise ValueError(f"format is {format!r}, expected one of {list(writers)}.")
     check_scalar(digits, "digits", Integral, min_val=0)
-    missing = {"estimator", "metric", "mean", "sd", "n_splits"} - set(summary)
-    if missing:
+    if missing := {"estimator", "metric", "mean", "sd", "n_splits"} - set(summary):
         raise ValueError(
             f"summary lacks the columns {sorted(missing)}. Give the table of summarize_comparison."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any, Self
 
@@ -48,22 +49,14 @@ class Display:
         """
         return self._plot(ax)
 
-    def _plot(self, ax: Any, **draw_options: Any) -> Self:
+    def _plot(self, ax: Any, **options: Any) -> Self:
         """Get the axes and draw; the options are those of ``_draw``."""
         check_matplotlib_support(f"{type(self).__name__}.plot")
         names, figure_options = self._layout()
         panels = np.array(names, dtype=object)
         self._made_figure = ax is None
         if ax is None:
-            import matplotlib.pyplot as plt
-
-            # one panel below the other, or a table of panels
-            rows, columns = (*panels.shape, 1, 1)[:2]
-            grid = {"nrows": rows, "ncols": columns, "squeeze": False, "layout": "constrained"}
-            axes = plt.subplots(**(grid | figure_options))[1].ravel()
-            for spare in axes[panels.size :]:
-                spare.remove()
-            axes = axes[: panels.size]
+            axes = self._make_axes(panels.shape, figure_options)
         else:
             axes = np.array(ax, dtype=object)
             if axes.size != panels.size:
@@ -74,8 +67,19 @@ class Display:
         axes = axes.reshape(panels.shape)
         self.ax_ = axes if axes.ndim else axes.item()
         self.figure_ = axes.flat[0].figure
-        self._draw(**draw_options)
+        self._draw(**options)
         return self
+
+    def _make_axes(self, shape: tuple[int, ...], options: dict[str, Any]) -> NDArray:
+        """Make a figure with one panel below the other, or with a table of panels."""
+        import matplotlib.pyplot as plt
+
+        rows, columns = (*shape, 1, 1)[:2]
+        options = {"nrows": rows, "ncols": columns, "squeeze": False, **options}
+        axes = plt.subplots(layout="constrained", **options)[1].ravel()
+        for spare in axes[math.prod(shape) :]:
+            spare.remove()
+        return axes[: math.prod(shape)]
 
 
 def color_of(index: int) -> str:

@@ -36,8 +36,7 @@ def check_class_scores(
             f"y_score has {y_score.shape[1]} columns but there are {len(labels)} classes: "
             f"{labels.tolist()}. Pass labels, the class of each column (such as classes_)."
         )
-    unknown = classes[~np.isin(classes, labels)]
-    if len(unknown):
+    if len(unknown := classes[~np.isin(classes, labels)]):
         raise ValueError(
             f"y_true holds {unknown.tolist()}, not among labels {labels.tolist()}. Add a column "
             "for each such class, or drop its rows."

@@ -42,8 +42,7 @@ solver : {"auto", "exact", "cg", "lissa"}, default="auto"
 damping : float, default=0.1
     Added to the Hessian, as a multiple of the mean of its diagonal.
 smoothing : float or None, default=3
-    Score a smoothed, less certain head, see :func:`~skrobust.influence_scores`, which finds
-    wrong labels better. None is the paper's.
+    Score a smoothed head, see :func:`~skrobust.influence_scores`. None is the paper's.
 cv : int or None, default=3
     Number of folds of the rows that judge (the trusted ones or all) without common groups, at
     most the groups of the smallest class. For every fold a network is warmed up on the other

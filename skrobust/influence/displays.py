@@ -131,12 +131,10 @@ class InfluenceDisplay(Display):
         return titles, {"figsize": (2.2 * n_rows + 0.9, 5.8)}
 
     def _draw(self) -> None:
-        rows = [*self.helpful, *self.harmful]
-        is_signal = rows[0].ndim <= 2
-        self.rows_ = []
+        rows, self.rows_ = [*self.helpful, *self.harmful], []
         for i, (panel, row) in enumerate(zip(self.ax_.ravel(), rows, strict=True)):
             color = color_of(i // len(self.helpful))
-            style = {"color": color, "lw": 1} if is_signal else {}
+            style = {"color": color, "lw": 1} if row.ndim <= 2 else {}
             self.rows_.append(draw_row(panel, row, **style))
             panel.set_title(self.titles[i], fontsize="medium", color=color)
         rules = "Most helpful\n(−: lower the loss)", "Most harmful\n(+: raise the loss)"
@@ -206,10 +204,8 @@ class PerturbationDisplay(Display):
             Fitted; anything with ``perturbed_indices_`` and ``perturbation_``.
         X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
             The rows that it was fitted on.
-        y, groups : array-like of shape (n_samples,), default=None
-            Their labels and patients, for the names.
-        masks : array-like of the shape of X, default=None
-            Masks of all rows.
+        y, groups, masks : array-like of shape (n_samples,), and of the shape of X, default=None
+            Their labels and patients, for the names, and masks.
         n_rows : int, default=3
             Rows to show, the most harmful first; fewer if fewer were changed.
         input_shape : sequence of int, default=None

@@ -154,8 +154,7 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
         Raises
         ------
         ValueError
-            If X or `trusted` is malformed, rows are too short to see noise in them, or the network
-            does not fit.
+            If X or `trusted` is malformed, rows are too short, or the network does not fit.
         """
         given, X = X, self._check_X(X, reset=True)
         trusted = check_trusted(trusted, given)
@@ -242,9 +241,8 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
         container = get_output_config("transform", self)["dense"]
         if X.ndim > 2 and container != "default":
             raise ValueError(
-                f"rows of shape {X.shape[1:]} do not fit into a {container} table, which "
-                "set_output or sklearn.set_config(transform_output=...) asks for. Call "
-                "set_output(transform='default') on this step."
+                f"rows of shape {X.shape[1:]} do not fit into a {container} table, as set_output "
+                "or set_config asks for. Call set_output(transform='default') on this step."
             )
         if self._nothing_to_denoise():
             return np.array(X, dtype=np.float32)

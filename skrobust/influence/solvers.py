@@ -160,10 +160,8 @@ def lissa_solver(
     ----------
     hessian, vectors, damping
         As for :func:`exact_solver`.
-    n_steps, batch_size : int, default=1000 and 128
-        The number of steps T, and rows per step.
-    n_repeats : int, default=1
-        Independent recursions, whose results are averaged.
+    n_steps, batch_size, n_repeats : int, default=1000, 128 and 1
+        The number of steps T, rows per step, and recursions whose results are averaged.
     scale : float, default=None
         The s above: small ones diverge, large ones need more steps. None chooses by the
         eigenvalues of H.

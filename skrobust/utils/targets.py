@@ -92,8 +92,7 @@ def one_hot(codes: NDArray, n_classes: int) -> NDArray:
 
 def encode_labels(labels: NDArray, classes: NDArray, name: str) -> NDArray:
     """Return the position of every label among the sorted classes."""
-    unknown = np.setdiff1d(labels, classes)
-    if len(unknown):
+    if len(unknown := np.setdiff1d(labels, classes)):
         raise ValueError(f"{name} has labels {unknown} that are not among the classes {classes}.")
     return np.searchsorted(classes, labels).astype(np.int64)
 
