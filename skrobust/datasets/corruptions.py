@@ -171,8 +171,7 @@ def contaminate(
     X, X_outliers = np.asarray(X), np.asarray(X_outliers)
     if X.shape[1:] != X_outliers.shape[1:]:
         raise ValueError(
-            f"rows of X have shape {X.shape[1:]}, rows of X_outliers {X_outliers.shape[1:]}; they "
-            "must agree."
+            f"rows of X have shape {X.shape[1:]}, rows of X_outliers {X_outliers.shape[1:]}."
         )
     n_drawn = round(fraction / (1 - fraction) * len(X))
     if n_drawn > len(X_outliers):

@@ -127,13 +127,12 @@ def make_mr_spectra(
     has_tumour = rng.permutation(np.arange(n_patients) % 2)
     counts = rng.randint(low, high + 1, size=n_patients)
     spectra, tissues = [], []
-    for patient in range(n_patients):
-        tissue = np.zeros(counts[patient], dtype=int)
-        if has_tumour[patient]:
-            tissue[:] = 1
+    for tumour, n in zip(has_tumour, counts, strict=True):
+        tissue = np.full(n, tumour)
+        if tumour:
             # rounding at random keeps the expected share for patients with few voxels
-            n_healthy = int(impurity * counts[patient] + rng.uniform())
-            tissue[: min(n_healthy, counts[patient] - 1)] = 0
+            n_healthy = int(impurity * n + rng.uniform())
+            tissue[: min(n_healthy, n - 1)] = 0
             rng.shuffle(tissue)
         tissues.append(tissue)
         spectra.append(_patient_spectra(tissue, axis, snr, rng))

@@ -324,9 +324,7 @@ def make_tumour_volumes(
     """
     size = tuple(size)
     if len(size) != 3 or not all(isinstance(n, Integral) and n >= 4 for n in size):
-        raise ValueError(
-            f"size is {size}, expected (slices, height, width), each of at least 4 voxels."
-        )
+        raise ValueError(f"size is {size}, expected (slices, height, width) of at least 4 voxels.")
     check_whole(2, n_classes=n_classes)
     check_whole(0, n_samples=n_samples, n_rare=n_rare, n_unlabeled=n_unlabeled)
     check_real(spread=spread)

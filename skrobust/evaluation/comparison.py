@@ -70,16 +70,14 @@ def compare_estimators(
     trusted : array-like of bool of shape (n_samples,), default=None
         Rows whose label has been checked.
     cv : int, splitter or iterable of (train, test), default=5
-        Number of folds, stratified, of whole groups if given, not shuffled unless repeated; or any
-        splitter; or index arrays.
+        A number means stratified folds, of whole groups if given, not shuffled unless repeated.
     scoring : str, callable, list or tuple of str, dict or None, default=None
         A name known to scikit-learn, a scorer (called "score" in the table), several names, or a
         dict of name to either. By default "sensitivity (rows)", "specificity (rows)" and "roc_auc
         (rows)"; with groups, unless they have several labels, the same of "(patients)", by their
         mean probabilities, and "accuracy (patients)".
     pos_label : object, default=None
-        The positive class of the default scores. None is the last of two sorted classes, with a
-        warning that names it unless it is 1 or True; with more classes scores are means over them.
+        The positive class of the default scores, see :func:`~skrobust.make_class_scorer`.
     y_score : array-like of shape (n_samples,), default=None
         Labels to score on, such as checked ones, instead of `y`.
     n_repeats : int, default=1
@@ -339,7 +337,7 @@ def summarize_comparison(
     Warns
     -----
     UserWarning
-        If drawn patients often leave a score undefined, because splits have too few of them.
+        If drawn patients often leave a score undefined.
 
     References
     ----------

@@ -308,8 +308,7 @@ class RocComparisonDisplay(Display):
         groups : array-like of shape (n_samples,), default=None
             Group (patient) of every row, whose rows need the same label.
         pos_label : object, default=None
-            Label of the positive class. None is the last of the sorted labels, with a warning
-            that names it unless it is 1 or True.
+            The positive class. None is the last one, with a warning unless it is 1 or True.
         points : dict of str to array-like of shape (2,) or (n_points, 2), default=None
             Points to mark, such as human readers: (false positive rate, true positive rate).
         class_names : sequence of str, default=None

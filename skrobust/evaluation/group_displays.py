@@ -100,8 +100,7 @@ class GroupConfusionDisplay(Display):
         table = {"label": y_true, "predicted": predicted, "probability": y_score[own]}
         patients = DataFrame(table, index=units).sort_values("probability", kind="stable")
         matrix = confusion_matrix(y_true, predicted, labels=labels)
-        unit = "row" if groups is None else "group"
-        return cls(matrix, class_names, patients, labels, unit)
+        return cls(matrix, class_names, patients, labels, "row" if groups is None else "group")
 
     def _layout(self) -> tuple[Any, dict[str, Any]]:
         side = max(4.2, 1.6 + 1.15 * len(self.class_names))

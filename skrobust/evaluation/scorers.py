@@ -208,8 +208,7 @@ def make_class_scorer(metric: str, *, level: str = "row", pos_label: Any = None)
     Returns
     -------
     scorer : callable
-        ``scorer(estimator, X, y)`` or ``scorer(estimator, X, y, groups=groups)``, accepted as
-        ``scoring=``.
+        ``scorer(estimator, X, y)``, of groups with ``groups=groups``, accepted as ``scoring=``.
 
     Raises
     ------

@@ -42,8 +42,7 @@ def find_head(module: nn.Module, rows: Tensor) -> nn.Linear:
     if head is None or given.ndim != 2 or not once or not _same(scores, output):
         raise ValueError(
             f"the output of {type(module).__name__} is not that of a final nn.Linear, which "
-            "influence is computed for. End the network in one linear layer, without a softmax "
-            "or other function after it."
+            "influence is computed for. End it in one linear layer, without a softmax after it."
         )
     return head
 

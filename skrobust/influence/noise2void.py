@@ -66,10 +66,9 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
     ----------
     center_, scale_ : float
         Mean and standard deviation of all training values, by which rows are standardised.
-    noise_ : {"gaussian", "rician"} or None
-        With trusted rows, the kind of noise in the others, if they are noisier.
-    noise_levels_ : ndarray of shape (n_samples,)
-        With trusted rows, the standard deviation of the noise in every row; 0 in clean ones.
+    noise_, noise_levels_ : {"gaussian", "rician"} or None, and ndarray of shape (n_samples,)
+        With trusted rows, the kind of noise in the others, if they are noisier, and its standard
+        deviation in every row; 0 in clean ones.
     history_ : skorch.history.History
         Losses (at replaced points, in units of ``scale_**2``) and times per epoch.
     <shared attributes>
@@ -197,11 +196,8 @@ class Noise2VoidDenoiser(OneToOneFeatureMixin, TransformerMixin, NetEstimator):
         least = max(_NOISY * np.median(of_clean), np.quantile(of_clean, _NEARLY_ALL))
         noisy = np.flatnonzero(~trusted & (roughness > max(least, _VISIBLE * clean.std())))
         if not len(noisy):
-            warn(
-                "no row is much noisier than the trusted ones: there is nothing to denoise, and "
-                "rows stay as they are.",
-                DenoisingWarning,
-            )
+            message = "no row is much noisier than the trusted ones: there is nothing to denoise."
+            warn(message, DenoisingWarning)
             return None, levels
         observed = roughness[noisy]
         grid = np.r_[0, np.geomspace(observed.min() / 2, 3 * observed.max(), 40)]

@@ -159,8 +159,7 @@ def influence_scores(
     ------
     ValueError
         If there is no fitted network, it was trained by another loss than cross entropy of the rows
-        (mixup, adversarial) or does not end in a linear layer, the input does not fit it, the
-        Hessian is singular (that of a softmax is without `damping`), or a solver does not converge.
+        or does not end in a linear layer, or the input or the damping does not fit.
 
     References
     ----------
