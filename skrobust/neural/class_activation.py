@@ -53,7 +53,10 @@ def _layer_cam(module: nn.Module, x: Tensor, codes: Tensor, size: Sequence[int])
             for hook in hooks:
                 hook.remove()
         if not kept:
-            raise ValueError(f"no layer of {type(module).__name__} keeps half of the resolution.")
+            raise ValueError(
+                f"no layer of {type(module).__name__} keeps half of the resolution of its input; "
+                "pass fine=False for the map of its last layer."
+            )
         own = F.one_hot(codes, outputs.shape[1]).bool()
         others = outputs.masked_fill(own, -torch.inf).logsumexp(1)
         (gradient,) = torch.autograd.grad((outputs[own] - others).sum(), kept[0])
