@@ -33,6 +33,7 @@ from skrobust import (
 )
 from skrobust.influence import InfluenceWarning
 from skrobust.neural.net import BestEpoch, TensorNet
+from skrobust.neural.seeding import torch_defaults
 
 ESTIMATORS = small_estimators()
 N_PLACES = 6
@@ -54,16 +55,17 @@ class InterruptInBatch(Callback):
 class Interrupted:
     """Count the calls of Python functions; send the user's interrupt at one of them."""
 
-    def __init__(self, at=None):
+    # Python keeps finalizers from raising, and cannot keep an interrupt out of a context's end
+    def __init__(self, at=None, skipped=("__del__", "__enter__", "__exit__")):
         self.at = at
+        self.skipped = skipped
         self.n_calls = 0
 
     def _count(self, frame, event, argument):
         if event != "call" or frame.f_code.co_flags & inspect.CO_GENERATOR:
             return  # in generators Python 3.11 loses what a profiler raises
-        # Python keeps finalizers from raising, and cannot keep an interrupt out of a context's end
         for called, _ in islice(walk_stack(frame), 4):
-            if called.f_code.co_name in ("__del__", "__enter__", "__exit__"):
+            if called.f_code.co_name in self.skipped:
                 return
         self.n_calls += 1
         if self.n_calls == self.at:
@@ -114,6 +116,30 @@ def test_interrupted_fit_leaves_what_was_there(index):
     assert not differences(outputs(fitted, X_before), expected)
     fit(unfitted, X, y, **given)
     assert not differences(outputs(unfitted, X), outputs(again, X))
+
+
+def test_an_interrupt_leaves_the_state_of_torch_to_the_caller():
+    def state():
+        return torch.get_default_dtype(), torch.backends.cudnn.deterministic
+
+    before = state()
+    torch.set_default_dtype(torch.float64)
+    torch.backends.cudnn.deterministic = False
+    try:
+        callers = state()
+        with Interrupted(skipped=()) as counted, torch_defaults():
+            pass
+        assert counted.n_calls > 50
+        for place in range(1, counted.n_calls):  # the last call ends the counting
+            interrupted = Interrupted(place, skipped=())
+            with pytest.raises(KeyboardInterrupt), interrupted, torch_defaults():
+                pass
+            assert state() == callers, place
+            with torch_defaults():
+                assert state() == (torch.float32, True), place
+    finally:
+        torch.set_default_dtype(before[0])
+        torch.backends.cudnn.deterministic = before[1]
 
 
 def early_stopping():

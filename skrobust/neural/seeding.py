@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -105,8 +106,8 @@ def _swap_global_generator(func) -> Callable:
         where = () if device.type == "cpu" else (device,)
         with _GLOBAL_GENERATORS:
             before = module.get_rng_state(*where)
-            module.set_rng_state(own.get_state(), *where)
             try:
+                module.set_rng_state(own.get_state(), *where)
                 result = func(*args, **kwargs)
                 own.set_state(module.get_rng_state(*where))
             finally:
@@ -171,7 +172,7 @@ def draw_seed(random_state) -> int:
 
 
 _state_lock = threading.Lock()
-_callers = {"inside": 0, "state": []}
+_callers: dict[str, Any] = {"inside": set(), "state": []}
 
 # where torch keeps what all threads see, and the value here: single precision that is not rounded
 # to TF32 or bfloat16, and algorithms that add in one order
@@ -186,13 +187,16 @@ _SHARED_STATE = (
 _HERE = [torch.float32, *(value for _, _, value in _SHARED_STATE)]
 
 
-def _share_state(values: list) -> list:
-    """Set the default dtype and the settings of the backends, and return what they were."""
-    before = [torch.get_default_dtype(), *(getattr(part, name) for part, name, _ in _SHARED_STATE)]
+def _shared_state() -> list:
+    """Return the default dtype and the settings of the backends."""
+    return [torch.get_default_dtype(), *(getattr(part, name) for part, name, _ in _SHARED_STATE)]
+
+
+def _set_shared_state(values: list) -> None:
+    """Set the default dtype and the settings of the backends."""
     torch.set_default_dtype(values[0])
     for (part, name, _), value in zip(_SHARED_STATE, values[1:], strict=True):
         setattr(part, name, value)
-    return before
 
 
 _process = {"id": os.getpid(), "threaded": False}
@@ -220,12 +224,16 @@ def torch_defaults():
     is changed until the last thread has left this context.
     """
     _check_fork()
-    with _state_lock:
-        if not _callers["inside"]:
-            _callers["state"] = _share_state(_HERE)
-        _callers["inside"] += 1
-    elsewhere = torch.get_default_device().type != "cpu"
-    try:
+    caller = object()
+    try:  # an interrupt may come anywhere
+        with _state_lock:
+            first = not _callers["inside"]
+            if first:
+                _callers["state"] = _shared_state()
+            _callers["inside"].add(caller)
+            if first:
+                _set_shared_state(_HERE)
+        elsewhere = torch.get_default_device().type != "cpu"
         with (
             torch.device("cpu") if elsewhere else nullcontext(),
             torch.inference_mode(False),
@@ -236,9 +244,14 @@ def torch_defaults():
             yield
     finally:
         with _state_lock:
-            _callers["inside"] -= 1
-            if not _callers["inside"]:
-                _share_state(_callers["state"])
+            last = _callers["inside"] == {caller}
+            _callers["inside"].discard(caller)
+            if last:
+                try:
+                    _set_shared_state(_callers["state"])
+                except KeyboardInterrupt:
+                    _set_shared_state(_callers["state"])
+                    raise
 
 
 def device_exists(device: str) -> bool:
