@@ -55,8 +55,10 @@ def calls_of(layers: list[nn.Linear]) -> Iterator[list[tuple[nn.Linear, Tensor, 
     def note(layer, given, output):
         calls.append((layer, *given, output))
 
-    hooks = [layer.register_forward_hook(note) for layer in layers]
+    hooks = []
     try:
+        for layer in layers:
+            hooks.append(layer.register_forward_hook(note))
         yield calls
     finally:
         for hook in hooks:
@@ -67,8 +69,8 @@ def calls_of(layers: list[nn.Linear]) -> Iterator[list[tuple[nn.Linear, Tensor, 
 def evaluation_mode(module: nn.Module):
     """Switch a network to evaluation mode, and afterwards restore the mode of each layer."""
     modes = [(layer, layer.training) for layer in module.modules()]
-    module.eval()
     try:
+        module.eval()
         yield
     finally:
         for layer, training in modes:

@@ -45,9 +45,11 @@ def _layer_cam(module: nn.Module, x: Tensor, codes: Tensor, size: Sequence[int])
             kept[:] = [output]
 
     leaves = [layer for layer in module.modules() if not list(layer.children())]
-    hooks = [layer.register_forward_hook(keep) for layer in leaves]
+    hooks = []
     with torch.enable_grad():
         try:
+            for layer in leaves:
+                hooks.append(layer.register_forward_hook(keep))
             outputs = module(x)
         finally:
             for hook in hooks:
