@@ -36,7 +36,7 @@ from skrobust.neural.net import BestEpoch, TensorNet
 from skrobust.neural.seeding import torch_defaults
 
 ESTIMATORS = small_estimators()
-N_PLACES = 6
+N_PLACES = 5
 
 
 @pytest.fixture(autouse=True)

@@ -68,7 +68,7 @@ def test_the_main_search_runs_and_repeats_bit_for_bit(spectra):
         "augment__alpha": [0.3, 0.5],
         "augment__strategy": ["same"],
         "augment__distiller__threshold": [0.6],
-        "clf__module__width": [2, 4],
+        "clf__module__width": [2],
     }
     searches = []
     for n_jobs in (1, 2):

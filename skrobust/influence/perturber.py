@@ -61,7 +61,7 @@ class InfluencePerturber(InfluenceClassifier):
     Examples
     --------
     >>> from skrobust import InfluencePerturber, NetClassifier, make_mr_spectra
-    >>> X, y, patient = make_mr_spectra(n_patients=60, random_state=0, return_X_y_groups=True)
+    >>> X, y, patient = make_mr_spectra(n_patients=30, random_state=0, return_X_y_groups=True)
     >>> clf = InfluencePerturber(
     ...     NetClassifier(max_epochs=4, module__width=4), warmup_epochs=2, random_state=0
     ... ).fit(X, y, groups=patient)
