@@ -279,9 +279,17 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEsti
         return self
 
     def transform(self, X: ArrayLike) -> NDArray:
-        """Return the embeddings of shape (n_samples, embedding_dim), float32.
+        """Return the embeddings.
 
-        They have length one if `normalize`.
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Rows.
+
+        Returns
+        -------
+        embeddings : ndarray of shape (n_samples, embedding_dim), float32
+            Of length one if `normalize`.
         """
         return self._scaled(self._outputs(X))
 

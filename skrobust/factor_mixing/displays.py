@@ -275,7 +275,13 @@ class FactorTrainingDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator: Any) -> FactorTrainingDisplay:
-        """Return the display of a FactorMixSampler after ``fit_resample``."""
+        """Return the display of the losses and diagnostics of a sampler.
+
+        Parameters
+        ----------
+        estimator : FactorMixSampler
+            After ``fit_resample``.
+        """
         check_is_fitted(estimator, "diagnostics_")
         return cls(estimator.history_, estimator.diagnostics_)
 

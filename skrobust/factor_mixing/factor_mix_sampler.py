@@ -269,7 +269,18 @@ class FactorMixSampler(RowSampler):
         return cached(self.memory, train_factors)(recipe=recipe, X=X, codes=codes)
 
     def encode(self, X: ArrayLike) -> tuple[NDArray, NDArray]:
-        """Return class codes and residual codes of rows, both (n_samples, n_codes), float32."""
+        """Return both codes of rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Rows.
+
+        Returns
+        -------
+        class_codes, residual_codes : ndarray of shape (n_samples, n_codes), float32
+            The codes.
+        """
         X = self._check_new(X, "X")
         return self.networks_.encode(X)
 

@@ -548,18 +548,35 @@ class NetClassifier(ClassifierMixin, NetEstimator):
         return super().history_
 
     def predict_proba(self, X: ArrayLike) -> NDArray:
-        """Return class probabilities of shape (n_samples, n_classes), float32.
+        """Return class probabilities.
 
-        They are the softmax of the network's outputs, or its mean over the networks.
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Rows.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes), float32
+            Softmax of the network's outputs, or its mean over the networks; columns as in
+            `classes_`.
         """
         with np.errstate(over="ignore"):  # differences beyond float32 are probabilities of zero
             return softmax(self._outputs(X), axis=1)
 
     def decision_function(self, X: ArrayLike) -> NDArray:
-        """Return the network's outputs before the softmax, of shape (n_samples, n_classes).
+        """Return the network's outputs before the softmax.
 
-        For two classes it is the second minus the first, of shape (n_samples,). With `n_members`
-        above 1 the outputs are the logarithms of the mean probabilities.
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Rows.
+
+        Returns
+        -------
+        decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Scores per class; for two classes the second minus the first. With `n_members` above 1
+            the logarithms of the mean probabilities.
         """
         outputs = self._outputs(X)
         if outputs.shape[1] != 2:

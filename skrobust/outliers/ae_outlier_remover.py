@@ -269,7 +269,15 @@ class AEOutlierRemover(NetEstimator, RowRemover):
     def score_samples(self, X: ArrayLike) -> NDArray:
         """Return minus the errors that `score_by` names; the lower, the more unusual the row.
 
-        They are in the units of X, or about -1 for a middling row if a committee scores.
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, channels, *spatial)
+            Rows.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            In the units of X, or about -1 for a middling row if a committee scores.
         """
         errors = reconstruction_errors(*self._net_and_rows(X))
         if hasattr(self, "committee_"):

@@ -233,9 +233,19 @@ class RowRemover(ScoringDetector, RowSampler):
     def fit_resample(
         self, X: ArrayLike, y: ArrayLike | None = None, *, groups: ArrayLike | None = None
     ):
-        """Fit to X, y and groups, and return the rows that stay and their labels.
+        """Fit, and return the rows that stay.
 
-        They are in the given order, containers and dtypes; the labels are None if y is None.
+        Parameters
+        ----------
+        X, y, groups
+            As for `fit`.
+
+        Returns
+        -------
+        X_resampled : array of shape (n_kept, ...)
+            The rows that stay, in order, in the container and dtype of X.
+        y_resampled : array of shape (n_kept, ...) or None
+            Their labels or soft labels, as given; None if y is None.
         """
         return self._fit_resample(X, y, groups)
 
