@@ -131,12 +131,14 @@ def test_a_fit_takes_the_steps_of_the_cpu(case):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             model = clone(estimator).set_params(device=device, random_state=0).fit(X, y)
-        assert model.net_.device == device
-        assert {p.device.type for p in model.net_.module_.parameters()} == {device}
+        for fitted in getattr(model, "members_", [model]):
+            assert fitted.net_.device == device
+            assert {p.device.type for p in fitted.net_.module_.parameters()} == {device}
         said.append(numbers(outputs(model, X)))
     for name, values in said[0].items():
-        # rounding grows through the deep network of signals, where another start gives .4
-        atol = 2e-2 if case == "signals" else 5e-3
+        # rounding grows through the deep network of signals, where another start gives .4; GPUs of
+        # two kinds were .02 and .06 away
+        atol = 1e-1 if case == "signals" else 5e-3
         assert_allclose(said[1][name], values, rtol=2e-2, atol=atol, err_msg=name)
 
 
