@@ -56,23 +56,38 @@ def gains(
         baseline), ``mean``, ``sd`` and ``p`` of the gain, ``half_width`` of its 95% interval,
         ``n_splits`` and ``verdict``.
     """
-    means, groups = [], []
-    for group, part in lines.dropna(subset=[score]).groupby(by, sort=False):
-        wide = part.set_index(["arm", *PLACE, *SPLIT])[score].unstack(SPLIT)
-        own = {arm: wide.loc[arm] for arm in part["arm"].unique()}  # places by splits
-        places = {arm: frozenset(table.index) for arm, table in own.items() if arm != baseline}
-        for covered in dict.fromkeys(places.values()):
-            same = {arm: own[arm] for arm, its in places.items() if its == covered}
-            same[baseline] = own[baseline][own[baseline].index.isin(list(covered))]
+    lines = lines.dropna(subset=[score])
+    if lines.duplicated([*by, "arm", *PLACE, *SPLIT]).any():
+        raise ValueError(f"A {score} of the same arm, place and split is there twice.")
+    codes = {"place": lines.groupby(PLACE).ngroup(), "split": lines.groupby(SPLIT).ngroup()}
+    lines = lines.assign(**codes)
+    groups, tables = [], []
+    for group, part in lines.groupby(by, sort=False):
+        arm, arms = pd.factorize(part["arm"])
+        place, split = (np.unique(part[name], return_inverse=True)[1] for name in codes)
+        scores = np.full((len(arms), place.max() + 1, split.max() + 1), np.nan)
+        scores[arm, place, split] = part[score]
+        covered = ~np.isnan(scores).all(2)
+        for places in np.unique(covered[arms != baseline], axis=0):
+            own = (covered == places).all(1) | (arms == baseline)
+            over = scores[own][:, places].mean(1)
             # a split that lacks a place is left out
-            over = pd.DataFrame({arm: table.mean(skipna=False) for arm, table in same.items()})
-            means.append(over.dropna().reset_index(drop=True))
+            over = over[:, ~np.isnan(over).any(0)]
+            number, its_split = np.indices(over.shape)
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "metric": len(groups),
+                        "estimator": arms[own][number.ravel()],
+                        "split": its_split.ravel(),
+                        "score": over.ravel(),
+                    }
+                )
+            )
             groups.append(group)
     found = pd.DataFrame()
-    if means:
-        wide = pd.concat(dict(enumerate(means)), names=["metric", "split"])
-        results = wide.rename_axis(columns="estimator").stack().dropna().rename("score")
-        results = results.reset_index().assign(n_test=ratio, n_train=1)
+    if tables:
+        results = pd.concat(tables, ignore_index=True).assign(n_test=ratio, n_train=1)
         summary = summarize_comparison(results, baseline=baseline).set_index("metric")
         of_baseline = summary["estimator"] == baseline
         compared = summary[~of_baseline].sort_index(kind="stable")

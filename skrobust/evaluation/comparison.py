@@ -357,48 +357,75 @@ def summarize_comparison(
     check_columns(results, ["estimator", "split", "metric", "score", "n_train", "n_test"])
     check_results(results, baseline)
     check_scalar(confidence, "confidence", Real, min_val=0, max_val=1, include_boundaries="neither")
-    results = results.set_index("split")
-    others = dict(iter(results[results["estimator"] == baseline].groupby("metric")))
-    rows = []
-    for name, own in results.groupby("estimator", sort=False):
-        for metric, table in own.groupby("metric", sort=False):
-            scores = table["score"].dropna()
-            row = {"estimator": name, "metric": metric, "mean": scores.mean(), "sd": scores.std()}
-            drawn = _drawn(table, scores.index)
-            if drawn is not None:
-                row["lower"], row["upper"] = _interval(drawn, confidence, f"{metric} of {name}")
-            row["n_splits"] = len(scores)
-            if "pos_label" in results and results["pos_label"].notna().any():
-                row["pos_label"] = table["pos_label"].iloc[0]
-            if baseline is not None:
-                other = others.get(metric, results[:0])
-                if len(absent := table.index.difference(other.index)):
-                    raise ValueError(
-                        f"The baseline {baseline!r} has no {metric} on splits {absent.tolist()}, "
-                        f"but {name!r} has. Compare them in one run."
-                    )
-                other = other.loc[table.index]
-                difference = (table["score"] - other["score"]).dropna()
-                row |= _compare(table, difference)
-                mine, theirs = (_drawn(part, difference.index) for part in (table, other))
-                if mine is not None and theirs is not None:
-                    ends = _interval(mine - theirs, confidence)
-                    row["difference_lower"], row["difference_upper"] = ends
-            rows.append(row)
-    summary = pd.DataFrame(rows)
+    results, by = results.copy(), ["estimator", "metric"]
     if baseline is not None:
-        summary["p_value"] = summary.pop("p_value")  # behind the intervals
+        theirs = results[results["estimator"] == baseline].set_index(["metric", "split"])
+        place = pd.MultiIndex.from_frame(results[theirs.index.names])
+        _check_baseline(results[~place.isin(theirs.index)], baseline)
+        found = theirs.reindex(place)
+        results["difference"] = results["score"] - found["score"].to_numpy()
+    parts = results.groupby(by, sort=False)
+    scores = parts["score"]
+    summary = pd.DataFrame({"mean": scores.mean(), "sd": scores.std()})
+    if "bootstrap" in results:
+        defined = results.dropna(subset="score").groupby(by, sort=False)["bootstrap"]
+        ends = {k: _interval(_drawn(v), confidence, "{1} of {0}".format(*k)) for k, v in defined}
+        _add_ends(summary, "", ends)
+    summary["n_splits"] = scores.count()
+    if "pos_label" in results and results["pos_label"].notna().any():
+        summary["pos_label"] = [part["pos_label"].iloc[0] for _, part in parts]
+    if baseline is not None:
+        summary["mean_difference"] = parts["difference"].mean()
+        summary["sd_difference"] = parts["difference"].std()
+        if "bootstrap" in results:
+            results["other"] = found["bootstrap"].to_numpy()
+            defined = results.dropna(subset="difference").groupby(by, sort=False)
+            drawn = {k: (_drawn(part["bootstrap"]), _drawn(part["other"])) for k, part in defined}
+            drawn = {k: None if a is None or b is None else a - b for k, (a, b) in drawn.items()}
+            ends = {k: _interval(values, confidence) for k, values in drawn.items()}
+            _add_ends(summary, "difference_", ends)
+        summary["p_value"] = _p_values(results, by, summary)
+        of_baseline = summary.index.get_level_values("estimator") == baseline
         compared = [*summary.filter(like="difference"), "p_value"]
-        summary.loc[summary["estimator"] == baseline, compared] = np.nan
+        summary.loc[of_baseline, compared] = np.nan
         summary["p_holm"] = summary.groupby("metric")["p_value"].transform(_holm)
-    return summary
+    summary = summary.reset_index()
+    # all metrics of an estimator together
+    order = np.argsort(pd.factorize(summary["estimator"])[0], kind="stable")
+    return summary.iloc[order].reset_index(drop=True)
 
 
-def _drawn(table: pd.DataFrame, splits: pd.Index) -> NDArray | None:
-    """Return the scores on drawn patients, one line per split, if there are any."""
-    if "bootstrap" not in table or not len(splits):
-        return None
-    draws = table.loc[splits, "bootstrap"]
+def _check_baseline(absent: pd.DataFrame, baseline: str) -> None:
+    """Raise if there are results of other estimators that the baseline lacks."""
+    for (name, metric), part in absent.groupby(["estimator", "metric"], sort=False):
+        raise ValueError(
+            f"The baseline {baseline!r} has no {metric} on splits {part['split'].tolist()}, but "
+            f"{name!r} has. Compare them in one run."
+        )
+
+
+def _p_values(results: pd.DataFrame, by: list[str], summary: pd.DataFrame) -> NDArray:
+    """Test the paired differences of the defined scores."""
+    defined = results.dropna(subset="difference").groupby(by, sort=False)
+    n = defined.size().reindex(summary.index, fill_value=0)
+    total = defined[["n_test", "n_train"]].sum().reindex(summary.index)
+    mean, sd = summary["mean_difference"], summary["sd_difference"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = mean / (sd * np.sqrt(1 / n + total["n_test"] / total["n_train"]))
+    p = np.where(sd == 0, mean == 0, 2 * stats.t.sf(np.abs(t), np.maximum(n - 1, 1)))
+    return np.where(n < 2, np.nan, p)
+
+
+def _add_ends(summary: pd.DataFrame, prefix: str, ends: dict) -> None:
+    """Add the ends of intervals to a summary, if there are any."""
+    ends = {key: both for key, both in ends.items() if both is not None}
+    if ends:
+        table = pd.DataFrame.from_dict(ends, orient="index").reindex(summary.index)
+        summary[prefix + "lower"], summary[prefix + "upper"] = table[0], table[1]
+
+
+def _drawn(draws: pd.Series) -> NDArray | None:
+    """Return the scores on drawn patients, one line per split, if all splits have them."""
     if draws.isna().any() or draws.map(len).nunique() > 1:
         return None
     return np.stack(draws.to_list())
@@ -408,8 +435,12 @@ def _drawn(table: pd.DataFrame, splits: pd.Index) -> NDArray | None:
 _MOST_UNDEFINED = 0.1
 
 
-def _interval(drawn: NDArray, confidence: float, what: str | None = None) -> tuple[float, float]:
+def _interval(
+    drawn: NDArray | None, confidence: float, what: str | None = None
+) -> tuple[float, float] | None:
     """Return the ends of the percentile interval of the mean over splits."""
+    if drawn is None:
+        return None
     undefined = np.isnan(drawn)
     if what is not None and undefined.mean() > _MOST_UNDEFINED:
         warn(
@@ -456,15 +487,3 @@ def check_results(results: pd.DataFrame, baseline: str | None) -> None:
     names = results["estimator"].unique().tolist()
     if baseline is not None and baseline not in names:
         raise ValueError(f"baseline is {baseline!r}, but the estimators are {names}.")
-
-
-def _compare(table: pd.DataFrame, difference: pd.Series) -> dict[str, float]:
-    """Test the paired differences of the defined scores."""
-    n_splits, mean, sd = len(difference), difference.mean(), difference.std()
-    if n_splits < 2 or sd == 0:
-        p_value = np.nan if n_splits < 2 else float(mean == 0)
-    else:
-        n_test, n_train = table.loc[difference.index, ["n_test", "n_train"]].sum()
-        t = mean / (sd * np.sqrt(1 / n_splits + n_test / n_train))
-        p_value = float(2 * stats.t.sf(abs(t), n_splits - 1))
-    return {"mean_difference": mean, "sd_difference": sd, "p_value": p_value}
