@@ -354,11 +354,15 @@ SCRIPT = """
         tried = {
             "net": net,
             "lambda": net.__class__(MyNet, max_epochs=2, augment=lambda x: x + 0.01),
-            "early": sr.LabelQualityReweighter(net, sr.EarlyLabelQuality(net, max_epochs=2)),
+            "early": sr.LabelQualityReweighter(
+                net, sr.EarlyLabelQuality(net, max_epochs=2), veto=False
+            ),
             "certain": sr.ResamplingClassifier(
                 sr.DistillMixAugmenter(sr.CertainSamples(net, threshold=0.6, max_epochs=2)), net
             ),
-            "quality": sr.LabelQualityReweighter(net, sr.OutOfFoldLabelQuality(net, cv=2)),
+            "quality": sr.LabelQualityReweighter(
+                net, sr.OutOfFoldLabelQuality(net, cv=2), veto=False
+            ),
             "influence": sr.InfluenceReweighter(net, warmup_epochs=1),
             "embedding": make_pipeline(
                 sr.TripletEmbedder(MyNet, max_epochs=1, augment="noise"), KNeighborsClassifier(3)

@@ -14,8 +14,8 @@ SCRIPT = """
     import torch
     from skrobust import NetClassifier
 
-    X = np.random.RandomState(0).rand(64, 1, 32, 32).astype("f4")
-    y = np.tile([0, 1], 32)
+    X = np.random.RandomState(0).rand(32, 1, 16, 16).astype("f4")
+    y = np.tile([0, 1], 16)
 
     def child(queue, settle):
         if settle:
