@@ -71,7 +71,10 @@ CLASSIFIERS = [
         LogisticRegression(), LabelNoiseModel(cv=2, n_repeats=1), veto=False, random_state=0
     ),
     LabelQualityReweighter(
-        LogisticRegression(), OutOfFoldLabelQuality(linear(), cv=2), random_state=0
+        LogisticRegression(),
+        OutOfFoldLabelQuality(linear(), cv=2),
+        veto=linear(),
+        random_state=0,
     ),
 ]
 DISTILLERS = [

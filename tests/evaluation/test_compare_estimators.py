@@ -99,7 +99,7 @@ def test_scores_equal_a_hand_written_loop(routing):
 def test_jobs_and_progress_bar_change_nothing(capsys):
     X, y, groups = make_data(n_classes=3)
     estimators = {
-        "slow": RandomForestClassifier(50, random_state=0),
+        "slow": RandomForestClassifier(20, random_state=0),
         "svc": SVC(),
         "lr": LogisticRegression(),
     }
