@@ -118,7 +118,8 @@ class LabelQualityReweighter(FittedInsideMixin, BaseEstimator):
     --------
     >>> from sklearn.linear_model import LogisticRegression
     >>> from skrobust import LabelQualityReweighter, flip_labels, make_mr_spectra
-    >>> X, y, patient = make_mr_spectra(40, impurity=0, random_state=0, return_X_y_groups=True)
+    >>> X, y, patient = make_mr_spectra(
+    ...     40, n_voxels=8, impurity=0, random_state=0, return_X_y_groups=True)
     >>> y, wrong = flip_labels(y, 0.3, random_state=0)
     >>> clf = LabelQualityReweighter(LogisticRegression(C=0.01), random_state=0)
     >>> clf = clf.fit(X, y, groups=patient)

@@ -18,6 +18,11 @@ def _logsumexp(values: NDArray) -> NDArray:
     return (np.log(np.exp(values - largest).sum(-1, keepdims=True)) + largest)[..., 0]
 
 
+def _log_softmax(values: NDArray) -> NDArray:
+    """Return the logarithm of the softmax over the last axis."""
+    return values - _logsumexp(values)[..., None]
+
+
 class Part(NamedTuple):
     """One point of the grid of patients' noise rates, and the parameters fitted there."""
 
@@ -70,14 +75,12 @@ class NoiseRates:
         flips[np.diag_indices(self.K)] = np.where(others > 0, 1 - c, 1.0)
         return np.log(np.maximum(flips, _TINY))
 
-    def _log_joint(self, S, counts, known, scale, offset, log_flips, beta):
-        """Return log P(z | S), log P(labels | z) and its summands over l, of every unit."""
-        log_z = scale * S + offset
-        log_z = log_z - _logsumexp(log_z)[:, None]
+    def _log_labels(self, counts, excluded, log_flips, beta):
+        """Return log P(labels | z) of every unit, and its summands over l."""
         others = counts.sum(1, keepdims=True) - counts
         given = counts * np.log1p(-beta) + others * np.log(beta / (self.K - 1))
         joint = log_flips[None] + given[:, None, :]
-        return log_z, _logsumexp(joint) + _excluded(known, self.K), joint
+        return _logsumexp(joint) + excluded, joint
 
     def fit(self, S: NDArray, counts: NDArray, known: NDArray | None = None) -> NoiseRates:
         """Fit to scores (units, K) and counts of given labels (units, K).
@@ -85,9 +88,8 @@ class NoiseRates:
         `known` has the true class of units where it is known, -1 elsewhere; their counts are those
         of labels that may be wrong all the same.
         """
-        # equal units count together: labels alone are few different ones
         K, deviation = self.K, S.std() + _TINY
-        S = S / deviation
+        S, excluded = S / deviation, _excluded(known, K)
         size = counts.sum(1, keepdims=True)
         varies = self.rows and bool((counts.max(1) < size[:, 0] * (1 - 1e-9)).any())
         start = np.r_[1.0, np.zeros(K - 1), -1.0] if varies else np.r_[1.0, np.zeros(K - 1)]
@@ -95,12 +97,12 @@ class NoiseRates:
         self.parts_, log_weight = [], []
         for c in self.grid:
             log_flips = self.log_flips(c)
+            constant = None if varies else self._log_labels(counts, excluded, log_flips, 1e-6)
 
-            def loss(v, log_flips=log_flips):
+            def loss(v, log_flips=log_flips, constant=constant):
                 beta = self.most * expit(v[K]) if varies else 1e-6
-                log_z, given, joint = self._log_joint(
-                    S, counts, known, np.exp(v[0]), np.r_[0, v[1:K]], log_flips, beta
-                )
+                log_z = _log_softmax(np.exp(v[0]) * S + np.concatenate([[0], v[1:K]]))
+                given, joint = constant or self._log_labels(counts, excluded, log_flips, beta)
                 log_joint = log_z + given
                 per_unit = _logsumexp(log_joint)
                 value = per_unit.sum() - 0.5 * (v[0] - 1) ** 2 - (v[1:K] ** 2).sum() / 8
@@ -134,13 +136,12 @@ class NoiseRates:
 
     def posterior(self, S: NDArray, counts: NDArray, known: NDArray | None = None) -> NDArray:
         """Return P(z | scores, labels), averaged over c."""
-        total = np.zeros(S.shape)
+        total, excluded = np.zeros(S.shape), _excluded(known, self.K)
         for weight, part in zip(self.weight_, self.parts_, strict=True):
             if weight > 1e-4:
+                log_z = _log_softmax(part.scale * S + part.offset)
                 log_flips = self.log_flips(part.patients)
-                log_z, given, _ = self._log_joint(
-                    S, counts, known, part.scale, part.offset, log_flips, part.rows
-                )
+                given, _ = self._log_labels(counts, excluded, log_flips, part.rows)
                 total += weight * softmax(log_z + given, axis=1)
         return total / total.sum(1, keepdims=True)
 

@@ -3,6 +3,7 @@
 import types
 import warnings
 
+import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -223,7 +224,9 @@ def test_out_of_fold_equals_a_loop(level, n_repeats, n_jobs):
     level = level.split()[0]
     distiller = OutOfFoldLabelQuality(
         LogisticRegression(), cv=3, level=level, n_repeats=n_repeats, n_jobs=n_jobs, random_state=1
-    ).fit(X, np.array(["x", "y"])[codes], groups=given)
+    )
+    with joblib.parallel_config("threading"):  # starts sooner than processes
+        distiller.fit(X, np.array(["x", "y"])[codes], groups=given)
     expected = out_of_fold_by_loop(X, codes, given, level, n_repeats, 3, 1)
     assert_allclose(distiller.label_probabilities_, expected, rtol=1e-10)
     assert_allclose(distiller.quality_, expected[np.arange(90), codes])
