@@ -36,7 +36,7 @@ from skrobust.neural.net import BestEpoch, TensorNet
 from skrobust.neural.seeding import torch_defaults
 
 ESTIMATORS = small_estimators()
-N_PLACES = 4
+N_PLACES = 3
 
 
 @pytest.fixture(autouse=True)

@@ -222,9 +222,9 @@ def test_a_weight_of_three_is_three_copies_in_distribution(index):
     X_new[np.arange(N), table(1)[1]] -= 2.5
     mean = []
     for rows, w in ((np.arange(N), weight), (copies, np.ones(len(copies)))):
-        fits = [weighted_fit(index, X[rows], y[rows], groups[rows], w, seed) for seed in range(3)]
+        fits = [weighted_fit(index, X[rows], y[rows], groups[rows], w, seed) for seed in range(2)]
         mean.append(np.mean([fit.predict_proba(X_new) for fit in fits], axis=(0, 1)))
-    plain = [weighted_fit(index, X, y, groups, np.ones(N), seed) for seed in range(3)]
+    plain = [weighted_fit(index, X, y, groups, np.ones(N), seed) for seed in range(2)]
     without = np.mean([fit.predict_proba(X_new) for fit in plain], axis=(0, 1))
     params = clone(ESTIMATORS[index]).get_params()
     adjusted = params.get("logit_adjustment") or params.get("tau")

@@ -288,7 +288,8 @@ def test_scored_on_other_labels_than_trained_on():
 def test_failure_names_estimator_and_split(n_jobs):
     X, y, _ = make_data()
     estimators = {"fine": DummyClassifier(), "broken": LogisticRegression(C=-1)}
-    with pytest.raises(RuntimeError, match=r"'broken' failed on split [01]: InvalidP") as info:
+    expected = pytest.raises(RuntimeError, match=r"'broken' failed on split [01]: InvalidP")
+    with joblib.parallel_config("threading"), expected as info:  # starts sooner than processes
         compare_estimators(estimators, X, y, cv=2, n_jobs=n_jobs)
     assert info.value.__cause__ is not None
 
