@@ -373,7 +373,7 @@ def summarize_comparison(
         _add_ends(summary, "", ends)
     summary["n_splits"] = scores.count()
     if "pos_label" in results and results["pos_label"].notna().any():
-        summary["pos_label"] = [part["pos_label"].iloc[0] for _, part in parts]
+        summary["pos_label"] = parts["pos_label"].first()
     if baseline is not None:
         summary["mean_difference"] = parts["difference"].mean()
         summary["sd_difference"] = parts["difference"].std()
@@ -397,7 +397,9 @@ def summarize_comparison(
 
 def _check_baseline(absent: pd.DataFrame, baseline: str) -> None:
     """Raise if there are results of other estimators that the baseline lacks."""
-    for (name, metric), part in absent.groupby(["estimator", "metric"], sort=False):
+    if len(absent):
+        by_estimator = absent.groupby(["estimator", "metric"], sort=False)
+        (name, metric), part = next(iter(by_estimator))
         raise ValueError(
             f"The baseline {baseline!r} has no {metric} on splits {part['split'].tolist()}, but "
             f"{name!r} has. Compare them in one run."
