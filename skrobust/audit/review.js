@@ -727,6 +727,8 @@
   at("reviewer").addEventListener("input", () => setOption("reviewer", at("reviewer").value));
   window.addEventListener("storage", (event) => {
     if (event.key === STORE) { load(); showAll(); }
+    // another page cleared the store, which all pages opened from files share
+    else if (event.key === null && records.size) save();
   });
   window.addEventListener("beforeunload", (event) => {
     if (!stored && changed && records.size) event.preventDefault();

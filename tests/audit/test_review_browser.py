@@ -92,12 +92,16 @@ class Page:
         driver.execute_cdp_cmd(
             "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(downloads)}
         )
+        self.forget()
+        self.open(path)
+
+    def forget(self):
+        """Empty the browser's store."""
         # not localStorage.clear(): Chromium may clear after the next page has begun to write
-        driver.get("about:blank")
-        driver.execute_cdp_cmd(
+        self.driver.get("about:blank")
+        self.driver.execute_cdp_cmd(
             "Storage.clearDataForOrigin", {"origin": "file://", "storageTypes": "local_storage"}
         )
-        self.open(path)
 
     def open(self, path):
         self.driver.get(path.as_uri())
@@ -352,7 +356,7 @@ def test_import_restores_decisions(browser, page, tmp_path):
     path = tmp_path / "kept.csv"
     shutil.copy(browser.exported(), path)
     before = browser.marks
-    browser.driver.execute_script("localStorage.clear()")
+    browser.forget()
     browser.open(page)
     assert browser.marks == [""] * 6
     # as saved by a spreadsheet program of another country
@@ -491,7 +495,7 @@ def test_any_name_and_class_goes_there_and_back(browser, tmp_path):
     labels, trusted = apply_review(y, groups, path)
     assert trusted.all()
     assert (labels != y).all()
-    browser.driver.execute_script("localStorage.clear()")
+    browser.forget()
     browser.open(tmp_path / "page.html")
     browser.put(path)
     assert browser.text("#progress").startswith(f"{len(names)} of {len(names)} decided")
@@ -544,12 +548,28 @@ def test_help_and_file_keys(browser):
     assert browser.text("#status") == "Exported 1 patient."
 
 
-def test_browser_that_keeps_nothing(browser):
+def test_decisions_outlive_a_page_that_clears_the_store(browser, page):
+    """All pages opened from files have one store in Chromium."""
+    browser.press("2", "r")
+    before = browser.marks
+    first = browser.driver.current_window_handle
+    browser.driver.switch_to.new_window("tab")
+    browser.open(page)
+    browser.driver.execute_script("localStorage.clear()")
+    browser.wait.until(lambda _: browser.driver.execute_script("return localStorage.length"))
+    browser.driver.close()
+    browser.driver.switch_to.window(first)
+    assert browser.marks == before
+    browser.open(page)
+    assert browser.marks == before
+
+
+def test_browser_that_keeps_nothing(browser, page):
     script = browser.driver.execute_cdp_cmd(
         "Page.addScriptToEvaluateOnNewDocument",
         {"source": "Storage.prototype.setItem = () => { throw new Error('full'); };"},
     )
-    browser.driver.refresh()
+    browser.open(page)
     browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
     assert "does not keep the decisions" in browser.text("#warning")
     browser.press("r")
