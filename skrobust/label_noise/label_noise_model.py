@@ -44,7 +44,9 @@ class LabelNoiseModel(LabelDistiller):
     that they assign to the labels of unseen patients: of classifiers of rows, summed over the
     patient; of classifiers of the patients' means; of classifiers of rows trained on posteriors
     that do not depend on the labels of the scored patient; and, if labels vary inside patients, of
-    a structure in which every row is independent.
+    a structure in which every row is independent. Only the last one is used if scores tell the
+    labels inside patients apart by more than four standard errors: labels that are wrong by chance
+    cannot be told apart, so that the rows of a patient must have several true classes.
 
     If some rows are trusted, the posteriors are averaged with the result of self-training, one to
     one if the labels of every patient agree. In `n_iter` rounds, classifiers that have not seen a
@@ -121,10 +123,10 @@ class LabelNoiseModel(LabelDistiller):
     Notes
     -----
     :class:`~skrobust.LabelQualityReweighter` trains any classifier on the probabilities. Without
-    groups every row is a separate patient. Rows of several true classes in one patient are
-    explained by the structure without patients. With more than two classes, all other classes are
-    assumed to be equally likely as wrong labels. The cost is linear in the number of rows: some 50
-    fits of logistic regression per repeat of the folds.
+    groups every row is a separate patient. Rows of several true classes in one patient are told
+    from wrong rows only where classifiers can tell the rows of a patient apart. With more than two
+    classes, all other classes are assumed to be equally likely as wrong labels. The cost is linear
+    in the number of rows: some 50 fits of logistic regression per repeat of the folds.
 
     References
     ----------

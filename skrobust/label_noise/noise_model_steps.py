@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.parallel import Parallel, delayed
 
+from ..utils.groups import group_means
 from ..utils.scores import class_scores
 from .distillers import CHECKED_COUNTS
 from .inner_fit import fit_soft, take_rows
@@ -21,6 +22,10 @@ from .judge_features import numeric_features
 from .noise_rates import NoiseRates
 
 _TINY = 1e-9
+# rows of a patient have several true classes if scores tell its labels apart by so many standard
+# errors; those that are wrong by chance cannot be told apart (judges of different folds have common
+# labels, which makes the errors up to 1.4 times as large)
+_TOLD_APART = 4.0
 
 
 class Kind(NamedTuple):
@@ -99,7 +104,7 @@ class Explanation:
         weights = softmax([kind.rates.log_evidence_ for kind in kinds])
         kinds = [kind._replace(weight=float(w)) for kind, w in zip(kinds, weights, strict=True)]
         P = sum(kind.weight * kind.posterior[kind.unit] for kind in kinds)
-        if self.n_iter and self.trusted.any():
+        if self.n_iter and self.trusted.any() and kinds[0].name != "no patients":
             # labels of a patient that disagree judge each other: then the posteriors know enough
             agree = self.counts.max(1) > (1 - 1e-9) * self.counts.sum(1)
             P += agree[self.counts.any(1)].mean() / 2 * (self.self_trained(P) - P)
@@ -129,7 +134,11 @@ class Explanation:
             kinds.append(self.kind("rows, twice", self.pool(twice, self.every_unit)))
         if self.mixed:
             own = self.score_rows(of_units=False)
-            kinds.append(self.kind("no patients", own, of_units=False))
+            alone = self.kind("no patients", own, of_units=False)
+            seen = self.weight > 0
+            if association_within(own[seen], self.given[seen], self.unit[seen]) > _TOLD_APART:
+                return [alone]
+            kinds.append(alone)
         return kinds
 
     def kind(self, name, S, of_units=True) -> Kind:
@@ -374,6 +383,20 @@ def _log_ratios(estimator, X, shares, weight, groups, X_new, classes) -> NDArray
     known = np.isin(classes, fitted.classes_) & present
     ratios[:, known] = np.log(probabilities[:, known].clip(1e-6)) - np.log(prior[known])
     return ratios - ratios.mean(1, keepdims=True)
+
+
+def association_within(L: NDArray, given: NDArray, unit: NDArray) -> float:
+    """Return how well scores tell apart the labels inside units, in standard errors by chance.
+
+    By chance: all orders of the labels of a unit over its rows are equally likely.
+    """
+    _, mean, unit = group_means(L, unit)
+    scores, labels = L - mean[unit], given - group_means(given, unit)[1][unit]
+    n, variance = np.bincount(unit), 0.0
+    for k in range(L.shape[1]):
+        a, b = (group_means(v[:, [k]] * v, unit)[1] for v in (scores, labels))
+        variance += ((a * b).sum(1) * n**2 / np.maximum(n - 1, 1)).sum()
+    return float((scores * labels).sum() / np.sqrt(variance + _TINY))
 
 
 def intraclass_correlation(L: NDArray, Q: NDArray, unit: NDArray) -> float:

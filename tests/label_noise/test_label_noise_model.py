@@ -1,7 +1,7 @@
 """The noise model against enumeration, its honesty, and every corner of the data."""
 
 import warnings
-from itertools import product
+from itertools import permutations, product
 
 import joblib
 import numpy as np
@@ -25,6 +25,7 @@ from skrobust import (
     MLP,
     DistillationWarning,
     LabelNoiseModel,
+    LabelQualityReweighter,
     NetClassifier,
     flip_labels,
     make_mr_spectra,
@@ -305,6 +306,56 @@ def test_patients_with_rows_of_several_true_classes():
     assert model.quality_[~wrong].mean() > 0.95
     assert 0.05 < model.noise_rates_.loc["rows", "estimate"] < 0.2
     assert model.noise_rates_.loc["patients", "estimate"] < 1e-9
+
+
+def mixed_patients(seed, n_patients=60):
+    """Return rows of two classes in every patient, whose share differs between patients."""
+    rng = np.random.RandomState(seed)
+    groups = np.repeat(np.arange(n_patients), 8)
+    y = (rng.rand(len(groups)) < rng.beta(0.7, 0.7, n_patients)[groups]).astype(int)
+    X = rng.normal(size=(len(y), 10)) + rng.normal(size=(n_patients, 10))[groups]
+    X[:, 0] += 1.2 * y
+    return X, y, groups
+
+
+def test_right_labels_that_differ_inside_patients_are_not_outvoted():
+    changes, doubted = [], []
+    for seed in range(3):
+        X, y, groups = mixed_patients(seed)
+        X_test, y_test, _ = mixed_patients(100 + seed, 200)
+        learner = make_pipeline(StandardScaler(), LogisticRegression(C=0.1))
+        trained = LabelQualityReweighter(learner, veto=False, random_state=0)
+        trained.fit(X, y, groups=groups)
+        model = trained.distiller_
+        assert model.structure_weights_.to_dict() == {"no patients": 1}
+        doubted.append((~model.kept_).mean())
+        scores = [m.predict_proba(X_test)[:, 1] for m in (trained, learner.fit(X, y))]
+        changes.append(np.subtract(*[roc_auc_score(y_test, s) for s in scores]))
+    assert np.mean(doubted) < 0.1  # 0.2 if patients outvote their rows
+    assert np.mean(changes) > -0.01  # -0.04
+
+
+def test_rows_wrong_by_chance_leave_the_structure_of_patients():
+    n_rows = 0
+    for seed in range(6):
+        X, y, groups = patients(40, shift=1)
+        given = flip_labels(y, 0.3, random_state=seed)[0]
+        model = LabelNoiseModel(random_state=seed).fit(X, given, groups=groups)
+        n_rows += model.structure_weights_["no patients"] > 0.5
+    assert n_rows == 0
+
+
+def test_association_inside_units_is_that_of_all_orders_of_their_labels():
+    rng = np.random.RandomState(0)
+    unit = np.array([0, 0, 0, 2, 2, 2, 2, 3])
+    scores, given = rng.normal(size=(8, 3)), np.eye(3)[rng.randint(3, size=8)]
+    total = [
+        (scores * given[np.r_[a, b, 7]]).sum()
+        for a in permutations(range(3))
+        for b in permutations(range(3, 7))
+    ]
+    want = ((scores * given).sum() - np.mean(total)) / np.std(total)
+    assert noise_model_steps.association_within(scores, given, unit) == pytest.approx(want)
 
 
 def test_clean_classes_are_never_doubted():
