@@ -44,9 +44,9 @@ class LabelNoiseModel(LabelDistiller):
     that they assign to the labels of unseen patients: of classifiers of rows, summed over the
     patient; of classifiers of the patients' means; of classifiers of rows trained on posteriors
     that do not depend on the labels of the scored patient; and, if labels vary inside patients, of
-    a structure in which every row is independent. Only the last one is used if scores tell the
-    labels inside patients apart by more than four standard errors: labels that are wrong by chance
-    cannot be told apart, so that the rows of a patient must have several true classes.
+    a structure in which every row is independent. Only the last one is used if scores of rows tell
+    the labels inside patients apart by more than four standard errors: labels that are wrong by
+    chance cannot be told apart, so that the rows of a patient must have several true classes.
 
     If some rows are trusted, the posteriors are averaged with the result of self-training, one to
     one if the labels of every patient agree. In `n_iter` rounds, classifiers that have not seen a
@@ -117,8 +117,9 @@ class LabelNoiseModel(LabelDistiller):
     Warns
     -----
     DistillationWarning
-        If the classifiers predict the labels of unseen patients hardly better than chance, or a
-        class is missing in training folds: these labels cannot be judged, and count as right.
+        If the classifiers predict the labels of unseen patients hardly better than chance, or the
+        opposite of the labels inside patients, or a class is missing in training folds: these
+        labels cannot be judged, and count as right.
 
     Notes
     -----
@@ -271,8 +272,8 @@ class LabelNoiseModel(LabelDistiller):
         kinds, P = found["kinds"], found["probabilities"]
         (n, K), judged = P.shape, found["judged"]
         self.out_of_fold_auc_, error = found["auc"], found["auc_error"]
-        neutral = not judged.any() or not self.out_of_fold_auc_ > 0.5 + _LEAST_Z * error
-        if neutral and not trusted.all():
+        weak = not judged.any() or not self.out_of_fold_auc_ > 0.5 + _LEAST_Z * error
+        if weak and not trusted.all():
             warn(
                 f"the classifiers that judge labels predict those of unseen "
                 f"{'patients' if len(names) < n else 'rows'} hardly better than chance (AUC "
@@ -281,6 +282,15 @@ class LabelNoiseModel(LabelDistiller):
                 "would help.",
                 DistillationWarning,
             )
+        elif found["contradicted"]:
+            warn(
+                "what tells patients apart predicts the opposite of the labels inside patients, "
+                "which labels that are wrong by chance do not explain: the labels cannot be "
+                "judged, and all count as right. Features that say how the rows of a patient "
+                "differ (their order, for example), or one row for every patient, would help.",
+                DistillationWarning,
+            )
+        neutral = weak or found["contradicted"]
         if neutral:
             judged = np.zeros(n, bool)
         elif not judged.all():

@@ -22,10 +22,8 @@ from .judge_features import numeric_features
 from .noise_rates import NoiseRates
 
 _TINY = 1e-9
-# rows of a patient have several true classes if scores tell its labels apart by so many standard
-# errors; those that are wrong by chance cannot be told apart (judges of different folds have common
-# labels, which makes the errors up to 1.4 times as large)
-_TOLD_APART = 4.0
+# labels inside patients that are wrong by chance do not depend on scores by so many standard errors
+_BY_CHANCE = 4.0
 
 
 class Kind(NamedTuple):
@@ -74,7 +72,7 @@ class Explanation:
             self.means /= np.maximum(self.size, _TINY)[:, None]
         self.X = features if estimator is None else X
         self.estimator = _logistic(0.03) if estimator is None else estimator
-        self.every_unit, self.start = np.ones(self.G, bool), {}
+        self.every_unit, self.start, self.contradicted = np.ones(self.G, bool), {}, False
         self.judged_units = self.judged(self.label_of_unit, folds)
         rows = self.judged(self.codes, [fold[unit] for fold in folds])
         self.judged_rows = rows & self.judged_units[unit]
@@ -100,7 +98,7 @@ class Explanation:
         kinds = self.kinds() if (self.judged_rows & ~self.trusted).any() else []
         if not kinds:
             nothing = {"judged": np.zeros(self.n, bool), "auc": np.nan, "auc_error": np.nan}
-            return {"kinds": [], "probabilities": self.given, **nothing}
+            return {"kinds": [], "probabilities": self.given, "contradicted": False, **nothing}
         weights = softmax([kind.rates.log_evidence_ for kind in kinds])
         kinds = [kind._replace(weight=float(w)) for kind, w in zip(kinds, weights, strict=True)]
         P = sum(kind.weight * kind.posterior[kind.unit] for kind in kinds)
@@ -119,6 +117,7 @@ class Explanation:
             "kinds": [k._replace(posterior=None, predicted=None, unit=None) for k in kinds],
             "probabilities": P,
             "judged": self.judged_rows,
+            "contradicted": self.contradicted,
             "auc": auc,
             "auc_error": error,
         }
@@ -136,8 +135,13 @@ class Explanation:
             own = self.score_rows(of_units=False)
             alone = self.kind("no patients", own, of_units=False)
             seen = self.weight > 0
-            if association_within(own[seen], self.given[seen], self.unit[seen]) > _TOLD_APART:
+            told, by_own = (
+                association_within(L[seen], self.given[seen], self.unit[seen])
+                for L in (self.row_scores, own)
+            )
+            if max(told, by_own) > _BY_CHANCE:
                 return [alone]
+            self.contradicted = told < -_BY_CHANCE
             kinds.append(alone)
         return kinds
 
