@@ -117,9 +117,9 @@ class LabelNoiseModel(LabelDistiller):
     Warns
     -----
     DistillationWarning
-        If the classifiers predict the labels of unseen patients hardly better than chance, or the
-        opposite of the labels inside patients, or a class is missing in training folds: these
-        labels cannot be judged, and count as right.
+        If the classifiers predict the labels of unseen patients hardly better than chance, or a
+        class is missing in training folds: these labels cannot be judged, and count as right. If
+        they predict the opposite of the labels inside patients: these differ by right.
 
     Notes
     -----
@@ -272,8 +272,8 @@ class LabelNoiseModel(LabelDistiller):
         kinds, P = found["kinds"], found["probabilities"]
         (n, K), judged = P.shape, found["judged"]
         self.out_of_fold_auc_, error = found["auc"], found["auc_error"]
-        weak = not judged.any() or not self.out_of_fold_auc_ > 0.5 + _LEAST_Z * error
-        if weak and not trusted.all():
+        neutral = not judged.any() or not self.out_of_fold_auc_ > 0.5 + _LEAST_Z * error
+        if neutral and not trusted.all():
             warn(
                 f"the classifiers that judge labels predict those of unseen "
                 f"{'patients' if len(names) < n else 'rows'} hardly better than chance (AUC "
@@ -285,12 +285,11 @@ class LabelNoiseModel(LabelDistiller):
         elif found["contradicted"]:
             warn(
                 "what tells patients apart predicts the opposite of the labels inside patients, "
-                "which labels that are wrong by chance do not explain: the labels cannot be "
-                "judged, and all count as right. Features that say how the rows of a patient "
+                "which labels that are wrong by chance do not explain: doubted rows need not be "
+                "wrong, and noise_rates_ are unknown. Features that say how the rows of a patient "
                 "differ (their order, for example), or one row for every patient, would help.",
                 DistillationWarning,
             )
-        neutral = weak or found["contradicted"]
         if neutral:
             judged = np.zeros(n, bool)
         elif not judged.all():
@@ -319,7 +318,8 @@ class LabelNoiseModel(LabelDistiller):
         }
         triples = [(k.weight, k.rates, k.of_units) for k in kinds]
         which = ["patients", "rows"] if len(names) < n else ["rows"]
-        self._rates = {w: (np.nan,) * 3 if neutral else interval(triples, w) for w in which}
+        unknown = neutral or found["contradicted"]
+        self._rates = {w: (np.nan,) * 3 if unknown else interval(triples, w) for w in which}
         self._structures = {kind.name: kind.weight for kind in kinds}
 
     @property

@@ -335,7 +335,7 @@ def test_right_labels_that_differ_inside_patients_are_not_outvoted():
     assert np.mean(changes) > -0.01  # -0.04
 
 
-def test_labels_inside_patients_that_contradict_the_scores_are_not_judged():
+def test_no_rates_where_labels_inside_patients_contradict_the_scores():
     """Real case: patients who come often return, but each one's last stay is the last."""
     X, y, groups = mixed_patients(0, 100)
     often = np.bincount(groups, y)[groups] > 4
@@ -343,7 +343,6 @@ def test_labels_inside_patients_that_contradict_the_scores_are_not_judged():
     with pytest.warns(DistillationWarning, match="opposite of the labels inside patients"):
         model = LabelNoiseModel(random_state=0).fit(X, y, groups=groups)
     assert model.out_of_fold_auc_ > 0.7
-    assert (model.quality_ == 1).all()
     assert model.noise_rates_.isna().all(axis=None)
 
 
