@@ -194,9 +194,9 @@ def _findings(part, model, table, patients, seen, drawn, by_row) -> list[Finding
 def _rate(which, part, model, drawn, by_row) -> Finding | None:
     """SKR302 and SKR303: the share of wrong labels."""
     inside = which == "rows" and part.groups is not None
-    if inside and not ((part.labels_of_units > 0).sum(1) > 1).any():
-        return None  # labels of patients say nothing about single rows
     estimate, lower, upper = (float(v) for v in model.noise_rates_.loc[which])
+    if np.isnan(estimate):  # labels of patients, for example, say nothing about single rows
+        return None
     share = f"{percent(estimate)} ({percent(lower)} to {percent(upper)})"
     if lower < 0.01:
         share = f"{100 * estimate:.0f}% (at most {percent(upper)})"

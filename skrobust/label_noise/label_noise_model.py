@@ -106,7 +106,9 @@ class LabelNoiseModel(LabelDistiller):
         Patients whose label is not the most probable one, the worst first.
     noise_rates_ : DataFrame
         ``estimate``, ``lower`` and ``upper`` end of the 95% interval of the share of wrong labels:
-        of ``patients``, and of ``rows`` inside patients, trusted ones left out. NaN if unknown.
+        of ``patients``, and of ``rows`` inside patients, trusted ones left out. NaN if unknown: of
+        patients whose rows have several true classes; of rows if all rows of a patient have its
+        label, which says nothing about single rows.
     structure_weights_ : Series
         Weight of every kind of scores.
     out_of_fold_auc_ : float
@@ -317,9 +319,14 @@ class LabelNoiseModel(LabelDistiller):
             "checked": np.bincount(unit, ~trusted) == 0,
         }
         triples = [(k.weight, k.rates, k.of_units) for k in kinds]
-        which = ["patients", "rows"] if len(names) < n else ["rows"]
+        kinds_of_rows = {kind.name == "no patients" for kind in kinds}
+        told = {"patients": False in kinds_of_rows, "rows": True in kinds_of_rows}
+        told = told if len(names) < n else {"rows": True}
         unknown = neutral or found["contradicted"]
-        self._rates = {w: (np.nan,) * 3 if unknown else interval(triples, w) for w in which}
+        self._rates = {
+            which: interval(triples, which) if known and not unknown else (np.nan,) * 3
+            for which, known in told.items()
+        }
         self._structures = {kind.name: kind.weight for kind in kinds}
 
     @property
