@@ -105,10 +105,10 @@ class LabelNoiseModel(LabelDistiller):
     noisy_groups_ : ndarray
         Patients whose label is not the most probable one, the worst first.
     noise_rates_ : DataFrame
-        ``estimate``, ``lower`` and ``upper`` end of the 95% interval of the share of wrong labels:
-        of ``patients``, and of ``rows`` inside patients, trusted ones left out. NaN if unknown: of
-        patients whose rows have several true classes; of rows if all rows of a patient have its
-        label, which says nothing about single rows.
+        ``estimate``, ``lower`` and ``upper`` end of the 95% interval of the share of wrong labels
+        (the shortest with at most 2.5% below): of ``patients``, and of ``rows`` inside patients,
+        trusted ones left out. NaN if unknown: of patients whose rows have several true classes; of
+        rows if all rows of a patient have its label, which says nothing about single rows.
     structure_weights_ : Series
         Weight of every kind of scores.
     out_of_fold_auc_ : float

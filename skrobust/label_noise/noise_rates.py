@@ -190,5 +190,9 @@ def interval(
                 mean += weight * w * part.rows
             else:
                 density_to += weight * w
-    low, high = np.interp([(1 - level) / 2, (1 + level) / 2], density_to, at)
-    return mean, float(low), float(high)
+    # the shortest one that leaves out at most half of the rest below: equal tails would leave out a
+    # rate of 0 even where it is the most probable one
+    below = np.linspace(0, (1 - level) / 2, 51)
+    low, high = (np.interp(below + share, density_to, at) for share in (0, level))
+    shortest = (high - low).round(3).argmin()  # the lowest of those
+    return mean, float(low[shortest]), float(high[shortest])
