@@ -134,9 +134,9 @@ class Explanation:
         if self.mixed:
             own = self.score_rows(of_units=False)
             alone = self.kind("no patients", own, of_units=False)
-            seen = self.weight > 0
+            doubted = self.doubted.any(1)
             told, by_own = (
-                association_within(L[seen], self.given[seen], self.unit[seen])
+                association_within(L[doubted], self.given[doubted], self.unit[doubted])
                 for L in (self.row_scores, own)
             )
             if max(told, by_own) > _BY_CHANCE:
