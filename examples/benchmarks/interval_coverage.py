@@ -51,7 +51,7 @@ def main() -> None:
     args = parser.parse_args()
     learner = make_pipeline(StandardScaler(), LogisticRegression(C=0.1))
     lines = []
-    for n_patients, shift in [(30, 1.5), (60, 1.0), (60, 2.5), (120, 1.5)]:
+    for n_patients, shift in [(40, 1.5), (60, 1.0), (60, 2.5), (120, 1.5)]:
         further = patients(1000, shift, 100_000)
         n_train = n_patients * 4 // 5
         models = [clone(learner).fit(*patients(n_train, shift, 50_000 + s)[:2]) for s in range(40)]
