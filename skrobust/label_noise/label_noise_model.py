@@ -319,13 +319,13 @@ class LabelNoiseModel(LabelDistiller):
             "checked": np.bincount(unit, ~trusted) == 0,
         }
         triples = [(k.weight, k.rates, k.of_units) for k in kinds]
-        kinds_of_rows = {kind.name == "no patients" for kind in kinds}
-        told = {"patients": False in kinds_of_rows, "rows": True in kinds_of_rows}
-        told = told if len(names) < n else {"rows": True}
+        by_row = [kind.name == "no patients" for kind in kinds]
+        known = {"patients": not all(by_row), "rows": any(by_row)}
+        known = known if len(names) < n else {"rows": True}
         unknown = neutral or found["contradicted"]
         self._rates = {
-            which: interval(triples, which) if known and not unknown else (np.nan,) * 3
-            for which, known in told.items()
+            which: interval(triples, which) if told and not unknown else (np.nan,) * 3
+            for which, told in known.items()
         }
         self._structures = {kind.name: kind.weight for kind in kinds}
 
