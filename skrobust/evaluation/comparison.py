@@ -315,7 +315,9 @@ def summarize_comparison(
         One row per estimator and metric, in the order of `results`, with the columns
 
         - ``estimator``, ``metric``, ``mean`` and ``sd`` (``ddof=1``) of the scores;
-        - ``lower``, ``upper`` : if patients were drawn, ends of the interval of the mean;
+        - ``lower``, ``upper`` : if patients were drawn, ends of the interval of the mean; NaN if
+          all draws score 1, or 0: patients without an error do not tell how many errors others
+          would bring (of n such patients, up to about 3 / n);
         - ``n_splits`` : number of splits where the score is defined; NaN scores are left out;
         - ``pos_label`` : the positive class of the default scores, if `results` name one;
 
@@ -381,8 +383,7 @@ def summarize_comparison(
             results["other"] = found["bootstrap"].to_numpy()
             defined = results.dropna(subset="difference").groupby(by, sort=False)
             drawn = {k: (_drawn(part["bootstrap"]), _drawn(part["other"])) for k, part in defined}
-            drawn = {k: None if a is None or b is None else a - b for k, (a, b) in drawn.items()}
-            ends = {k: _interval(values, confidence) for k, values in drawn.items()}
+            ends = {k: _interval_of_difference(a, b, confidence) for k, (a, b) in drawn.items()}
             _add_ends(summary, "difference_", ends)
         summary["p_value"] = _p_values(results, by, summary)
         of_baseline = summary.index.get_level_values("estimator") == baseline
@@ -450,11 +451,24 @@ def _interval(
             f"{what} is not defined for them: its interval is rough. Use fewer folds."
         )
     drawn = drawn[:, ~undefined.all(0)]
-    if not drawn.size:
+    if not drawn.size or (what is not None and _is_perfect(drawn)):
         return np.nan, np.nan
     tail = (1 - confidence) / 2
     low, high = np.quantile(np.nanmean(drawn, axis=0), [tail, 1 - tail])
     return float(low), float(high)
+
+
+def _interval_of_difference(a, b, confidence) -> tuple[float, float] | None:
+    """Return the ends of the interval of the difference of two scores on the same draws."""
+    if a is None or b is None:
+        return None
+    return (np.nan, np.nan) if _is_perfect(a) and _is_perfect(b) else _interval(a - b, confidence)
+
+
+def _is_perfect(drawn: NDArray) -> bool:
+    """Return whether all draws score 1, or all 0: they do not tell how much that may vary."""
+    known = drawn[~np.isnan(drawn)]
+    return bool((known == 1).all() or (known == 0).all())
 
 
 def _holm(p_values: pd.Series) -> pd.Series:

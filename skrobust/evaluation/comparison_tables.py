@@ -83,7 +83,7 @@ def _cell(line: pd.Series, digits: int) -> str:
     text = f"{line['mean']:.{digits}f}"
     if np.isfinite(line.get("lower", np.nan)):
         text += f" [{line['lower']:.{digits}f}, {line['upper']:.{digits}f}]"
-    elif np.isfinite(line["sd"]):
+    elif "lower" not in line and np.isfinite(line["sd"]):
         text += f" ± {line['sd']:.{digits}f}"
     p = line.get("p_holm", line.get("p_value", np.nan))
     return text if np.isnan(p) else f"{text} ({p_text(p)})"

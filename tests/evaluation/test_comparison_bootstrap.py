@@ -11,10 +11,13 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
 from skrobust.evaluation import (
     compare_estimators,
+    comparison_table,
     group_accuracy_scorer,
     group_roc_auc_scorer,
     make_class_scorer,
@@ -200,6 +203,25 @@ def test_default_scores_and_scored_labels():
     summary = summarize_comparison(results)
     assert len(summary) == 7
     assert ((summary["lower"] <= summary["mean"]) & (summary["mean"] <= summary["upper"])).all()
+
+
+def test_no_interval_of_a_score_without_errors():
+    _, y, groups = make_data()
+    X = np.column_stack([y, np.random.default_rng(0).normal(size=len(y))])
+    models = {
+        "perfect": LogisticRegression(), "too": DecisionTreeClassifier(),
+        "other": make_pipeline(FunctionTransformer(lambda X: X[:, 1:]), LogisticRegression()),
+    }  # fmt: skip
+    results = compare_estimators(
+        models, X, y, groups=groups, cv=3, scoring="accuracy", n_bootstrap=30, random_state=0
+    )
+    summary = summarize_comparison(results, baseline="too").set_index("estimator")
+    assert summary["mean"].loc[["perfect", "too"]].eq(1).all()
+    ends = summary[["lower", "upper", "difference_lower", "difference_upper"]]
+    assert ends.loc["perfect"].isna().all()  # once 1 to 1, and 0 to 0
+    assert ends.loc["other"].notna().all()
+    text = comparison_table(summarize_comparison(results))
+    assert "| perfect | 1.000 |" in text
 
 
 def test_too_few_patients_for_an_interval_warn():
