@@ -1,7 +1,7 @@
 """How often the intervals of compare_estimators hold the truth.
 
 Data sets of generated patients (3 to 8 correlated rows each, 12 columns, one of which tells the
-classes); the truth comes from 1,000 further patients. "fixed model": it was trained on other
+classes); the truth comes from 5,000 further patients. "fixed model": it was trained on other
 patients, and every data set only tests it. "cross-validation": five folds, and the truth is the
 mean score of models that were trained on as many patients (40 further data sets). Learner: logistic
 regression, C = 0.1.
@@ -52,7 +52,7 @@ def main() -> None:
     learner = make_pipeline(StandardScaler(), LogisticRegression(C=0.1))
     lines = []
     for n_patients, shift in [(40, 1.5), (60, 1.0), (60, 2.5), (120, 1.5)]:
-        further = patients(1000, shift, 100_000)
+        further = patients(5000, shift, 100_000)
         n_train = n_patients * 4 // 5
         models = [clone(learner).fit(*patients(n_train, shift, 50_000 + s)[:2]) for s in range(40)]
         scores = [summary(FrozenEstimator(model), further)["mean"] for model in models]
@@ -61,7 +61,7 @@ def main() -> None:
             model = FrozenEstimator(models[0]) if kind == "fixed model" else learner
             for s in range(args.sets):
                 data = patients(n_patients, shift, s)
-                found = summary(model, data, n_bootstrap=300, random_state=s)
+                found = summary(model, data, n_bootstrap=200, random_state=s)
                 held = (found["lower"] <= truth) & (truth <= found["upper"])
                 width = found["upper"] - found["lower"]
                 lines += [(n_patients, shift, kind, m, held[m], width[m]) for m in METRICS]

@@ -242,7 +242,7 @@ READS_TABLES = make_pipeline(
 def test_tables_with_text_through_the_sampler(as_polars, strategy):
     X, y, groups = frame()
     if strategy is not None:
-        X = X.fillna(0)
+        X = X.fillna({"a": 0})
     given = pl.from_pandas(X) if as_polars else X
     labels = pl.Series("y", y) if as_polars else y
     distiller = OutOfFoldLabelQuality(READS_TABLES, keep=0.5, random_state=0)
