@@ -297,7 +297,8 @@ def summarize_comparison(
     differences ``d`` on ``J`` splits, ``t = mean(d) / sqrt((1 / J + n_test / n_train) * var(d))``
     with ``J - 1`` degrees of freedom, two-sided; ``n_test / n_train`` is the ratio of the totals.
     Holm's method corrects for the number of estimators. If patients were drawn (`n_bootstrap`),
-    percentile intervals tell how much the mean score varies with the test patients.
+    percentile intervals tell how much the mean score varies with the test patients. With others to
+    train on it varies more (by how much, is in the :ref:`user guide <evaluation>`).
 
     Parameters
     ----------

@@ -63,7 +63,7 @@ def numeric_features(X: Any, *, needed: bool) -> NDArray | None:
     if numbers.shape[1]:
         parts.append(StandardScaler().fit_transform(numbers))
     features = np.hstack(parts)
-    if features.shape[1] > min(_MOST_COLUMNS, len(features)):
+    if features.shape[1] > min(_MOST_COLUMNS, len(features)) and np.ptp(features, axis=0).any():
         n_components = min(_N_COMPONENTS, *features.shape)
         features = PCA(n_components, random_state=0).fit_transform(features)
     return features

@@ -18,6 +18,9 @@ from ..base.state import fill_random_states
 from ..utils.sklearn_private import HasMethods, Interval
 from .row_removal import RowRemover, ScoringDetector, robust_threshold
 
+# squares of larger numbers, summed over columns, may overflow
+_LARGEST = 1e150
+
 
 class NeighborDistance(ScoringDetector, BaseEstimator):
     """Outlier detector: the mean distance to the nearest training rows.
@@ -67,7 +70,13 @@ class NeighborDistance(ScoringDetector, BaseEstimator):
         X = validate_data(
             self, X, reset=reset, allow_nd=True, dtype=float, ensure_min_samples=2 if reset else 1
         )
-        return X.reshape(len(X), -1)
+        X = X.reshape(len(X), -1)
+        if (largest := np.abs(X).max(initial=0)) > _LARGEST:
+            raise ValueError(
+                f"X has numbers of up to {largest:.0e}, whose squares are infinite in distances. "
+                "Scale the columns."
+            )
+        return X
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -469,6 +469,15 @@ def test_tables_with_text_and_missing_values():
         assert model.quality_[wrong].mean() < 0.3
 
 
+def test_columns_that_never_vary():
+    X, groups = np.full((60, 120), "same"), np.arange(60) // 3
+    for constant in (X, np.ones((60, 120))):
+        with pytest.warns(DistillationWarning, match="hardly better than chance") as caught:
+            model = LabelNoiseModel(random_state=0).fit(constant, groups % 2, groups=groups)
+        assert len(caught) == 1
+        assert (model.quality_ == 1).all()
+
+
 def test_images():
     X, y, groups = patients(80, shift=4, n_features=144)
     given, wrong = flip_labels(y, 0.2, groups=groups, random_state=0)

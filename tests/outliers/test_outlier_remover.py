@@ -61,6 +61,8 @@ def test_distance_by_hand():
     limit = np.median(own) + 2.5 * 1.4826 * np.median(abs(own - np.median(own)))
     assert_allclose(detector.offset_, -limit)
     assert_array_equal(NeighborDistance(3).fit(X[:3]).neighbors_.n_neighbors, 2)
+    with pytest.raises(ValueError, match="whose squares are infinite"):
+        NeighborDistance().fit(X * 1e200)
 
 
 def detectors():
