@@ -469,6 +469,14 @@ def test_tables_with_text_and_missing_values():
         assert model.quality_[wrong].mean() < 0.3
 
 
+def test_columns_of_any_size():
+    X, y, groups = patients(30)
+    scale = 10.0 ** np.array([-200, -9, 0, 9, 99, 200, 299, 300])
+    got = LabelNoiseModel(random_state=0).fit(X * scale, y, groups=groups)
+    want = LabelNoiseModel(random_state=0).fit(X, y, groups=groups)
+    assert_allclose(got.quality_, want.quality_, rtol=1e-6)
+
+
 def test_columns_that_never_vary():
     X, groups = np.full((60, 120), "same"), np.arange(60) // 3
     for constant in (X, np.ones((60, 120))):
