@@ -325,7 +325,8 @@ def summarize_comparison(
         and, with a baseline, over the splits where both scores are defined,
 
         - ``mean_difference``, ``sd_difference`` : of the score minus the baseline's;
-        - ``difference_lower``, ``difference_upper`` : if patients were drawn;
+        - ``difference_lower``, ``difference_upper`` : if patients were drawn; NaN if neither score
+          has an interval;
         - ``p_value`` : of the test; of equal differences 1.0 if they are zero, else 0.0;
         - ``p_holm`` : the p-value corrected by Holm's method.
 
